@@ -24,14 +24,14 @@ const (
 type Look uint8
 
 const (
-	LookStart       Look = iota // start of the line
-	LookEnd                     // end of the line
-	LookWord                    // \b
-	LookNotWord                 // \B
-	LookWordStart               // \<: no word character before, one after
-	LookWordEnd                 // \>: a word character before, none after
-	LookHalfStart               // no word character before (-w)
-	LookHalfEnd                 // no word character after (-w)
+	LookStart     Look = iota // start of the line
+	LookEnd                   // end of the line
+	LookWord                  // \b
+	LookNotWord               // \B
+	LookWordStart             // \<: no word character before, one after
+	LookWordEnd               // \>: a word character before, none after
+	LookHalfStart             // no word character before (-w)
+	LookHalfEnd               // no word character after (-w)
 )
 
 // Node is a node of the tree.
