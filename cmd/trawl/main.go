@@ -1,0 +1,97 @@
+// Trawl asks every machine's logs at once, over NATS, and knows exactly who answered.
+//
+// Each file of this package is one subcommand: it turns flags into library calls and hands what
+// comes back to a printer. A command returns an error, at most wrapped in an exitError that names
+// the exit status; main is the only place that exits.
+//
+// What goes where: stdout carries matches and answers only. Messages, progress and the receipt of
+// text mode go to stderr, as "trawl: lower case, no full stop". The exit status is the constants
+// below, for every command.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+)
+
+// The exit statuses of every command.
+const (
+	exitMatch             = 0   // matched, and every known node answered in full
+	exitNoMatch           = 1   // no match, and every known node answered in full
+	exitUsage             = 2   // usage, pattern, connection or internal error; an empty selection
+	exitMatchIncomplete   = 3   // matched, but the answer is not complete
+	exitNoMatchIncomplete = 4   // no match, and the answer is not complete
+	exitInterrupted       = 130 // SIGINT or SIGTERM before the end
+	exitPipe              = 141 // stdout was closed by its reader
+)
+
+// exitError carries an exit status out of a command. A nil err prints nothing: all has been said.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit status %d", e.code)
+	}
+	return e.err.Error()
+}
+
+func (e *exitError) Unwrap() error { return e.err }
+
+// errInterrupted is the cause of a command's context once a signal has asked it to stop.
+var errInterrupted = errors.New("interrupted")
+
+func main() {
+	// With SIGPIPE ignored a closed stdout is an error of the write, so that a query can be
+	// cancelled on its nodes before the process ends.
+	signal.Ignore(syscall.SIGPIPE)
+	ctx, cancel := context.WithCancelCause(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-signals
+		cancel(errInterrupted)
+		<-signals // asked twice: without ceremony
+		os.Exit(exitInterrupted)
+	}()
+	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// run executes one command line and returns its exit status.
+func run(ctx context.Context, args []string, in io.Reader, out, errout io.Writer) int {
+	root := newRootCommand()
+	root.SetArgs(args)
+	root.SetIn(in)
+	root.SetOut(out)
+	root.SetErr(errout)
+	return exitStatus(root.ExecuteContext(ctx), errout)
+}
+
+// exitStatus says what err means for the caller's shell, and prints it.
+func exitStatus(err error, errout io.Writer) int {
+	if err == nil {
+		return exitMatch
+	}
+	code := exitUsage
+	var exit *exitError
+	switch {
+	case errors.As(err, &exit):
+		code, err = exit.code, exit.err
+	case errors.Is(err, syscall.EPIPE):
+		code, err = exitPipe, nil
+	case errors.Is(err, errInterrupted):
+		code, err = exitInterrupted, nil
+	}
+	if err != nil {
+		fmt.Fprintln(errout, "trawl: "+strings.TrimSpace(err.Error()))
+	}
+	return code
+}
