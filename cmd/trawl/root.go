@@ -41,6 +41,7 @@ func newRootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(suggestFlag)
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.AddCommand(
+		newGenCommand(),
 		newVersionCommand(),
 		newCompletionCommand(),
 	)

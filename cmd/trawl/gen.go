@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/trawl-logs/trawl/sample"
+)
+
+const genHelp = `Write sample logs whose content is known exactly: DIR/node1.log … nodeN.log, and
+DIR/truth.json with the number of lines of each node that hold each token.
+
+The tokens are words in otherwise lower-case lines:
+  EVERYWHERE  on all nodes
+  UNIQUE      on node 1 only
+  EVEN        on nodes 2, 4, 6 …
+  HEAVY       on all nodes, on node 1 far more often
+  RARE        a few lines on each node
+The same seed gives the same bytes.`
+
+func newGenCommand() *cobra.Command {
+	o := sample.Options{Rates: sample.DefaultRates}
+	size := byteSize(60_000_000)
+	var out string
+	var force bool
+	cmd := &cobra.Command{
+		Use:   "gen --out DIR",
+		Short: "Write sample logs, and the truth about them",
+		Long:  genHelp,
+		Example: `  trawl gen --out logs
+  trawl gen --nodes 4 --size 60MB --seed 1 --out logs
+  trawl gen --nodes 1 --size 1GB --everywhere 0.01 --out big --force
+  grep -c EVERYWHERE logs/node1.log; grep EVERYWHERE logs/truth.json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if out == "" {
+				return errors.New("gen wants --out DIR")
+			}
+			o.Size = int64(size)
+			return gen(cmd, out, o, force)
+		},
+	}
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.StringVar(&out, "out", "", "the `DIR` to write to; it must be new or empty")
+	flags.IntVar(&o.Nodes, "nodes", 4, "how many logs")
+	flags.Var(&size, "size", "of each log")
+	flags.Uint64Var(&o.Seed, "seed", 1, "of the random numbers")
+	flags.BoolVar(&force, "force", false, "replace the logs of an earlier gen in DIR")
+	flags.Float64Var(&o.Rates.Everywhere, "everywhere", o.Rates.Everywhere, "share of lines with EVERYWHERE")
+	flags.Float64Var(&o.Rates.Unique, "unique", o.Rates.Unique, "share with UNIQUE on node 1")
+	flags.Float64Var(&o.Rates.Even, "even", o.Rates.Even, "share with EVEN on even nodes")
+	flags.Float64Var(&o.Rates.Heavy, "heavy", o.Rates.Heavy, "share with HEAVY on node 1")
+	flags.Float64Var(&o.Rates.HeavyElsewhere, "heavy-elsewhere", o.Rates.HeavyElsewhere, "share with HEAVY on the other nodes")
+	flags.IntVar(&o.Rates.Rare, "rare", o.Rates.Rare, "lines with RARE on each node")
+	return cmd
+}
+
+func gen(cmd *cobra.Command, dir string, o sample.Options, force bool) error {
+	line := newProgressLine(cmd.ErrOrStderr(), true)
+	total := int64(o.Nodes) * o.Size
+	truth, err := sample.Write(cmd.Context(), dir, o, force, func(written int64) {
+		line.update(func() string {
+			return fmt.Sprintf("%s of %s", formatBytes(written), formatBytes(total))
+		})
+	})
+	line.clear()
+	if errors.Is(err, sample.ErrNotEmpty) {
+		return fmt.Errorf("%w; --force replaces the logs in it", err)
+	}
+	if errors.Is(err, context.Canceled) {
+		return context.Cause(cmd.Context())
+	}
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %d logs, %d lines, %s, and %s\n",
+		dir, len(truth.Nodes), truth.Total.Lines, formatBytes(truth.Total.Bytes), sample.TruthFile)
+	return err
+}
