@@ -1,0 +1,281 @@
+package responder
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/trawl-logs/trawl/responder/source"
+	"github.com/trawl-logs/trawl/schemas"
+)
+
+// DefaultConfigFile is read if it exists and no other is named; the files conf.d/*.yaml beside a
+// config file are read after it, in the order of their names.
+const DefaultConfigFile = "/etc/trawl/trawl.yaml"
+
+// Config is what an administrator says about a node. Its YAML form:
+//
+//	node: web1                     # default: the host name, dots as "-"
+//	groups: [web, eu]
+//	labels: {env: prod}
+//	sources:
+//	  - logs: /var/log/nginx/*.log # or a list
+//	    service: nginx             # default: derived from each file's name
+//	    exclude: /var/log/nginx/*debug*
+//	    labels: {tier: front}
+//	roots: [/var/lib/docker/containers]
+//	state: /var/lib/trawl
+//	rescan: 30s
+//	ephemeral: false
+//	limits: {max_queries: 8, run_time: 1h, result_bytes: 20GiB}
+//	connection: {server: "nats://bus:4222", creds: /etc/trawl/node.creds}
+//
+// Of several files a later one's scalars, labels and limits go before an earlier one's; groups,
+// sources and roots add up.
+type Config struct {
+	Node       string            `yaml:"node"`
+	Groups     List              `yaml:"groups"`
+	Labels     map[string]string `yaml:"labels"`
+	Sources    []SourceConfig    `yaml:"sources"`
+	Roots      List              `yaml:"roots"`
+	State      string            `yaml:"state"`
+	Rescan     Duration          `yaml:"rescan"`
+	Ephemeral  bool              `yaml:"ephemeral"`
+	LogFormat  string            `yaml:"log_format"`
+	LogLevel   string            `yaml:"log_level"`
+	Limits     Limits            `yaml:"limits"`
+	Connection Connection        `yaml:"connection"`
+}
+
+// SourceConfig registers files: globs with ** for any number of directories.
+type SourceConfig struct {
+	Service string            `yaml:"service"`
+	Logs    List              `yaml:"logs"`
+	Exclude List              `yaml:"exclude"`
+	Labels  map[string]string `yaml:"labels"`
+}
+
+// Connection is how the bus is reached; each field means what the flag of its name does.
+type Connection struct {
+	Server      string `yaml:"server"`
+	NATSContext string `yaml:"nats_context"`
+	Creds       string `yaml:"creds"`
+	NKey        string `yaml:"nkey"`
+	TLSCert     string `yaml:"tlscert"`
+	TLSKey      string `yaml:"tlskey"`
+	TLSCA       string `yaml:"tlsca"`
+}
+
+// Limits bound what queries may cost a node. Each is a named error when it is reached.
+type Limits struct {
+	MaxQueries  int      `yaml:"max_queries"`  // that search at once; further ones are answered "busy"
+	MaxParked   int      `yaml:"max_parked"`   // that wait for a slow requester, beside those
+	Threads     int      `yaml:"threads"`      // of one query; 0: one per CPU
+	RunTime     Duration `yaml:"run_time"`     // of one query
+	ResultBytes Size     `yaml:"result_bytes"` // of one query; 0: no limit
+	Files       int      `yaml:"files"`        // glob expansion
+	QueryBytes  Size     `yaml:"query_bytes"`  // of an encoded query
+	Patterns    int      `yaml:"patterns"`     // of one query
+	Program     Size     `yaml:"program"`      // compiled pattern
+	LineBytes   Size     `yaml:"line_bytes"`   // of a line kept in memory; longer ones are read twice
+	Memory      Size     `yaml:"memory"`       // Go's soft limit for the process; 0: none
+}
+
+// DefaultConfig is what holds where nothing is said.
+func DefaultConfig() *Config {
+	return &Config{
+		Rescan: Duration(30 * time.Second), LogFormat: "text", LogLevel: "info",
+		Limits: Limits{
+			MaxQueries: 8, MaxParked: 32, RunTime: Duration(time.Hour), Files: source.DefaultMaxFiles,
+			QueryBytes: schemas.MaxQuery, Patterns: schemas.MaxPatterns,
+			LineBytes: 1 << 20, Memory: 64 << 20,
+		},
+	}
+}
+
+// Load reads a config file over the defaults, then its conf.d. An empty name means
+// DefaultConfigFile, which need not exist.
+func Load(name string) (*Config, error) {
+	c := DefaultConfig()
+	files := []string{name}
+	if name == "" {
+		files[0] = DefaultConfigFile
+	}
+	more, err := filepath.Glob(filepath.Join(filepath.Dir(files[0]), "conf.d", "*.yaml"))
+	if err != nil {
+		return nil, fmt.Errorf("config: %w", err)
+	}
+	for _, f := range append(files, more...) {
+		text, err := os.ReadFile(f)
+		if errors.Is(err, fs.ErrNotExist) && name == "" && f == files[0] {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("config: %w", err)
+		}
+		if err := c.merge(text); err != nil {
+			return nil, fmt.Errorf("config %s: %w", f, err)
+		}
+	}
+	return c, nil
+}
+
+// merge reads YAML over c. An unknown key is an error with its line.
+func (c *Config) merge(text []byte) error {
+	before := *c
+	c.Groups, c.Sources, c.Roots = nil, nil, nil
+	c.Labels = maps.Clone(c.Labels)
+	dec := yaml.NewDecoder(bytes.NewReader(text))
+	dec.KnownFields(true)
+	if err := dec.Decode(c); err != nil && !errors.Is(err, io.EOF) {
+		return plain(err)
+	}
+	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		return errors.New("more than one document")
+	}
+	c.Groups = slices.Concat(before.Groups, c.Groups)
+	c.Sources = slices.Concat(before.Sources, c.Sources)
+	c.Roots = slices.Concat(before.Roots, c.Roots)
+	return nil
+}
+
+var goType = regexp.MustCompile(`field (\S+) not found in type \S+`)
+
+// plain puts an error of the YAML reader in one line without the names of Go types.
+func plain(err error) error {
+	var te *yaml.TypeError
+	if errors.As(err, &te) {
+		return errors.New(goType.ReplaceAllString(strings.Join(te.Errors, "; "), `unknown key "$1"`))
+	}
+	return errors.New(strings.ReplaceAll(strings.TrimPrefix(err.Error(), "yaml: "), "\n", " "))
+}
+
+// Finish applies what is derived (the node's name, absolute globs) and says what is wrong.
+func (c *Config) Finish() error {
+	if c.Node == "" {
+		host, err := os.Hostname()
+		if err != nil {
+			return fmt.Errorf("node name: %w; set one with --node", err)
+		}
+		c.Node = schemas.Token(host)
+	}
+	if err := schemas.CheckToken("node", c.Node); err != nil {
+		return err
+	}
+	slices.Sort(c.Groups)
+	c.Groups = slices.Compact(c.Groups)
+	for _, g := range c.Groups {
+		if err := schemas.CheckToken("group", g); err != nil {
+			return err
+		}
+	}
+	if len(c.Sources) == 0 {
+		return errors.New(`no logs: name some with --logs '/var/log/**/*.log', or as sources in ` + DefaultConfigFile)
+	}
+	for i := range c.Sources {
+		if err := c.Sources[i].finish(); err != nil {
+			return fmt.Errorf("source %d: %w", i+1, err)
+		}
+	}
+	if err := checkLabels(c.Labels); err != nil {
+		return err
+	}
+	if err := absolute(c.Roots); err != nil {
+		return err
+	}
+	if !slices.Contains([]string{"text", "json"}, c.LogFormat) {
+		return fmt.Errorf("log format %q is neither text nor json", c.LogFormat)
+	}
+	if c.Rescan < Duration(time.Second) {
+		return fmt.Errorf("rescan: %v is less than a second", time.Duration(c.Rescan))
+	}
+	return c.Limits.check()
+}
+
+func (s *SourceConfig) finish() error {
+	if len(s.Logs) == 0 {
+		return errors.New("it names no logs")
+	}
+	if err := errors.Join(absolute(s.Logs), absolute(s.Exclude)); err != nil {
+		return err
+	}
+	if s.Service != "" {
+		if err := checkService(s.Service); err != nil {
+			return err
+		}
+	}
+	return checkLabels(s.Labels)
+}
+
+// absolute makes globs absolute in place; a trailing slash, which means all beneath, is kept.
+func absolute(globs []string) error {
+	for i, g := range globs {
+		if g == "" {
+			return errors.New("a glob is empty")
+		}
+		if filepath.IsAbs(g) {
+			continue
+		}
+		abs, err := filepath.Abs(g)
+		if err != nil {
+			return err
+		}
+		if strings.HasSuffix(g, "/") && !strings.HasSuffix(abs, "/") {
+			abs += "/"
+		}
+		globs[i] = abs
+	}
+	return nil
+}
+
+func checkService(s string) error {
+	if len(s) > 255 || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == '/' || r == 0x7f || r == 0xfffd }) {
+		return fmt.Errorf("service %q: at most 255 characters without blanks, slashes and control characters", s)
+	}
+	return nil
+}
+
+func checkLabels(labels map[string]string) error {
+	for k, v := range labels {
+		if k == "" || len(k) > 255 || len(v) > 1024 || strings.ContainsAny(k, "= \n") {
+			return fmt.Errorf("label %.300q=%.20q: a key has 1 to 255 characters without blank and =, a value at most 1024", k, v)
+		}
+	}
+	return nil
+}
+
+func (l *Limits) check() error {
+	for _, limit := range []struct {
+		name     string
+		v        int64
+		min, max int64
+	}{
+		{"max_queries", int64(l.MaxQueries), 1, 1024},
+		{"max_parked", int64(l.MaxParked), 0, 4096},
+		{"threads", int64(l.Threads), 0, schemas.MaxThreads},
+		{"run_time", int64(l.RunTime), int64(time.Second), 1 << 62},
+		{"result_bytes", int64(l.ResultBytes), 0, 1 << 62},
+		{"files", int64(l.Files), 1, 10_000_000},
+		{"query_bytes", int64(l.QueryBytes), 1 << 10, schemas.MaxQuery},
+		{"patterns", int64(l.Patterns), 1, schemas.MaxPatterns},
+		{"program", int64(l.Program), 0, 1 << 30},
+		{"line_bytes", int64(l.LineBytes), 4 << 10, 64 << 20},
+		{"memory", int64(l.Memory), 0, 1 << 50},
+	} {
+		if limit.v < limit.min || limit.v > limit.max {
+			return fmt.Errorf("limits.%s: %d is not within %d and %d", limit.name, limit.v, limit.min, limit.max)
+		}
+	}
+	return nil
+}
