@@ -2,16 +2,6 @@ package schemas
 
 import "time"
 
-// Kind tells the frames of an answer apart.
-type Kind uint8
-
-const (
-	KindHello Kind = iota + 1
-	KindData
-	KindProgress
-	KindEnd
-)
-
 // Frame is one message of a node's answer: exactly one of Hello, Data, Progress and End is set, and
 // End may come together with Hello (a node with nothing to send says both in one message).
 //
@@ -41,6 +31,8 @@ type Data struct {
 	Offset int64
 	Raw    int64
 	Chunks []Chunk
+
+	Compress bool // not on the wire: compress if it pays; decoded: it was compressed
 }
 
 // ChunkKind tells what a chunk reports of its file.
@@ -90,19 +82,6 @@ type Progress struct {
 	Watermark int64 // no line of an earlier time will follow (Order time); NoTime: unknown
 }
 
-// Status is a node's own word on its answer, or the requester's verdict.
-type Status uint8
-
-const (
-	StatusComplete Status = iota
-	StatusPartial
-	StatusStopped
-	StatusPruned
-	StatusDown
-	StatusUnreachable
-	StatusError
-)
-
 // FileError is a file that could not be searched, or not to its end.
 type FileError struct {
 	File string
@@ -137,6 +116,11 @@ type Control struct {
 	Limit  int64  // raw Data bytes that may have been sent in all
 	Resend uint64 // repeat from this seq on; 0: nothing
 	Stop   bool   // the requester has enough (--limit, -q): end with StatusStopped
+}
+
+// Cancel ends a query on every node. The subject names the query.
+type Cancel struct {
+	Reason string // for the nodes' logs
 }
 
 // Node is a node's own record: what stands in the roster and what a ping returns.
