@@ -1,0 +1,119 @@
+package requester
+
+import (
+	"context"
+
+	"github.com/trawl-logs/trawl/schemas"
+)
+
+// Transport carries queries to nodes and their frames back. One Transport serves many queries at
+// once.
+type Transport interface {
+	// User and Client are the tokens of the subjects under which queries are sent and frames come
+	// back; Client is random per process.
+	User() string
+	Client() string
+
+	// Open makes ready to receive everything about the query of that id, and subscribes before it
+	// returns. It calls recv for each Incoming, one call at a time, until the session is closed;
+	// recv does not block.
+	Open(ctx context.Context, id string, recv func(Incoming)) (Session, error)
+}
+
+// Session is one query's side of a Transport.
+type Session interface {
+	// Send publishes, and does not wait for what comes of it. An error says that the message did
+	// not leave; the query goes on, since all of it is repeated where that matters.
+	Send(Outgoing) error
+	// Close ends the session. When it has returned, recv is not called any more.
+	Close() error
+}
+
+// Outgoing is what a requester sends: Ask, Grant, Quit or Ping.
+type Outgoing interface{ outgoing() }
+
+// Ask sends the query.
+type Ask struct {
+	Query *schemas.Query
+	To    To
+}
+
+// To says whom an Ask is for: one node, one group, or (both empty) all.
+type To struct{ Node, Group string }
+
+// Grant sends a control to one node.
+type Grant struct {
+	Node    string
+	Control schemas.Control
+}
+
+// Quit cancels the query on every node.
+type Quit struct{ Cancel schemas.Cancel }
+
+// Ping asks a node for a sign of life, which comes as a Pong, or as NoResponders.
+type Ping struct{ Node string }
+
+func (Ask) outgoing()   {}
+func (Grant) outgoing() {}
+func (Quit) outgoing()  {}
+func (Ping) outgoing()  {}
+
+// Incoming is what a Transport reports: FrameMsg, NoResponders, Pong, Disconnected or Reconnected.
+type Incoming interface{ incoming() }
+
+// FrameMsg is a frame as it came. Node is the token of the subject, which that node alone may
+// publish on. Msg is the receiver's from then on: nothing may write to it any more.
+type FrameMsg struct {
+	Node string
+	Msg  []byte
+}
+
+// NoResponders says that nobody is subscribed for an Ask or a Ping to this node; with Node empty,
+// that nobody is for an Ask to all or to a group.
+type NoResponders struct{ Node string }
+
+// Pong answers a Ping. Node is the token that was pinged.
+type Pong struct {
+	Node   string
+	Record schemas.Node
+}
+
+// Disconnected says that the connection is lost: until Reconnected comes, silence means nothing.
+type Disconnected struct{}
+
+// Reconnected says that there is a connection again, or a new one; what was on the way is lost.
+type Reconnected struct{}
+
+func (FrameMsg) incoming()     {}
+func (NoResponders) incoming() {}
+func (Pong) incoming()         {}
+func (Disconnected) incoming() {}
+func (Reconnected) incoming()  {}
+
+// RosterKind says where the list of known nodes comes from.
+type RosterKind string
+
+const (
+	RosterRegistered RosterKind = "registered" // the nodes' own records on the bus
+	RosterGiven      RosterKind = "given"      // a list by the user
+	RosterDiscovered RosterKind = "discovered" // those that answered a ping, and whom they remember
+)
+
+// Roster knows the nodes, whether or not they are up.
+type Roster interface {
+	// Known returns all known nodes, of which the query's selection is taken. A node that is known
+	// by name alone has a record with nothing but Name.
+	Known(ctx context.Context) ([]schemas.Node, RosterKind, error)
+}
+
+// GivenRoster is a fixed list of node names.
+type GivenRoster []string
+
+// Known returns the list.
+func (g GivenRoster) Known(context.Context) ([]schemas.Node, RosterKind, error) {
+	nodes := make([]schemas.Node, len(g))
+	for i, name := range g {
+		nodes[i].Name = name
+	}
+	return nodes, RosterGiven, nil
+}
