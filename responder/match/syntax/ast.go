@@ -20,7 +20,9 @@ const (
 	OpRepeat           // Sub[0] from Min to Max times (Max < 0: no bound); Lazy prefers fewer
 )
 
-// Look is an assertion about the characters on both sides of a position. An invalid byte is not a word character.
+// Look is an assertion about the characters on both sides of a position. An invalid byte is not a
+// word character. No assertion holds inside a character, between the bytes of its encoding: \B and
+// the half assertions do not match within "é".
 type Look uint8
 
 const (
