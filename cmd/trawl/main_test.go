@@ -1,0 +1,101 @@
+package main
+
+import (
+	"flag"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+var update = flag.Bool("update", false, "write what the commands print into the scripts")
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"trawl": main})
+}
+
+// Each script of testdata/script is a session at a shell.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		UpdateScripts:       *update,
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits":    exits,
+			"fits":     fits,
+			"examples": examples,
+		},
+	})
+}
+
+// exits runs a command that must end with the given status: exits STATUS COMMAND [ARG…].
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits STATUS COMMAND [ARG…]")
+	}
+	err := ts.Exec(args[1], args[2:]...)
+	status := "0"
+	if err != nil {
+		status = strings.TrimPrefix(err.Error(), "exit status ")
+	}
+	if status != args[0] {
+		ts.Fatalf("ended with %s, want exit status %s", status, args[0])
+	}
+}
+
+// fits holds the last stdout to a number of columns and a final newline: fits 80.
+func fits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 || args[0] != "80" {
+		ts.Fatalf("usage: fits 80")
+	}
+	text := ts.ReadFile("stdout")
+	if !strings.HasSuffix(text, "\n") {
+		ts.Fatalf("no newline at the end")
+	}
+	for line := range strings.Lines(text) {
+		if utf8.RuneCountInString(strings.TrimSuffix(line, "\n")) > 80 {
+			ts.Fatalf("over 80 columns: %s", line)
+		}
+	}
+}
+
+// examples requires that the last paragraph of the last stdout is the examples.
+func examples(ts *testscript.TestScript, neg bool, args []string) {
+	paragraphs := strings.Split(strings.TrimSpace(ts.ReadFile("stdout")), "\n\n")
+	if last := paragraphs[len(paragraphs)-1]; neg || !strings.HasPrefix(last, "examples:\n") || !strings.Contains(last, "trawl ") {
+		ts.Fatalf("the last paragraph is not examples: %s", last)
+	}
+}
+
+func TestDidYouMean(t *testing.T) {
+	names := []string{"grep", "gen", "bus", "nodes", "responder", "version"}
+	tests := map[string]string{"gerp": "grep", "grpe": "grep", "node": "nodes", "resp": "responder", "versoin": "version", "bsu": "bus", "frobnicate": ""}
+	for word, want := range tests {
+		got := didYouMean(word, names)
+		if want == "" && got != "" || !strings.Contains(got, want) {
+			t.Errorf("didYouMean(%q) = %q, want %q", word, got, want)
+		}
+	}
+}
+
+func TestByteSize(t *testing.T) {
+	tests := map[string]int64{"4096": 4096, "60MB": 60_000_000, "64MiB": 64 << 20, "1.5gb": 1_500_000_000, "64K": 64 << 10, "7b": 7, " 1 kB ": 1000}
+	for text, want := range tests {
+		var got byteSize
+		if err := got.Set(text); err != nil || int64(got) != want {
+			t.Errorf("%q is %d, %v, want %d", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"", "MB", "-1", "1XB", "9999999999TB", "nan"} {
+		if err := new(byteSize).Set(text); err == nil {
+			t.Errorf("%q is a size", text)
+		}
+	}
+	for n, want := range map[int64]string{0: "0B", 999: "999B", 1000: "1kB", 1_250_000: "1.2MB", 59_999_879: "60MB", 999_999: "1.0MB", 12_340_000_000: "12GB"} {
+		if got := formatBytes(n); got != want {
+			t.Errorf("formatBytes(%d) = %s, want %s", n, got, want)
+		}
+	}
+}
