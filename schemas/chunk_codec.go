@@ -67,11 +67,15 @@ func (w *writer) data(d *Data) {
 func sizeBound(chunks []Chunk) int {
 	n := 5
 	for i := range chunks {
-		c := &chunks[i]
-		n += 64 + len(c.Service) + len(c.File) + len(c.Text) +
-			9*(len(c.Numbers)+len(c.Offsets)+len(c.Times)+len(c.Context)+len(c.Groups))
+		n += chunks[i].SizeBound()
 	}
 	return n
+}
+
+// SizeBound is an upper bound, in bytes, of what the chunk adds to the raw size of a Data frame.
+func (c *Chunk) SizeBound() int {
+	return 64 + len(c.Service) + len(c.File) + len(c.Text) +
+		9*(len(c.Numbers)+len(c.Offsets)+len(c.Times)+len(c.Context)+len(c.Groups))
 }
 
 func (w *writer) chunk(c *Chunk) {
