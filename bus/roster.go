@@ -1,0 +1,180 @@
+package bus
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/trawl-logs/trawl/schemas"
+)
+
+// RosterKind tells how a roster came about; it is the receipt's word.
+type RosterKind string
+
+const (
+	// Registered nodes wrote themselves into the roster bucket; those that are down are known too.
+	Registered RosterKind = "registered"
+	// Discovered nodes answered a ping, or are remembered by one that did.
+	Discovered RosterKind = "discovered"
+)
+
+// Known is one node of a roster.
+type Known struct {
+	schemas.Node           // as it last was; only the name is sure to be set
+	Seen         time.Time // when the record was written; zero if that is not known
+	Live         bool      // it answered a ping just now
+}
+
+// Roster is the nodes that are known, whether or not they are up, in the order of their names.
+type Roster struct {
+	Kind  RosterKind
+	Nodes []Known
+}
+
+// Records returns the nodes' records.
+func (r Roster) Records() []schemas.Node {
+	records := make([]schemas.Node, len(r.Nodes))
+	for i, n := range r.Nodes {
+		records[i] = n.Node
+	}
+	return records
+}
+
+// rosterTimeout bounds JetStream's answer; a permission that is missing can look like silence.
+const rosterTimeout = time.Second
+
+// errNoRoster says that there is no bucket, or no JetStream.
+var errNoRoster = errors.New("no roster is registered on this bus")
+
+// Roster returns the nodes that are known: those in the roster bucket, in one round trip, or where
+// there is none those that a ping round discovers.
+func (c *Conn) Roster(ctx context.Context) (Roster, error) {
+	nodes, err := c.registered(ctx)
+	switch {
+	case err == nil && len(nodes) > 0:
+		return Roster{Registered, nodes}, nil
+	case err != nil && !errors.Is(err, errNoRoster):
+		if ctx.Err() != nil {
+			return Roster{}, fmt.Errorf("roster: %w", ctx.Err())
+		}
+		c.log.Debug("registered roster not readable", "err", err)
+	}
+	found, err := c.discover(ctx)
+	if err != nil {
+		return Roster{}, fmt.Errorf("roster: %w", err)
+	}
+	return Roster{Discovered, found}, nil
+}
+
+// registered reads the bucket with one multi-subject direct get, which is one round trip; a server
+// that does not know it, or finds too many records for it, is asked through a watcher.
+func (c *Conn) registered(ctx context.Context) ([]Known, error) {
+	ctx, cancel := context.WithTimeout(ctx, rosterTimeout)
+	defer cancel()
+	unlisten := c.listen(listener{failed: func(_ string, err error) {
+		if errors.Is(err, nats.ErrPermissionViolation) && strings.Contains(err.Error(), RosterBucket) {
+			cancel()
+		}
+	}})
+	defer unlisten()
+	inbox := c.nc.NewInbox()
+	sub, err := c.nc.SubscribeSync(inbox)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = sub.Unsubscribe() }() // the answer is complete, or the connection closed
+	request := `{"multi_last":["$KV.` + RosterBucket + `.*"]}`
+	if err := c.nc.PublishRequest(c.apiBase+"DIRECT.GET.KV_"+RosterBucket, inbox, []byte(request)); err != nil {
+		return nil, err
+	}
+	var nodes []Known
+	for {
+		m, err := sub.NextMsgWithContext(ctx)
+		if errors.Is(err, nats.ErrNoResponders) {
+			return nil, errNoRoster
+		}
+		if err != nil {
+			return nil, err
+		}
+		switch status := m.Header.Get("Status"); {
+		case status == "204" && m.Header.Get("Nats-Num-Pending") == "0", status == "404":
+			sortKnown(nodes)
+			return nodes, nil
+		case status != "":
+			return c.watched(ctx)
+		}
+		seen, _ := time.Parse(time.RFC3339Nano, m.Header.Get("Nats-Time-Stamp")) // zero: not known
+		if n, ok := knownNode(m.Header.Get("Nats-Subject"), m.Header.Get("KV-Operation"), m.Data, seen); ok {
+			nodes = append(nodes, n)
+		}
+	}
+}
+
+// knownNode makes a roster entry of a KV message. A record that does not decode still says that
+// there is such a node: leaving it out would make an answer without it look complete.
+func knownNode(subject, operation string, value []byte, seen time.Time) (Known, bool) {
+	name := subject[strings.LastIndexByte(subject, '.')+1:]
+	if operation != "" || schemas.CheckToken("node", name) != nil {
+		return Known{}, false
+	}
+	k := Known{Node: schemas.Node{Name: name}, Seen: seen}
+	if record, err := schemas.DecodeNode(value); err == nil && record.Name == name {
+		k.Node = *record
+	}
+	return k, true
+}
+
+func sortKnown(nodes []Known) {
+	slices.SortFunc(nodes, func(a, b Known) int { return cmp.Compare(a.Name, b.Name) })
+}
+
+// watched reads the bucket through a watcher, in some more round trips.
+func (c *Conn) watched(ctx context.Context) ([]Known, error) {
+	kv, err := c.rosterBucket(ctx)
+	if err != nil {
+		return nil, err
+	}
+	w, err := kv.WatchAll(ctx, jetstream.IgnoreDeletes())
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = w.Stop() }() // only read from
+	var nodes []Known
+	for {
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case entry, ok := <-w.Updates():
+			if !ok {
+				return nil, errors.New("roster watcher ended early")
+			}
+			if entry == nil { // that was the last one
+				sortKnown(nodes)
+				return nodes, nil
+			}
+			if n, ok := knownNode(entry.Key(), "", entry.Value(), entry.Created()); ok {
+				nodes = append(nodes, n)
+			}
+		}
+	}
+}
+
+func (c *Conn) rosterBucket(ctx context.Context) (jetstream.KeyValue, error) {
+	js, err := c.jetStream()
+	if err != nil {
+		return nil, err
+	}
+	kv, err := js.KeyValue(ctx, RosterBucket)
+	if errors.Is(err, jetstream.ErrBucketNotFound) || errors.Is(err, jetstream.ErrJetStreamNotEnabled) ||
+		errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount) || errors.Is(err, nats.ErrNoResponders) {
+		return nil, errNoRoster
+	}
+	return kv, err
+}

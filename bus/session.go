@@ -1,0 +1,105 @@
+package bus
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/trawl-logs/trawl/schemas"
+)
+
+// Session is one query's side of a Scatter: it sends what the requester has to say about the query.
+// An error of a method says that the message did not leave.
+type Session struct {
+	scatter *Scatter
+	conn    *Conn
+	key     Key
+
+	mu     sync.Mutex // held while recv runs
+	recv   func(Event)
+	closed bool
+}
+
+func (s *Session) event(e Event) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closed {
+		s.recv(e)
+	}
+}
+
+// Close ends the session, and sends nothing. Recv is not called after it returns, so it must not be
+// called from within recv.
+func (s *Session) Close() {
+	s.scatter.mu.Lock()
+	delete(s.scatter.sessions, s.key.Query)
+	s.scatter.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+}
+
+// AskAll publishes q to every node.
+func (s *Session) AskAll(q *schemas.Query) error {
+	return s.ask(s.conn.subjects.queryAll(s.key.User), anyNode, q)
+}
+
+// AskGroup publishes q to the nodes of a group.
+func (s *Session) AskGroup(group string, q *schemas.Query) error {
+	if err := schemas.CheckToken("group", group); err != nil {
+		return err
+	}
+	return s.ask(s.conn.subjects.queryGroup(s.key.User, group), anyNode, q)
+}
+
+// AskNode publishes q to one node.
+func (s *Session) AskNode(node string, q *schemas.Query) error {
+	if err := schemas.CheckToken("node", node); err != nil {
+		return err
+	}
+	return s.ask(s.conn.subjects.queryNode(s.key.User, node), node, q)
+}
+
+// ask publishes q. If nobody is subscribed the server says so on the reply subject, which is that of
+// the node's own frames, so that it needs no subscription and no permission of its own.
+func (s *Session) ask(subject, node string, q *schemas.Query) error {
+	if q.Client != s.key.Client || q.ID != s.key.Query {
+		return fmt.Errorf("query %s of client %s: this session is of query %s, client %s", q.ID, q.Client, s.key.Query, s.key.Client)
+	}
+	m := schemas.AppendQuery(nil, q)
+	if len(m) > schemas.MaxQuery {
+		return fmt.Errorf("query has %d bytes, the most is %d", len(m), schemas.MaxQuery)
+	}
+	return s.publish(subject, s.conn.subjects.result(s.key, node), m)
+}
+
+// Control publishes c to node.
+func (s *Session) Control(node string, c *schemas.Control) error {
+	if err := schemas.CheckToken("node", node); err != nil {
+		return err
+	}
+	return s.publish(s.conn.subjects.control(node, s.key), "", schemas.AppendControl(nil, c))
+}
+
+// Cancel ends the query on every node.
+func (s *Session) Cancel(c *schemas.Cancel) error {
+	return s.publish(s.conn.subjects.cancel(s.key), "", schemas.AppendCancel(nil, c))
+}
+
+// Ping asks node for its record: EventPong, EventNoResponders, or silence follows.
+func (s *Session) Ping(node string) error {
+	if err := schemas.CheckToken("node", node); err != nil {
+		return err
+	}
+	reply := s.conn.subjects.result(Key{s.key.User, s.key.Client, pingQuery}, node)
+	return s.publish(s.conn.subjects.ping(node), reply, nil)
+}
+
+func (s *Session) publish(subject, reply string, data []byte) error {
+	err := s.conn.nc.PublishMsg(&nats.Msg{Subject: subject, Reply: reply, Data: data})
+	if err != nil {
+		return fmt.Errorf("publish to %s: %w", subject, err)
+	}
+	return nil
+}
