@@ -1,0 +1,67 @@
+package simd
+
+import (
+	"unsafe"
+
+	"golang.org/x/sys/cpu"
+)
+
+// available: AVX2 that the operating system saves, and TZCNT. GODEBUG=cpu.avx2=off turns it off.
+var available = cpu.X86.HasAVX2 && cpu.X86.HasBMI1
+
+func pairVector(k *pairKernel, buf []byte, n int) int {
+	p := (*byte)(unsafe.Pointer(k))
+	if k.fold|uint64(k.fold1|k.fold2) != 0 {
+		return pairFoldAVX2(p, unsafe.SliceData(buf), n)
+	}
+	return pairAVX2(p, unsafe.SliceData(buf), n)
+}
+
+func setVector(k *setKernel, buf []byte, n int) int {
+	p, text := (*byte)(unsafe.Pointer(k)), unsafe.SliceData(buf)
+	switch k.shape {
+	case shapeLow4:
+		return setLow4AVX2(p, text, n)
+	case shapeLow4Fat:
+		return setLow4FatAVX2(p, text, n)
+	case shapeLow6:
+		return setLow6AVX2(p, text, n)
+	case shapeLow6Fat:
+		return setLow6FatAVX2(p, text, n)
+	case shapeFull3:
+		return setFull3AVX2(p, text, n)
+	}
+	return setFull3FatAVX2(p, text, n)
+}
+
+func windowVector(k *windowKernel, buf []byte, n int) int {
+	p, text := (*byte)(unsafe.Pointer(k)), unsafe.SliceData(buf)
+	if k.ranges {
+		switch k.width {
+		case 2:
+			return windowRange2AVX2(p, text, n)
+		case 3:
+			return windowRange3AVX2(p, text, n)
+		}
+		return windowRange4AVX2(p, text, n)
+	}
+	switch k.width {
+	case 2:
+		return windowNibble2AVX2(p, text, n)
+	case 3:
+		return windowNibble3AVX2(p, text, n)
+	}
+	return windowNibble4AVX2(p, text, n)
+}
+
+func index2Vector(buf []byte, a, b byte) int {
+	return index2AVX2(unsafe.SliceData(buf), len(buf), a, b)
+}
+
+func index3Vector(buf []byte, a, b, c byte) int {
+	return index3AVX2(unsafe.SliceData(buf), len(buf), a, b, c)
+}
+
+func lastVector(buf []byte, c byte) int {
+	return lastByteAVX2(unsafe.SliceData(buf), len(buf), c)
+}
