@@ -84,12 +84,16 @@ type Progress struct {
 
 // FileError is a file that could not be searched, or not to its end.
 type FileError struct {
-	File string
-	Err  string
+	File string `json:"file"`
+	Err  string `json:"error"`
 }
 
 // Blocks counts what was considered, skipped by an index, and read.
-type Blocks struct{ Considered, Skipped, Read int64 }
+type Blocks struct {
+	Considered int64 `json:"considered"`
+	Skipped    int64 `json:"skipped"`
+	Read       int64 `json:"read"`
+}
 
 // End ends an answer. Its own seq is the last one.
 type End struct {

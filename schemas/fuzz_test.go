@@ -60,8 +60,13 @@ func FuzzCheck(f *testing.F) {
 	f.Add([]byte("a\nb"), true, true, 0)
 	f.Fuzz(func(t *testing.T, text []byte, more, continues bool, n int) {
 		c := Chunk{Text: text, More: more, Continues: continues}
-		if c.validate() != nil || c.Check(0, '\n') != nil || n < 0 {
+		if c.validate() != nil || n < 0 {
 			return
+		}
+		if selected, err := c.Check(0, '\n'); err != nil {
+			return
+		} else if selected != c.Selected('\n') {
+			t.Fatalf("Check counts %d selected lines, Selected %d", selected, c.Selected('\n'))
 		}
 		head, tail := c.Cut(n, '\n')
 		if got := append(bytes.Clone(head.Text), tail.Text...); !bytes.Equal(got, text) {

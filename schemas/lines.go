@@ -71,13 +71,14 @@ func (c *Chunk) Selected(terminator byte) int64 {
 }
 
 // Check says what in the chunk is not as a query with these columns and this terminator must get
-// it, so that whoever prints it may trust the columns' lengths; the error is a *FieldError.
-func (c *Chunk) Check(columns Columns, terminator byte) error {
+// it, so that whoever prints it may trust the columns' lengths; the error is a *FieldError. It
+// counts the selected lines on the way, as Selected does.
+func (c *Chunk) Check(columns Columns, terminator byte) (selected int64, err error) {
 	if c.Kind != ChunkLines {
-		return nil
+		return c.Selected(terminator), nil
 	}
 	if last := c.Text[len(c.Text)-1]; c.More == (last == terminator) {
-		return fieldErrorf("chunk.text", "does not end as its flags say (more %t)", c.More)
+		return 0, fieldErrorf("chunk.text", "does not end as its flags say (more %t)", c.More)
 	}
 	lines := c.Lines(terminator)
 	for _, col := range []struct {
@@ -90,10 +91,16 @@ func (c *Chunk) Check(columns Columns, terminator byte) error {
 			want = lines
 		}
 		if len(col.values) != want {
-			return fieldErrorf(col.field, "has %d entries, not %d", len(col.values), want)
+			return 0, fieldErrorf(col.field, "has %d entries, not %d", len(col.values), want)
 		}
 	}
-	return c.checkRuns(int64(lines))
+	if err := c.checkRuns(int64(lines)); err != nil {
+		return 0, err
+	}
+	if len(c.Context) > 0 {
+		return c.Selected(terminator), nil
+	}
+	return int64(lines), nil
 }
 
 func (c *Chunk) checkRuns(lines int64) error {

@@ -49,7 +49,7 @@ func TestCheck(t *testing.T) {
 	} {
 		chunk := good
 		c.change(&chunk)
-		if err := chunk.Check(ColumnNumber, '\n'); (err == nil) != c.ok {
+		if _, err := chunk.Check(ColumnNumber, '\n'); (err == nil) != c.ok {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -85,7 +85,7 @@ func TestCut(t *testing.T) {
 					if len(part.Text) == 0 {
 						continue
 					}
-					if err := part.Check(ColumnNumber, '\n'); err != nil {
+					if _, err := part.Check(ColumnNumber, '\n'); err != nil {
 						t.Errorf("cut %d of %+v: %v in %+v", n, c, err, part)
 					}
 				}

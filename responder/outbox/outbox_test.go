@@ -237,7 +237,7 @@ func TestPack(t *testing.T) {
 					files++
 					continue
 				}
-				if err := c.Check(schemas.ColumnNumber, '\n'); err != nil {
+				if _, err := c.Check(schemas.ColumnNumber, '\n'); err != nil {
 					t.Fatal(err)
 				}
 				texts[c.File] = append(texts[c.File], c.Text...)
