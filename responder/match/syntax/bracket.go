@@ -20,6 +20,7 @@ type bracketParser struct {
 	pos  int
 	fold bool
 	set  []rune
+	sets [][]rune // named classes, not copied: the whole expression may be one that is known
 
 	plain bool // only what dfa.c handles without regcomp: ASCII characters, ranges of digits
 }
@@ -42,7 +43,7 @@ func (p *posixParser) bracket() (*Node, error) {
 	if n := p.brackets[text]; n != nil {
 		return n, nil
 	}
-	set := normalize(b.set)
+	set := union(append(b.sets, b.set)...)
 	if b.fold {
 		set = foldGNU(set)
 	}
@@ -189,6 +190,6 @@ func (b *bracketParser) class(name string) error {
 		class = namedClasses["alpha"]
 	}
 	b.plain = b.plain && (name == "digit" || name == "xdigit")
-	b.set = append(b.set, class()...)
+	b.sets = append(b.sets, class())
 	return nil
 }
