@@ -51,7 +51,7 @@ func (r Roster) Records() []schemas.Node {
 const rosterTimeout = time.Second
 
 // errNoRoster says that there is no bucket, or no JetStream.
-var errNoRoster = errors.New("no roster is registered on this bus")
+var errNoRoster = errors.New("no roster is registered on this bus; it needs JetStream, and a node that is up")
 
 // Roster returns the nodes that are known: those in the roster bucket, in one round trip, or where
 // there is none those that a ping round discovers.

@@ -41,6 +41,8 @@ func newRootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(suggestFlag)
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.AddCommand(
+		newBusCommand(),
+		newNodesCommand(),
 		newGenCommand(),
 		newVersionCommand(),
 		newCompletionCommand(),

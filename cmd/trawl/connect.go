@@ -1,0 +1,61 @@
+package main
+
+import (
+	"io"
+	"log/slog"
+	"os"
+
+	"github.com/spf13/pflag"
+
+	"github.com/trawl-logs/trawl/bus"
+)
+
+// connectFlags say where the bus is and who asks. What no flag says comes from the environment, from
+// the nats command's selected context, and at last from bus.DefaultURL.
+type connectFlags struct {
+	server, context, creds, nkey string
+	tlsCert, tlsKey, tlsCA       string
+	user, prefix                 string
+}
+
+// connectFlag is one of them, for a flag set as for a getopt table.
+type connectFlag struct {
+	name, arg, help string
+	value           *string
+}
+
+// table lists the flags in the order of the help texts.
+func (f *connectFlags) table() []connectFlag {
+	return []connectFlag{
+		{"server", "URL", "of the bus, or several joined by commas (TRAWL_SERVER, NATS_URL)", &f.server},
+		{"nats-context", "NAME", "of a context of the nats command (TRAWL_NATS_CONTEXT); default: the selected one", &f.context},
+		{"creds", "FILE", "of credentials, JWT and seed (TRAWL_CREDS)", &f.creds},
+		{"nkey", "FILE", "of an NKey seed (TRAWL_NKEY)", &f.nkey},
+		{"tlscert", "FILE", "of the client certificate (TRAWL_TLSCERT)", &f.tlsCert},
+		{"tlskey", "FILE", "of its key (TRAWL_TLSKEY)", &f.tlsKey},
+		{"tlsca", "FILE", "of the authorities that vouch for the bus (TRAWL_TLSCA)", &f.tlsCA},
+		{"user", "NAME", "that stands for the user in subjects (TRAWL_USER); default: the system's user name", &f.user},
+		{"prefix", "SUBJECT", "in front of every other (TRAWL_PREFIX); default: " + bus.DefaultPrefix, &f.prefix},
+	}
+}
+
+// register adds the flags to a flag set.
+func (f *connectFlags) register(flags *pflag.FlagSet) {
+	for _, c := range f.table() {
+		flags.StringVar(c.value, c.name, "", "`"+c.arg+"` "+c.help)
+	}
+}
+
+// options returns what the flags and the environment say; name is for the bus's list of connections.
+func (f *connectFlags) options(name string) bus.Options {
+	return bus.Options{
+		Server: f.server, Context: f.context, Creds: f.creds, NKey: f.nkey,
+		TLSCert: f.tlsCert, TLSKey: f.tlsKey, TLSCA: f.tlsCA,
+		User: f.user, Prefix: f.prefix, Name: name,
+	}.FromEnvironment(os.Getenv)
+}
+
+// newLog returns the log of a daemon, for people: text on w, from level on.
+func newLog(w io.Writer, level slog.Level) *slog.Logger {
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
+}
