@@ -32,6 +32,9 @@ const (
 	markerLife    = time.Hour              // a deleted record's marker goes after that
 )
 
+// maxTwins bounds what a flood of beacons of made-up instances can fill.
+const maxTwins = 100
+
 // pingPeers is the payload of a ping that asks for remembered peers too.
 const pingPeers = "peers"
 
@@ -49,7 +52,7 @@ type registry struct {
 	inRoster  bool
 	known     map[string]time.Time // peers, by when their last beacon came
 	peerSub   *nats.Subscription   // to all beacons; nil with JetStream
-	twins     map[string]time.Time // instances of the same name, by when they were reported
+	twins     map[string]time.Time // instances of the same name, by when their last beacon came
 	lastReply time.Time            // of a beacon that answered one
 }
 
@@ -104,6 +107,7 @@ func (r *registry) run(ctx context.Context) {
 			}
 		case <-beacon.C:
 			r.sendBeacon(false)
+			r.checkTwins(time.Now())
 			beacon.Reset(r.nextBeacon(time.Now()))
 		}
 	}
@@ -115,9 +119,21 @@ func (r *registry) nextBeacon(now time.Time) time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	maps.DeleteFunc(r.known, func(_ string, at time.Time) bool { return now.Sub(at) > peerLife })
-	maps.DeleteFunc(r.twins, func(_ string, at time.Time) bool { return now.Sub(at) > peerLife })
 	d := max(beaconEvery, time.Duration(len(r.known))*beaconPerPeer)
 	return d*3/4 + rand.N(d/2)
+}
+
+// checkTwins reports it when the last process of the same name has been silent for three beacons.
+func (r *registry) checkTwins(now time.Time) {
+	r.mu.Lock()
+	before := len(r.twins)
+	silence := 4 * max(beaconEvery, time.Duration(len(r.known))*beaconPerPeer)
+	maps.DeleteFunc(r.twins, func(_ string, at time.Time) bool { return now.Sub(at) > silence })
+	over := before > 0 && len(r.twins) == 0
+	r.mu.Unlock()
+	if over {
+		r.duplicate("")
+	}
 }
 
 // sendBeacon says that the node is there, or that it leaves for good: a record without its lists.
@@ -164,9 +180,9 @@ func (r *registry) hearOwn(b *schemas.Node, now time.Time) {
 		return
 	}
 	r.mu.Lock()
-	_, reported := r.twins[b.Instance]
-	report := !reported && len(r.twins) < 100 // against a flood of made-up instances
-	if report {
+	_, known := r.twins[b.Instance]
+	report := !known && len(r.twins) < maxTwins
+	if known || report {
 		r.twins[b.Instance] = now
 	}
 	reply := now.Sub(r.lastReply) > time.Second

@@ -136,7 +136,7 @@ func (s *Scatter) onMessage(m *nats.Msg) {
 		}
 	case node == anyNode:
 		return
-	case k.Query == pingQuery:
+	case k.ID == pingQuery:
 		record, err := schemas.DecodeNode(m.Data)
 		if err != nil || record.Name != node {
 			s.conn.log.Debug("refused a pong", "node", node, "err", err)
@@ -144,12 +144,12 @@ func (s *Scatter) onMessage(m *nats.Msg) {
 		}
 		e = Event{Kind: EventPong, Node: node, Record: record}
 	}
-	if k.Query == pingQuery {
+	if k.ID == pingQuery {
 		s.toAll(e) // what is true of the node is so for every query
 		return
 	}
 	s.mu.Lock()
-	session := s.sessions[k.Query]
+	session := s.sessions[k.ID]
 	s.mu.Unlock()
 	if session != nil {
 		session.event(e)

@@ -28,7 +28,7 @@ type Handlers struct {
 	Cancel    func(k Key, c *schemas.Cancel)
 	Gone      func(k Key)       // a frame found nobody who listens
 	Reconnect func()            // the connection was lost and is back: what was sent may be lost
-	Duplicate func(host string) // another process serves under this node's name, on host
+	Duplicate func(host string) // another process serves under this node's name, on host; empty: no more
 }
 
 // Service is a node on the bus.

@@ -69,7 +69,7 @@ func (n *node) handlers() bus.Handlers {
 		Query: func(user string, q *schemas.Query) {
 			locked(func() { n.queries = append(n.queries, user+"/"+q.ID) })
 			if n.answer {
-				_ = n.service.Publish(bus.Key{User: user, Client: q.Client, Query: q.ID}, end())
+				_ = n.service.Publish(bus.Key{User: user, Client: q.Client, ID: q.ID}, end())
 			}
 		},
 		Control:   func(k bus.Key, _ *schemas.Control) { locked(func() { n.controls = append(n.controls, k) }) },
@@ -188,7 +188,7 @@ func TestControlAndCancelReachTheNode(t *testing.T) {
 	b := bustest.StartInProcess(t)
 	n := serve(t, b.Connect("root", bustest.AsResponder), record("n1"))
 	a := ask(t, b.Connect("alice"), "q1")
-	key := bus.Key{User: "alice", Client: a.scatter.Client(), Query: "q1"}
+	key := bus.Key{User: "alice", Client: a.scatter.Client(), ID: "q1"}
 	must(t, a.session.Control("n1", &schemas.Control{Limit: 7}))
 	must(t, a.session.Cancel(&schemas.Cancel{Reason: "enough"}))
 	bustest.Eventually(t, "control", n.has(func(n *node) bool { return len(n.controls) == 1 && n.controls[0] == key }))
@@ -209,7 +209,7 @@ func TestNobodySubscribed(t *testing.T) {
 	n := serve(t, b.Connect("root", bustest.AsResponder), record("n1"))
 	must(t, a.session.Ping("n1"))
 	bustest.Eventually(t, "pong", a.heard(bus.EventPong, "n1"))
-	key := bus.Key{User: "bob", Client: "c", Query: "q9"}
+	key := bus.Key{User: "bob", Client: "c", ID: "q9"}
 	must(t, n.service.Publish(key, end()))
 	bustest.Eventually(t, "gone", n.has(func(n *node) bool { return len(n.gone) == 1 && n.gone[0] == key }))
 }
@@ -245,7 +245,7 @@ func TestPublishWhileDisconnectedFails(t *testing.T) {
 	n := serve(t, b.Connect("root", bustest.AsResponder), record("n1"))
 	b.Stop()
 	bustest.Eventually(t, "publish fails", func() bool {
-		return n.service.Publish(bus.Key{User: "u", Client: "c", Query: "q"}, end()) != nil
+		return n.service.Publish(bus.Key{User: "u", Client: "c", ID: "q"}, end()) != nil
 	})
 }
 

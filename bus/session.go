@@ -33,7 +33,7 @@ func (s *Session) event(e Event) {
 // called from within recv.
 func (s *Session) Close() {
 	s.scatter.mu.Lock()
-	delete(s.scatter.sessions, s.key.Query)
+	delete(s.scatter.sessions, s.key.ID)
 	s.scatter.mu.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -64,8 +64,8 @@ func (s *Session) AskNode(node string, q *schemas.Query) error {
 // ask publishes q. If nobody is subscribed the server says so on the reply subject, which is that of
 // the node's own frames, so that it needs no subscription and no permission of its own.
 func (s *Session) ask(subject, node string, q *schemas.Query) error {
-	if q.Client != s.key.Client || q.ID != s.key.Query {
-		return fmt.Errorf("query %s of client %s: this session is of query %s, client %s", q.ID, q.Client, s.key.Query, s.key.Client)
+	if q.Client != s.key.Client || q.ID != s.key.ID {
+		return fmt.Errorf("query %s of client %s: this session is of query %s, client %s", q.ID, q.Client, s.key.ID, s.key.Client)
 	}
 	m := schemas.AppendQuery(nil, q)
 	if len(m) > schemas.MaxQuery {

@@ -19,9 +19,9 @@ const anyNode = "_"
 const pingQuery = "ping"
 
 // Key names one query on the bus: who asked, from which process, and which of its queries.
-type Key struct{ User, Client, Query string }
+type Key struct{ User, Client, ID string }
 
-func (k Key) String() string { return k.User + "." + k.Client + "." + k.Query }
+func (k Key) String() string { return k.User + "." + k.Client + "." + k.ID }
 
 // Subjects builds and parses the subjects beneath one prefix. The zero value is not usable.
 type Subjects struct{ prefix string }
@@ -152,7 +152,7 @@ func (s Subjects) parseBeacon(subject string) (node string, ok bool) {
 // so it must not choose where a node publishes.
 func (s Subjects) pongSubject(reply, node string) (string, bool) {
 	k, _, ok := s.parseResult(reply)
-	if !ok || k.Query != pingQuery {
+	if !ok || k.ID != pingQuery {
 		return "", false
 	}
 	return s.result(k, node), true

@@ -18,32 +18,17 @@ type connectFlags struct {
 	user, prefix                 string
 }
 
-// connectFlag is one of them, for a flag set as for a getopt table.
-type connectFlag struct {
-	name, arg, help string
-	value           *string
-}
-
-// table lists the flags in the order of the help texts.
-func (f *connectFlags) table() []connectFlag {
-	return []connectFlag{
-		{"server", "URL", "of the bus, or several joined by commas (TRAWL_SERVER, NATS_URL)", &f.server},
-		{"nats-context", "NAME", "of a context of the nats command (TRAWL_NATS_CONTEXT); default: the selected one", &f.context},
-		{"creds", "FILE", "of credentials, JWT and seed (TRAWL_CREDS)", &f.creds},
-		{"nkey", "FILE", "of an NKey seed (TRAWL_NKEY)", &f.nkey},
-		{"tlscert", "FILE", "of the client certificate (TRAWL_TLSCERT)", &f.tlsCert},
-		{"tlskey", "FILE", "of its key (TRAWL_TLSKEY)", &f.tlsKey},
-		{"tlsca", "FILE", "of the authorities that vouch for the bus (TRAWL_TLSCA)", &f.tlsCA},
-		{"user", "NAME", "that stands for the user in subjects (TRAWL_USER); default: the system's user name", &f.user},
-		{"prefix", "SUBJECT", "in front of every other (TRAWL_PREFIX); default: " + bus.DefaultPrefix, &f.prefix},
-	}
-}
-
 // register adds the flags to a flag set.
 func (f *connectFlags) register(flags *pflag.FlagSet) {
-	for _, c := range f.table() {
-		flags.StringVar(c.value, c.name, "", "`"+c.arg+"` "+c.help)
-	}
+	flags.StringVar(&f.server, "server", "", "`URL` of the bus, or several joined by commas (TRAWL_SERVER, NATS_URL)")
+	flags.StringVar(&f.context, "nats-context", "", "`NAME` of a context of the nats command (TRAWL_NATS_CONTEXT); default: the selected one")
+	flags.StringVar(&f.creds, "creds", "", "`FILE` of credentials, JWT and seed (TRAWL_CREDS)")
+	flags.StringVar(&f.nkey, "nkey", "", "`FILE` of an NKey seed (TRAWL_NKEY)")
+	flags.StringVar(&f.tlsCert, "tlscert", "", "`FILE` of the client certificate (TRAWL_TLSCERT)")
+	flags.StringVar(&f.tlsKey, "tlskey", "", "`FILE` of its key (TRAWL_TLSKEY)")
+	flags.StringVar(&f.tlsCA, "tlsca", "", "`FILE` of the authorities that vouch for the bus (TRAWL_TLSCA)")
+	flags.StringVar(&f.user, "user", "", "`NAME` that stands for the user in subjects (TRAWL_USER); default: the system's user name")
+	flags.StringVar(&f.prefix, "prefix", "", "`SUBJECT` in front of every other (TRAWL_PREFIX); default: "+bus.DefaultPrefix)
 }
 
 // options returns what the flags and the environment say; name is for the bus's list of connections.

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/trawl-logs/trawl/bus"
+	"github.com/trawl-logs/trawl/requester"
+	"github.com/trawl-logs/trawl/schemas"
+)
+
+// busTransport is the bus as the requester's Transport and Roster.
+type busTransport struct {
+	*bus.Scatter
+	conn *bus.Conn
+	// failed hears what no answer can tell: a permission that is missing. It may be called at once
+	// from several goroutines.
+	failed func(error)
+}
+
+var (
+	_ requester.Transport = (*busTransport)(nil)
+	_ requester.Roster    = (*busTransport)(nil)
+)
+
+// newTransport subscribes on conn; window is the most raw bytes that the requester grants at a time.
+func newTransport(conn *bus.Conn, window int64, failed func(error)) (*busTransport, error) {
+	scatter, err := bus.NewScatter(conn, window)
+	if err != nil {
+		return nil, err
+	}
+	return &busTransport{scatter, conn, failed}, nil
+}
+
+// Open begins the session of one query.
+func (t *busTransport) Open(_ context.Context, id string, recv func(requester.Incoming)) (requester.Session, error) {
+	session, err := t.Scatter.Open(id, func(e bus.Event) {
+		if in := t.incoming(e); in != nil {
+			recv(in)
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	return busSession{session}, nil
+}
+
+// incoming translates an event; nil means that it is not for the requester.
+func (t *busTransport) incoming(e bus.Event) requester.Incoming {
+	switch e.Kind {
+	case bus.EventFrame:
+		return requester.FrameMsg{Node: e.Node, Msg: e.Data}
+	case bus.EventNoResponders:
+		return requester.NoResponders{Node: e.Node}
+	case bus.EventPong:
+		return requester.Pong{Node: e.Node, Record: *e.Record}
+	case bus.EventDisconnected:
+		return requester.Disconnected{}
+	case bus.EventReconnected:
+		return requester.Reconnected{}
+	case bus.EventFailed:
+		// Messages that were dropped are gaps, which the requester finds and asks for again.
+		if e.Err != bus.ErrSlow {
+			t.failed(e.Err)
+		}
+	}
+	return nil
+}
+
+// Known reads the roster.
+func (t *busTransport) Known(ctx context.Context) ([]schemas.Node, requester.RosterKind, error) {
+	roster, err := t.conn.Roster(ctx)
+	return roster.Records(), requester.RosterKind(roster.Kind), err
+}
+
+// busSession is one query's side of the bus.
+type busSession struct{ *bus.Session }
+
+// Send publishes what the requester has to say.
+func (s busSession) Send(out requester.Outgoing) error {
+	switch out := out.(type) {
+	case requester.Ask:
+		switch {
+		case out.To.Node != "":
+			return s.AskNode(out.To.Node, out.Query)
+		case out.To.Group != "":
+			return s.AskGroup(out.To.Group, out.Query)
+		}
+		return s.AskAll(out.Query)
+	case requester.Grant:
+		return s.Control(out.Node, &out.Control)
+	case requester.Quit:
+		return s.Cancel(&out.Cancel)
+	case requester.Ping:
+		return s.Ping(out.Node)
+	}
+	return fmt.Errorf("the bus cannot send %T", out)
+}
+
+// Close ends the session.
+func (s busSession) Close() error {
+	s.Session.Close()
+	return nil
+}
