@@ -22,8 +22,8 @@ import (
 
 var long = flag.Bool("long", false, "run the long forms: more data, a reader that stops for 60 s")
 
-// binary is trawl, built from this tree.
-var binary string
+// program is trawl, built from this tree.
+var program string
 
 func TestMain(m *testing.M) {
 	flag.Parse()
@@ -32,8 +32,8 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	binary = filepath.Join(dir, "trawl")
-	build := exec.Command("go", "build", "-o", binary, "../cmd/trawl")
+	program = filepath.Join(dir, "trawl")
+	build := exec.Command("go", "build", "-o", program, "../cmd/trawl")
 	build.Stdout, build.Stderr = os.Stdout, os.Stderr
 	code := 1
 	if err := build.Run(); err == nil {
@@ -60,7 +60,7 @@ type process struct {
 // start runs trawl with args until the test ends.
 func start(t *testing.T, home, name string, stdout io.Writer, args ...string) *process {
 	t.Helper()
-	p := &process{t: t, name: name, cmd: exec.Command(binary, args...), log: &syncBuffer{}, done: make(chan struct{})}
+	p := &process{t: t, name: name, cmd: exec.Command(program, args...), log: &syncBuffer{}, done: make(chan struct{})}
 	p.cmd.Env = environment(home)
 	p.cmd.Dir = home
 	p.cmd.Stdout, p.cmd.Stderr = stdout, p.log
@@ -240,7 +240,7 @@ func (f *fleet) beginInto(stdout *os.File, args ...string) *query {
 
 func (f *fleet) launch(q *query, stdout io.Writer, args []string) {
 	f.t.Helper()
-	q.cmd = exec.Command(binary, args...)
+	q.cmd = exec.Command(program, args...)
 	q.cmd.Env, q.cmd.Dir = environment(f.home), f.home
 	q.errout, q.ended, q.started = &syncBuffer{}, make(chan error, 1), time.Now()
 	q.cmd.Stdout, q.cmd.Stderr = stdout, q.errout
