@@ -1,0 +1,74 @@
+package scan
+
+import "bytes"
+
+// headBytes is how much of a line its clock sees.
+const headBytes = 512
+
+// lookBack is how far a line without a time is from the line that it has its time from, at most, if
+// that one was not seen before: enough for any stack trace.
+const lookBack = 1 << 20
+
+// datedLine is the last line whose time was asked for.
+type datedLine struct {
+	at   int64 // -1: none
+	time int64
+}
+
+// timeOf returns the time of a line: its own, or that of the last line before it that has one.
+func (s *searcher) timeOf(at int64, line []byte) int64 {
+	if s.clock == nil {
+		return NoTime
+	}
+	t, ok := s.clock.Time(line[:min(len(line), headBytes)])
+	if !ok {
+		t = s.timeBefore(at)
+	}
+	s.dated = datedLine{at, t}
+	return t
+}
+
+// timeBefore looks for a line with a time before the offset at, back to the last line whose time is
+// known.
+func (s *searcher) timeBefore(at int64) int64 {
+	floor := max(0, at-lookBack)
+	known := s.dated.at >= 0 && s.dated.at < at
+	if known {
+		floor = s.dated.at
+	}
+	for hi := at; hi > floor; {
+		b, lo := s.buf, max(floor, s.base)
+		if hi > s.base {
+			b = b[lo-s.base : hi-s.base]
+		} else {
+			lo = max(floor, hi-farStep)
+			s.back = grown(s.back, int(hi-lo))
+			b = s.back
+			if s.readFar(b, lo) != nil {
+				return NoTime
+			}
+		}
+		lineStart := lo == s.base || known && lo == floor || lo == 0
+		for len(b) > 0 {
+			i := bytes.LastIndexByte(b[:len(b)-1], s.o.Terminator) + 1
+			switch {
+			case i == 0 && known && lo == floor:
+				return s.dated.time
+			case i == 0 && !lineStart && lo == floor:
+				return NoTime // looked back far enough
+			case i == 0 && !lineStart && len(b) == farStep:
+				b = b[:0] // inside a long line, whose head comes next
+				continue
+			}
+			if i == 0 && !lineStart {
+				break // the line begins further back
+			}
+			if t, ok := s.clock.Time(b[i:min(len(b), i+headBytes)]); ok {
+				return t
+			}
+			b = b[:i]
+		}
+		hi = lo + int64(len(b))
+	}
+	return NoTime
+}

@@ -1,0 +1,390 @@
+package scan
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"math"
+	"sync"
+	"time"
+)
+
+// searcher is one worker's state: it reads a segment block by block and searches the whole lines of
+// each. Positions are offsets in the file unless they are called indices (of buf).
+type searcher struct {
+	r *run
+	o *Options
+	m Matcher
+
+	seg  *segment
+	src  source
+	res  *result
+	buf  []byte
+	n    int   // bytes in buf
+	base int64 // offset of buf[0]
+	eof  bool  // buf holds the input's last bytes
+
+	detect    bool  // NUL ends lines and makes the file binary
+	quiet     bool  // selected lines are only counted
+	enough    int64 // more selected lines than so many end the search; -1: none do
+	left      int64 // lines that may still be selected (-m)
+	pending   int64 // lines of trailing context that are still due
+	lastOut   int64 // end of the last line given; -1: none
+	counted   int64 // terminators before countedTo
+	atBase    int64 // terminators before base
+	countTo   int64
+	over      bool
+	clock     Clock
+	dated     datedLine
+	out       *Batch
+	outSince  time.Time
+	group     bool   // a group begins with the next line that is given
+	scratch   []byte // for lines that are read again
+	back      []byte // for what is looked up before the buffer
+	farAt     int64  // offset of a line before the buffer, whose number is farNumber
+	farNumber int64
+}
+
+// flushAfter is how long a result may wait for more to go with it.
+const flushAfter = 50 * time.Millisecond
+
+var bufPool = sync.Pool{New: func() any {
+	b := make([]byte, defaultGeometry.block+(64<<10))
+	return &b
+}}
+
+func newSearcher(r *run) *searcher {
+	return &searcher{r: r, o: r.o, m: r.newMatcher()}
+}
+
+func (s *searcher) free() {
+	if int64(cap(s.buf)) == defaultGeometry.block+(64<<10) {
+		bufPool.Put(&s.buf)
+	}
+}
+
+func (s *searcher) reset(seg *segment) {
+	s.seg, s.src, s.res = seg, seg.file.src, &seg.res
+	s.n, s.base, s.eof, s.over = 0, seg.start, false, false
+	s.detect = s.o.Binary != BinaryText && s.o.Terminator != 0
+	s.quiet, s.enough = s.o.Mode != Lines, -1
+	if s.o.Mode != Lines && s.o.Mode != Count {
+		s.enough = 0
+	}
+	s.left = math.MaxInt64
+	if s.o.MaxCount >= 0 {
+		s.left = s.o.MaxCount
+	}
+	s.pending, s.lastOut = 0, -1
+	s.counted, s.atBase, s.countTo = 0, 0, seg.start
+	s.dated = datedLine{at: -1}
+	s.group, s.farAt = false, -1
+	s.clock = nil
+	if s.o.NewClock != nil {
+		s.clock = s.o.NewClock(seg.file.input)
+	}
+	if seg.file.nul.Load() < seg.n {
+		s.turnBinary()
+	}
+}
+
+// search searches a segment and leaves its result in it.
+func (s *searcher) search(seg *segment) {
+	s.reset(seg)
+	if s.left == 0 {
+		return
+	}
+	err := s.blocks()
+	if s.group && s.batch(8) != nil {
+		s.out.Groups = append(s.out.Groups, s.out.Lines)
+	}
+	if s.out != nil {
+		if !s.flush() && err == nil {
+			err = s.r.ctx.Err()
+		}
+	}
+	s.res.err = err
+	if s.o.Numbers && err == nil {
+		s.res.lines = s.numberAt(s.base)
+	}
+	if s.res.selected > 0 && s.enough == 0 && s.quiet {
+		lower(&seg.file.hit, seg.n)
+	}
+}
+
+// blocks reads the segment and searches it. The lines of a block that are whole are searched; the
+// rest is moved to the front of the buffer and completed by the next block.
+func (s *searcher) blocks() error {
+	seg := s.seg
+	skipping := seg.start > 0
+	if skipping {
+		s.base = seg.start - 1 // a terminator there makes start the start of a line
+	}
+	tail := int64(8 << 10)
+	for !s.over && !s.eof {
+		if s.halted() {
+			return s.r.ctx.Err()
+		}
+		pos := s.base + int64(s.n)
+		want := s.o.geometry.block - (pos-seg.start)%s.o.geometry.block
+		if pos >= seg.end { // the segment's last line goes on in the next one
+			want, tail = tail, min(2*tail, s.o.geometry.block)
+		} else {
+			want = min(want, seg.end-pos)
+		}
+		fresh := s.n
+		if err := s.fill(int(want)); err != nil {
+			return err
+		}
+		if skipping {
+			if skipping = !s.skipLine(fresh); skipping {
+				if pos >= seg.end {
+					return nil
+				}
+				continue
+			}
+			if s.base >= seg.end {
+				return nil
+			}
+			fresh = 0
+		}
+		if err := s.block(fresh, pos); err != nil {
+			return err
+		}
+		if s.base >= seg.end || s.left == 0 && s.pending == 0 {
+			return nil
+		}
+	}
+	return nil
+}
+
+// halted says that the segment's result is not wanted any more.
+func (s *searcher) halted() bool {
+	f := s.seg.file
+	return s.r.ctx.Err() != nil || f.stop.Load() || f.hit.Load() < s.seg.n
+}
+
+// fill reads up to want bytes to the end of buf.
+func (s *searcher) fill(want int) error {
+	if s.buf == nil {
+		if s.o.geometry == defaultGeometry && int64(want) > s.o.geometry.block/4 {
+			s.buf = *bufPool.Get().(*[]byte)
+		} else {
+			s.buf = make([]byte, want+1)
+		}
+	}
+	// One byte is kept free for the terminator that a last line may lack.
+	if need := s.n + want + 1; need > len(s.buf) {
+		s.buf = append(make([]byte, 0, need+need/2), s.buf[:s.n]...)
+		s.buf = s.buf[:cap(s.buf)]
+	}
+	pos := s.base + int64(s.n)
+	n, err := s.src.readAt(s.buf[s.n:s.n+want], pos)
+	s.n += n
+	s.r.bytes.Add(int64(n))
+	if s.o.Read != nil {
+		s.o.Read.Add(int64(n))
+	}
+	s.eof = s.src.ends(pos + int64(n))
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	s.eof = s.eof || err != nil
+	return nil
+}
+
+// skipLine drops what belongs to the segment before: all up to the first line end. It says whether
+// it found one.
+func (s *searcher) skipLine(fresh int) bool {
+	b := s.buf[fresh:s.n]
+	i := bytes.IndexByte(b, s.o.Terminator)
+	if s.detect {
+		part := b
+		if i >= 0 {
+			part = b[:i]
+		}
+		// A NUL ends a line as well. It stays in the buffer as the byte that block looks for.
+		if z := bytes.IndexByte(part, 0); z >= 0 {
+			s.sawNUL()
+			i = z
+		}
+	}
+	cut := s.n
+	if i >= 0 {
+		cut = fresh + i + 1
+	}
+	s.n = copy(s.buf, s.buf[cut:s.n])
+	s.base += int64(cut)
+	s.countTo = s.base
+	return i >= 0
+}
+
+// block searches the lines that the fresh bytes of buf complete; from is where they were read.
+func (s *searcher) block(fresh int, from int64) error {
+	from = max(from, s.base)
+	text := 0 // index up to which lines are those of a text file
+	if s.detect {
+		if z := bytes.IndexByte(s.buf[fresh:s.n], 0); z >= 0 {
+			z += fresh
+			at := from
+			if s.seg.file.f.At != nil {
+				at = (s.base + int64(z)) / s.o.geometry.window * s.o.geometry.window
+			}
+			if at > s.base && !s.res.binary {
+				text = s.wholeLines(0, int(at-s.base))
+				if !s.lines(0, text) || s.over {
+					return s.err()
+				}
+			}
+			s.sawNUL()
+			zap(s.buf[z:s.n], s.o.Terminator)
+			if s.over {
+				return nil
+			}
+		}
+	}
+	if s.eof && s.n > 0 && s.buf[s.n-1] != s.o.Terminator {
+		s.buf[s.n] = s.o.Terminator
+		s.n++
+	}
+	end := s.wholeLines(fresh, s.n)
+	if past := from >= s.seg.end; past && end > 0 {
+		end = fresh + bytes.IndexByte(s.buf[fresh:s.n], s.o.Terminator) + 1
+		if err := s.checkWindow(end, from); err != nil {
+			return err
+		}
+	}
+	if end > text && !s.lines(text, end) {
+		return s.err()
+	}
+	s.shift(max(end, text))
+	if s.out != nil && (s.seg.file.f.At == nil || time.Since(s.outSince) > flushAfter) && !s.flush() {
+		return s.r.ctx.Err()
+	}
+	if s.n > s.maxLine() && !s.eof {
+		return s.longLine()
+	}
+	return nil
+}
+
+// err is why lines wanted no more: the end of the run, or nothing wrong.
+func (s *searcher) err() error {
+	if s.over {
+		return nil
+	}
+	return s.r.ctx.Err()
+}
+
+// wholeLines returns the index after the last line end in buf[from:to], or 0.
+func (s *searcher) wholeLines(from, to int) int {
+	if i := bytes.LastIndexByte(s.buf[from:to], s.o.Terminator); i >= 0 {
+		return from + i + 1
+	}
+	return 0
+}
+
+func zap(b []byte, terminator byte) {
+	for i := bytes.IndexByte(b, 0); i >= 0; i = bytes.IndexByte(b, 0) {
+		b[i] = terminator
+		b = b[i+1:]
+	}
+}
+
+// shift drops the lines before index end from the buffer.
+func (s *searcher) shift(end int) {
+	if end == 0 {
+		return
+	}
+	if s.o.Numbers {
+		s.atBase = s.numberAt(s.base + int64(end))
+	}
+	s.n = copy(s.buf, s.buf[end:s.n])
+	s.base += int64(end)
+	if s.seg.file.f.At == nil {
+		keep := s.base
+		if s.o.Before > 0 {
+			if at, err := s.linesBack(s.base, s.o.Before, max(s.lastOut, 0)); err == nil {
+				keep = at
+			}
+		}
+		s.src.release(keep)
+	}
+}
+
+// sawNUL notes that the file is binary.
+func (s *searcher) sawNUL() {
+	if !s.res.binary {
+		lower(&s.seg.file.nul, s.seg.n)
+		s.res.binary = true
+		s.turnBinary()
+	}
+}
+
+func (s *searcher) turnBinary() {
+	switch {
+	case s.o.Binary == BinaryWithout:
+		s.over = true
+	case s.o.Mode == Lines && s.enough < 0:
+		s.quiet, s.enough = true, s.res.selected
+	}
+}
+
+// checkWindow looks for a NUL in the rest of the window in which the segment's last line ends: it
+// belongs to the next segment, but decides whether the line may be printed.
+func (s *searcher) checkWindow(end int, from int64) error {
+	if !s.detect || s.quiet || s.src.ends(s.base+int64(s.n)) || s.seg.file.f.At == nil {
+		return nil
+	}
+	if s.m.MatchLine(s.buf[:end-1]) == s.o.Invert {
+		return nil
+	}
+	w := s.o.geometry.window
+	pos := s.base + int64(s.n)
+	for stop := ((s.base+int64(end)-1)/w + 1) * w; pos < stop; {
+		s.scratch = grown(s.scratch, int(min(stop-pos, 32<<10)))
+		n, err := s.src.readAt(s.scratch, pos)
+		if bytes.IndexByte(s.scratch[:n], 0) >= 0 {
+			s.sawNUL()
+			return nil
+		}
+		if errors.Is(err, io.EOF) || n == 0 && err == nil {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		pos += int64(n)
+	}
+	return nil
+}
+
+func grown(b []byte, n int) []byte {
+	if cap(b) < n {
+		return make([]byte, n)
+	}
+	return b[:n]
+}
+
+func (s *searcher) maxLine() int {
+	if s.o.OnlyMatching {
+		return s.o.MaxKept
+	}
+	return s.o.MaxLine
+}
+
+// flush hands the batch on. It waits while enough of this segment's batches wait to be emitted, and
+// says whether the run goes on.
+func (s *searcher) flush() bool {
+	b := s.out
+	s.out = nil
+	select {
+	case s.seg.out <- b:
+		return true
+	case <-s.r.ctx.Done():
+		b.recycle()
+		return false
+	}
+}
+
+var errHalted = context.Canceled
