@@ -32,6 +32,10 @@ type setKernel struct {
 	fold, keep uint32
 	bitmap     [1 << (hashBits - 5)]uint32
 	shape      setShape
+
+	// For the kernel in Go, which has no use for tables: whether a byte occurs at leadAt in a window.
+	lead   [256]bool
+	leadAt int
 }
 
 // setShape tells which kernel reads the tables.

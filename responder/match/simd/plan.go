@@ -19,20 +19,24 @@ type form struct {
 	nanos float64
 }
 
-// forms are measured by BenchmarkSetForms.
+// forms are all there are, fastest first, as BenchmarkSetForms/few measures them. Two banks pay for
+// some twenty to forty literals of four or five bytes, six bytes for longer ones.
 var forms = []form{
-	{shapeLow4, 4, 1, false, 0.035},
-	{shapeLow4Fat, 4, 2, false, 0.05},
-	{shapeLow6, 6, 1, false, 0.045},
-	{shapeLow6Fat, 6, 2, false, 0.075},
-	{shapeFull3, 3, 1, true, 0.07},
-	{shapeFull3Fat, 3, 2, true, 0.14},
+	{shapeLow4, 4, 1, false, 0.06},
+	{shapeLow4Fat, 4, 2, false, 0.09},
+	{shapeLow6, 6, 1, false, 0.09},
+	{shapeFull3, 3, 1, true, 0.11},
+	{shapeLow6Fat, 6, 2, false, 0.17},
+	{shapeFull3Fat, 3, 2, true, 0.18},
 }
 
+// What is met beyond the tables, in nanoseconds. A candidate that the bitmap rejects takes 10 to 18, most
+// of it a branch foretold wrong; and there are four times as many or more of them as the bytes'
+// frequencies say, because bytes of text go together.
 const (
-	hashNanos    = 2.0  // of a candidate that the bitmap rejects
-	compareNanos = 20.0 // of one that is compared
-	worstNanos   = 0.5  // a plain automaton takes 1.2 to 1.5 for each byte, whatever it is
+	hashNanos    = 40.0
+	compareNanos = 40.0
+	worstNanos   = 0.5 // a plain automaton takes 1.2 to 1.5 for each byte, whatever it is
 )
 
 // plan says where the window lies in the literals, which kernel looks for it, and which literals share
@@ -55,6 +59,9 @@ func choosePlan(literals []literal, shortest int, forms []form) plan {
 	best := plan{nanos: math.Inf(1)}
 	rates := windowRates(literals, shortest)
 	for _, f := range forms {
+		if best.nanos <= f.nanos {
+			break // nor can the rest be better
+		}
 		for _, at := range offsets(rates, shortest, f.width, len(literals)) {
 			p, ok := planOf(literals, shortest, at, f)
 			if p.nanos += rates[at] * compareNanos; ok && p.nanos < best.nanos {
@@ -161,23 +168,21 @@ func (b *bucket) merge(o *bucket, full bool) bucket {
 	return m
 }
 
-// estimate multiplies the shares of bytes that pass at each place. Without high nibbles all with the
-// low nibble pass, if they are ASCII.
+// estimate multiplies the shares of bytes that pass at each place.
 func (b *bucket) estimate(full bool) float64 {
 	rate := 1.0
 	for i := range b.low {
 		if b.low[i] == 0xffff && b.high[i] == 0xffff {
 			continue
 		}
-		high := uint16(0x00ff)
-		if full {
-			high = b.high[i]
-		}
 		share := 0.0
-		for h := high; h != 0; h &= h - 1 {
-			row := &nibbleShare[bits.TrailingZeros16(h)]
-			for l := b.low[i]; l != 0; l &= l - 1 {
-				share += row[bits.TrailingZeros16(l)]
+		for l := b.low[i]; l != 0; l &= l - 1 {
+			if column := &nibbleShare[bits.TrailingZeros16(l)]; !full {
+				share += column.ascii
+			} else {
+				for h := b.high[i]; h != 0; h &= h - 1 {
+					share += column.high[bits.TrailingZeros16(h)]
+				}
 			}
 		}
 		rate *= min(share, 1)
@@ -185,12 +190,20 @@ func (b *bucket) estimate(full bool) float64 {
 	return rate
 }
 
-// nibbleShare is the share of logs' bytes by high and low nibble.
-var nibbleShare = func() (share [16][16]float64) {
+// nibbleShare is, by low nibble, the share of logs' bytes with each high nibble, and of ASCII with any:
+// what passes where high nibbles are not looked at.
+var nibbleShare = func() (shares [16]struct {
+	high  [16]float64
+	ascii float64
+}) {
 	for b := range 256 {
-		share[b>>4][b&15] = float64(freq.PerMillion(byte(b))) / 1e6
+		share := float64(freq.PerMillion(byte(b))) / 1e6
+		shares[b&15].high[b>>4] = share
+		if b < 0x80 {
+			shares[b&15].ascii += share
+		}
 	}
-	return share
+	return shares
 }()
 
 // gather merges buckets until there are as many as f has, each time the two that it costs least to

@@ -68,10 +68,13 @@ func (k *pairKernel) word(text []byte) bool {
 	return (load64(text[k.atWord:])|k.fold)&k.keep == k.want
 }
 
-// setPure looks at the bitmap only: the tables would cost more than they save. So it yields some
-// candidates that the assembly does not; none of them is a hit.
+// setPure looks at one byte of the window, then at the bitmap: all tables would cost more than they
+// save. So it yields some candidates that the assembly does not; none of them is a hit.
 func setPure(k *setKernel, buf []byte, n int) int {
-	for i := range n {
+	for i, b := range buf[k.leadAt : k.leadAt+n] {
+		if !k.lead[b] {
+			continue
+		}
 		h := setHash((load32(buf[i:]) | k.fold) & k.keep)
 		if k.bitmap[h>>5]>>(h&31)&1 != 0 {
 			return i

@@ -1,6 +1,9 @@
 package simd
 
-import "sync"
+import (
+	"math"
+	"sync"
+)
 
 // Limits of a Set. Above them an automaton over all literals is faster, or smaller.
 const (
@@ -56,6 +59,7 @@ func newSet(needles [][]byte, fold bool, forms []form, worst float64) (*Set, boo
 	s.reach = max(p.form.width, 4)
 	p.fill(&s.kernel)
 	s.index(fold)
+	s.chooseLead()
 	s.linear = sync.OnceValue(func() *trie { return newTrie(s.literals) })
 	return s, true
 }
@@ -78,6 +82,25 @@ func (s *Set) index(fold bool) {
 		h := setHash(key)
 		s.kernel.bitmap[h>>5] |= 1 << (h & 31)
 		s.keys[i], s.after[i], s.first[slot(h)] = key, s.first[slot(h)], int8(i)
+	}
+}
+
+// chooseLead takes the byte of the window where the literals' bytes are met least.
+func (s *Set) chooseLead() {
+	best := math.Inf(1)
+	for at := range min(4, s.shortest-s.at) {
+		var lead [256]bool
+		rate := 0.0
+		for i := range s.literals {
+			b, fold := s.literals[i].text[s.at+at], s.literals[i].foldAt(s.at+at)
+			if !lead[b] {
+				rate += commonness(b, fold)
+			}
+			lead[b], lead[b&^fold] = true, true
+		}
+		if rate < best {
+			best, s.kernel.lead, s.kernel.leadAt = rate, lead, at
+		}
 	}
 }
 

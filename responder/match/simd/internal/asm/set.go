@@ -74,11 +74,17 @@ or -1. It reads as many bytes from each position as the tables are wide, and 4 f
 		}
 		for at := range s.width {
 			text := Mem{Base: p, Disp: disp + at}
+			if !s.full && s.banks == 1 {
+				r := YMM()
+				VPSHUFB(text, table(0, at, 0), r)
+				and(0, r)
+				continue
+			}
 			if !s.full {
+				x := YMM()
+				VMOVDQU(text, x)
 				for bank := range s.banks {
-					r := YMM()
-					VPSHUFB(text, table(bank, at, 0), r)
-					and(bank, r)
+					and(bank, lookup(x, table(bank, at, 0)))
 				}
 				continue
 			}
