@@ -117,7 +117,7 @@ func TestRefusalsNameTheField(t *testing.T) {
 		"query.patterns": query(func(q *Query) { q.Patterns = nil }),
 		"query.syntax":   query(func(q *Query) { q.Syntax = 9 }),
 		"query.mode":     query(func(q *Query) { q.Mode = 9 }),
-		"query.columns":  query(func(q *Query) { q.Columns = 8 }),
+		"query.columns":  query(func(q *Query) { q.Columns = 16 }),
 		"query.order":    query(func(q *Query) { q.Order = 3 }),
 		"query.binary":   query(func(q *Query) { q.Binary = 3 }),
 		"query.before":   query(func(q *Query) { q.Before = -1 }),

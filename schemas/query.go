@@ -49,6 +49,7 @@ const (
 	ColumnNumber Columns = 1 << iota // line numbers, from 1
 	ColumnOffset                     // byte offsets, from 0
 	ColumnTime                       // times, Unix nanoseconds
+	ColumnGroup                      // where groups of lines begin: context was asked for, be it of 0 lines
 )
 
 // Label is one k=v condition on a source or node; V may be a glob.

@@ -183,7 +183,7 @@ func (q *Query) validatePattern() error {
 		return fieldErrorf("query.binary", "%d is not known", q.Binary)
 	case q.Order > OrderArrival:
 		return fieldErrorf("query.order", "%d is not known", q.Order)
-	case q.Columns&^(ColumnNumber|ColumnOffset|ColumnTime) != 0:
+	case q.Columns&^(ColumnNumber|ColumnOffset|ColumnTime|ColumnGroup) != 0:
 		return fieldErrorf("query.columns", "%#x is not known", uint8(q.Columns))
 	}
 	size := 0
