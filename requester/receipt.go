@@ -1,0 +1,151 @@
+package requester
+
+import (
+	"time"
+
+	"github.com/trawl-logs/trawl/schemas"
+)
+
+// Receipt names what each known node answered, and why it is not complete.
+type Receipt struct {
+	Type            string         `json:"type"`      // "receipt"
+	Complete        bool           `json:"complete"`  // every node answered in full, or needed not
+	Satisfied       bool           `json:"satisfied"` // --limit or -q ended the query
+	Matched         bool           `json:"matched"`
+	Query           string         `json:"query"` // its id
+	Roster          RosterKind     `json:"roster"`
+	ElapsedMS       int64          `json:"elapsed_ms"`
+	Lines           int64          `json:"lines"` // selected lines that were released
+	Bytes           int64          `json:"bytes"` // of text that was released
+	BytesRead       int64          `json:"bytes_read"`
+	BytesConsidered int64          `json:"bytes_considered"`
+	Files           int64          `json:"files"`
+	Blocks          schemas.Blocks `json:"blocks"`
+	Nodes           []NodeReceipt  `json:"nodes"`
+}
+
+// NodeReceipt is what one node answered.
+type NodeReceipt struct {
+	Node            string              `json:"node"`
+	Status          schemas.Status      `json:"status"`
+	Reason          string              `json:"reason"`
+	Lines           int64               `json:"lines"`
+	Bytes           int64               `json:"bytes"`
+	BytesRead       int64               `json:"bytes_read"`
+	BytesConsidered int64               `json:"bytes_considered"`
+	Files           int64               `json:"files"`
+	Blocks          schemas.Blocks      `json:"blocks"`
+	ElapsedMS       int64               `json:"elapsed_ms"`
+	Errors          []schemas.FileError `json:"errors"`      // the first of them
+	ErrorCount      int64               `json:"error_count"` // all of them
+	Unexpected      bool                `json:"unexpected"`  // not on the roster
+}
+
+// Receipt gives the account as it stands.
+func (g *Gather) Receipt(now time.Time) *Receipt {
+	r := &Receipt{
+		Type: "receipt", Complete: true, Satisfied: g.enough, Matched: g.matched, Query: g.q.ID, Roster: g.kind,
+		ElapsedMS: now.Sub(g.clock.start).Milliseconds(), Nodes: make([]NodeReceipt, 0, len(g.order)),
+	}
+	for _, n := range g.order {
+		nr := n.receipt()
+		r.Nodes = append(r.Nodes, nr)
+		r.Complete = r.Complete && (nr.Status == schemas.StatusComplete || nr.Status == schemas.StatusPruned)
+		r.Lines += nr.Lines
+		r.Bytes += nr.Bytes
+		r.BytesRead += nr.BytesRead
+		r.BytesConsidered += nr.BytesConsidered
+		r.Files += nr.Files
+		r.Blocks.Considered += nr.Blocks.Considered
+		r.Blocks.Skipped += nr.Blocks.Skipped
+		r.Blocks.Read += nr.Blocks.Read
+	}
+	return r
+}
+
+func (n *node) receipt() NodeReceipt {
+	r := NodeReceipt{
+		Node: n.name, Status: n.status, Reason: n.reason, Lines: n.lines, Bytes: n.text, BytesRead: n.progress.BytesRead,
+		Errors: []schemas.FileError{}, Unexpected: n.unexpected,
+	}
+	if !n.settled {
+		r.Status, r.Reason = schemas.StatusPartial, "not through"
+	}
+	if n.hello != nil {
+		r.Files, r.BytesConsidered = n.hello.Files, n.hello.Bytes
+	}
+	if e := n.end; e != nil {
+		r.BytesRead, r.BytesConsidered, r.Files, r.Blocks = e.BytesRead, e.BytesConsidered, e.Files, e.Blocks
+		r.ElapsedMS = e.Elapsed.Milliseconds()
+		r.Errors = append(r.Errors, e.Errors...)
+		r.ErrorCount = e.ErrorCount
+	}
+	return r
+}
+
+// Exit codes of trawl grep.
+const (
+	ExitMatch        = 0 // matched, and everyone answered in full; or the limit, or -q, was satisfied
+	ExitNone         = 1 // no match, and everyone answered in full
+	ExitTrouble      = 2 // no node or no file was searched: that proves nothing
+	ExitMatchPartial = 3 // matched, but not everyone answered in full
+	ExitNonePartial  = 4 // no match, and not everyone answered in full
+)
+
+// Exit is the exit code that the receipt means; okPartial maps 3 to 0 and 4 to 1.
+func (r *Receipt) Exit(okPartial bool) int {
+	complete := r.Complete || okPartial
+	switch {
+	case r.Satisfied && r.Matched:
+		return ExitMatch
+	case len(r.Nodes) == 0, r.Complete && r.Files == 0:
+		return ExitTrouble
+	case r.Matched && complete:
+		return ExitMatch
+	case r.Matched:
+		return ExitMatchPartial
+	case complete:
+		return ExitNone
+	}
+	return ExitNonePartial
+}
+
+// Trouble reports that some node did not answer as it should: neither in full, nor stopped because
+// the requester had enough. Then the receipt is shown even if nobody asked for it.
+func (r *Receipt) Trouble() bool {
+	for i := range r.Nodes {
+		switch r.Nodes[i].Status {
+		case schemas.StatusComplete, schemas.StatusPruned, schemas.StatusStopped:
+		default:
+			return true
+		}
+	}
+	return len(r.Nodes) == 0
+}
+
+// IncompleteError is the error of an answer that is not everybody's: a caller that does not look at
+// the receipt must not take it for all there is.
+type IncompleteError struct{ Receipt *Receipt }
+
+// Error names how many nodes did not answer in full, and the first of them.
+func (e *IncompleteError) Error() string {
+	first, n := "", 0
+	for i := range e.Receipt.Nodes {
+		nr := &e.Receipt.Nodes[i]
+		if nr.Status != schemas.StatusComplete && nr.Status != schemas.StatusPruned {
+			if n++; n == 1 {
+				first = nr.Node + " " + nr.Status.String()
+				if nr.Reason != "" {
+					first += ": " + nr.Reason
+				}
+			}
+		}
+	}
+	switch {
+	case len(e.Receipt.Nodes) == 0:
+		return "no node answered, and none is known"
+	case n == 1:
+		return "the answer is not complete: " + first
+	}
+	return "the answer of " + number(int64(n)) + " nodes is not complete, the first: " + first
+}

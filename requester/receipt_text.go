@@ -1,0 +1,208 @@
+package requester
+
+import (
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/trawl-logs/trawl/schemas"
+)
+
+// textWidth is the width that the receipt's text keeps to.
+const textWidth = 80
+
+// rowsMost is how many nodes that are not complete get a line of their own; beyond it, those of one
+// status and reason share theirs.
+const rowsMost = 20
+
+// Text renders the receipt for people, in lines of at most 80 columns:
+//
+//	3 of 5 nodes complete, 1,234 lines (1.2 MB), searched 229 MB of 240 MB in 0.13s
+//	  node2  down     nobody is subscribed for it
+//	  node4  partial  /var/log/x: permission denied
+//
+// Every node that is not complete is named. Control characters are shown escaped.
+func (r *Receipt) Text() string {
+	var b strings.Builder
+	complete, found := 0, r.RosterNote()
+	var rows []NodeReceipt
+	for _, n := range r.Nodes {
+		switch {
+		case n.Status == schemas.StatusComplete && !n.Unexpected:
+			complete++
+		case n.Status == schemas.StatusComplete:
+			complete++
+			n.Reason = "not on the roster"
+			rows = append(rows, n)
+		default:
+			rows = append(rows, n)
+		}
+	}
+	head := []string{
+		fmt.Sprintf("%s of %s complete", number(int64(complete)), count(int64(len(r.Nodes)), "node")),
+		fmt.Sprintf("%s (%s)", count(r.Lines, "line"), size(r.Bytes)),
+		fmt.Sprintf("searched %s of %s in %s", size(r.BytesRead), size(r.BytesConsidered), seconds(r.ElapsedMS)),
+	}
+	if found != "" {
+		head = append(head, found)
+	}
+	wrap(&b, head, ", ", "", "  ")
+	if len(rows) > rowsMost {
+		groups(&b, rows)
+	} else {
+		table(&b, rows)
+	}
+	return b.String()
+}
+
+// RosterNote says what is to be known of a roster that nobody vouches for; empty for others.
+func (r *Receipt) RosterNote() string {
+	if r.Roster == RosterDiscovered {
+		return "nodes discovered, not registered"
+	}
+	return ""
+}
+
+// table writes a line a node: name, status, reason, aligned.
+func table(b *strings.Builder, rows []NodeReceipt) {
+	nameWidth, statusWidth := 0, 0
+	for i := range rows {
+		nameWidth = max(nameWidth, utf8.RuneCountInString(visible(rows[i].Node)))
+		statusWidth = max(statusWidth, len(rows[i].Status.String()))
+	}
+	nameWidth = min(nameWidth, textWidth/2)
+	for i := range rows {
+		n := &rows[i]
+		line := fmt.Sprintf("  %-*s  %-*s  %s", nameWidth, visible(n.Node), statusWidth, n.Status, reason(n))
+		b.WriteString(shorten(strings.TrimRight(line, " "), textWidth) + "\n")
+	}
+}
+
+func reason(n *NodeReceipt) string {
+	text := visible(n.Reason)
+	if n.ErrorCount > 0 && len(n.Errors) > 0 {
+		if first := visible(n.Errors[0].File + ": " + n.Errors[0].Err); !strings.Contains(text, first) {
+			text = strings.TrimPrefix(text+"; "+first, "; ")
+		}
+	}
+	if n.ErrorCount > 1 {
+		text = fmt.Sprintf("%s failed: %s", count(n.ErrorCount, "file"), text)
+	}
+	return text
+}
+
+// groups writes the nodes of each status and reason together.
+func groups(b *strings.Builder, rows []NodeReceipt) {
+	type group struct {
+		title string
+		names []string
+	}
+	var list []*group
+	byTitle := map[string]*group{}
+	for i := range rows {
+		title := rows[i].Status.String()
+		if why := reason(&rows[i]); why != "" {
+			title += ": " + why
+		}
+		if byTitle[title] == nil {
+			byTitle[title] = &group{title: title}
+			list = append(list, byTitle[title])
+		}
+		byTitle[title].names = append(byTitle[title].names, visible(rows[i].Node))
+	}
+	for _, g := range list {
+		b.WriteString(shorten(fmt.Sprintf("  %s %s", count(int64(len(g.names)), "node"), g.title), textWidth) + "\n")
+		wrap(b, g.names, " ", "    ", "    ")
+	}
+}
+
+// wrap writes items with separators between them, in lines that keep to the width.
+func wrap(b *strings.Builder, items []string, separator, first, rest string) {
+	line := first
+	for i, item := range items {
+		if i < len(items)-1 {
+			item += separator
+		}
+		if len(strings.TrimSpace(line)) > 0 && utf8.RuneCountInString(line)+utf8.RuneCountInString(strings.TrimRight(item, " ")) > textWidth {
+			b.WriteString(strings.TrimRight(line, " ") + "\n")
+			line = rest
+		}
+		line += item
+	}
+	b.WriteString(strings.TrimRight(line, " ") + "\n")
+}
+
+func shorten(s string, width int) string {
+	if utf8.RuneCountInString(s) <= width {
+		return s
+	}
+	runes := []rune(s)
+	return string(runes[:width-3]) + "..."
+}
+
+// visible escapes what must not reach a terminal.
+func visible(s string) string {
+	clean := func(r rune) bool { return r != utf8.RuneError && unicode.IsPrint(r) }
+	if strings.IndexFunc(s, func(r rune) bool { return !clean(r) }) < 0 {
+		return s
+	}
+	var b strings.Builder
+	for len(s) > 0 {
+		r, n := utf8.DecodeRuneInString(s)
+		if clean(r) {
+			b.WriteString(s[:n])
+		} else {
+			for i := range n {
+				fmt.Fprintf(&b, `\x%02x`, s[i])
+			}
+		}
+		s = s[n:]
+	}
+	return b.String()
+}
+
+// number writes n with commas.
+func number(n int64) string {
+	s := fmt.Sprint(n)
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+func count(n int64, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return number(n) + " " + noun + "s"
+}
+
+// size writes bytes with three digits at least of precision, in powers of 1000.
+func size(n int64) string {
+	if n < 1000 {
+		return fmt.Sprintf("%d B", n)
+	}
+	v, unit := float64(n), ""
+	for _, unit = range []string{"kB", "MB", "GB", "TB", "PB", "EB"} {
+		if v /= 1000; v < 999.5 {
+			break
+		}
+	}
+	if v < 9.95 {
+		return fmt.Sprintf("%.1f %s", v, unit)
+	}
+	return fmt.Sprintf("%.0f %s", v, unit)
+}
+
+func seconds(ms int64) string {
+	d := time.Duration(ms) * time.Millisecond
+	switch {
+	case d < time.Second:
+		return fmt.Sprintf("%d ms", ms)
+	case d < time.Minute:
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	}
+	return d.Round(time.Second).String()
+}
