@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"unsafe"
 )
 
 // setOf returns a Set that uses the kernel of shape.
@@ -20,29 +19,6 @@ func setOf(t testing.TB, shape setShape, needles [][]byte, fold bool) *Set {
 		t.Fatalf("no set of shape %d for %q", shape, needles)
 	}
 	return s
-}
-
-// TestLayout: internal/asm knows where the fields are.
-func TestLayout(t *testing.T) {
-	var p pairKernel
-	var s setKernel
-	var w windowKernel
-	for _, f := range []struct {
-		name      string
-		got, want uintptr
-	}{
-		{"pair.at1", unsafe.Offsetof(p.at1), 0}, {"pair.at2", unsafe.Offsetof(p.at2), 8}, {"pair.atWord", unsafe.Offsetof(p.atWord), 16},
-		{"pair.fold", unsafe.Offsetof(p.fold), 24}, {"pair.keep", unsafe.Offsetof(p.keep), 32}, {"pair.want", unsafe.Offsetof(p.want), 40},
-		{"pair.byte1", unsafe.Offsetof(p.byte1), 48}, {"pair.byte2", unsafe.Offsetof(p.byte2), 49},
-		{"pair.fold1", unsafe.Offsetof(p.fold1), 50}, {"pair.fold2", unsafe.Offsetof(p.fold2), 51},
-		{"set.tables", unsafe.Offsetof(s.tables), 0}, {"set.fold", unsafe.Offsetof(s.fold), 768}, {"set.keep", unsafe.Offsetof(s.keep), 772},
-		{"set.bitmap", unsafe.Offsetof(s.bitmap), 776}, {"window.tables", unsafe.Offsetof(w.tables), 0},
-		{"window.minus", unsafe.Offsetof(w.minus), 256}, {"window.span", unsafe.Offsetof(w.span), 260},
-	} {
-		if f.got != f.want {
-			t.Errorf("%s is at %d, the assembly reads it at %d", f.name, f.got, f.want)
-		}
-	}
 }
 
 func TestSetPure(t *testing.T) {
