@@ -45,7 +45,6 @@ type clock struct {
 	measured time.Time // when the consumer's rate was
 	lost     time.Time // since when there is no connection; zero: there is
 	graceEnd time.Time
-	nobody   bool // no node is known, and the time for others to answer is over
 }
 
 // helloLimit is how long after the query a node is asked by itself, and every one pinged.
@@ -64,9 +63,6 @@ func (g *Gather) Tick(now time.Time) {
 	}
 	g.clock.tick = now
 	since := now.Sub(g.clock.start)
-	if len(g.order) == g.strangers && since >= g.helloLimit() {
-		g.clock.nobody = true
-	}
 	asks, controls := asksPerTick, controlsPerTick
 	kept := g.live[:0]
 	for _, n := range g.live {
@@ -221,7 +217,6 @@ func (g *Gather) NoResponders(name string, now time.Time) {
 		return // whoever reconnects later than the requester is not down
 	}
 	if name == "" {
-		g.clock.nobody = len(g.order) == g.strangers
 		for _, n := range g.order {
 			g.down(n)
 		}

@@ -173,7 +173,7 @@ func (g *Gather) finish(status schemas.Status, reason string) {
 
 // Settled reports that every node's answer is in, or given up: what is left is to release.
 func (g *Gather) Settled() bool {
-	return g.over || g.unsettled == 0 && (len(g.order) > g.strangers || g.clock.nobody)
+	return g.over || g.unsettled == 0
 }
 
 // Done reports that every node is settled and all that was queued has been released.

@@ -83,6 +83,25 @@ func (n *node) receipt() NodeReceipt {
 	return r
 }
 
+// Progress says how far the query is.
+func (g *Gather) Progress(now time.Time) Progress {
+	p := Progress{Nodes: len(g.order), Lines: g.lines, Elapsed: now.Sub(g.clock.start)}
+	for _, n := range g.order {
+		if n.settled {
+			p.Through++
+		}
+		if n.hello != nil {
+			p.BytesConsidered += n.hello.Bytes
+		}
+		if n.end != nil {
+			p.BytesRead += n.end.BytesRead
+		} else {
+			p.BytesRead += n.progress.BytesRead
+		}
+	}
+	return p
+}
+
 // Exit codes of trawl grep.
 const (
 	ExitMatch        = 0 // matched, and everyone answered in full; or the limit, or -q, was satisfied

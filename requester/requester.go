@@ -1,0 +1,135 @@
+package requester
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/trawl-logs/trawl/schemas"
+)
+
+// ErrNoNodes says that the roster, or the query's selection of it, holds no node: there is nobody
+// to ask, and an answer would prove nothing.
+var ErrNoNodes = errors.New("no node is known that the selection admits")
+
+// DefaultTimeout is a query's time limit where it names none.
+const DefaultTimeout = 5 * time.Minute
+
+// Requester asks a fleet. It is safe for concurrent use, and serves many queries at once.
+type Requester struct {
+	transport Transport
+	roster    Roster
+	window    int64
+	okPartial bool
+	progress  func(Progress)
+	now       func() time.Time
+}
+
+// Option sets how a Requester works.
+type Option func(*Requester)
+
+// WithWindow bounds what may be queued or on the way for one query, in bytes of results; the
+// default is DefaultWindow.
+func WithWindow(bytes int64) Option { return func(r *Requester) { r.window = bytes } }
+
+// WithOKPartial has Hits end without an IncompleteError where not every node answered in full.
+func WithOKPartial() Option { return func(r *Requester) { r.okPartial = true } }
+
+// WithProgress has report called about every 100 ms while a query runs, from a goroutine of the
+// query's own. A report that blocks stops the query.
+func WithProgress(report func(Progress)) Option {
+	return func(r *Requester) { r.progress = report }
+}
+
+// Progress says how far a query is.
+type Progress struct {
+	Nodes, Through             int   // nodes asked; nodes whose answer is in or given up
+	BytesRead, BytesConsidered int64 // as the nodes said last
+	Lines                      int64 // released
+	Elapsed                    time.Duration
+}
+
+// New returns a Requester that reaches nodes through t, and takes those that r knows to be all.
+func New(t Transport, r Roster, options ...Option) *Requester {
+	q := &Requester{transport: t, roster: r, window: DefaultWindow, now: time.Now}
+	for _, o := range options {
+		o(q)
+	}
+	return q
+}
+
+// NewQuery is a query for the lines that match any of the patterns, without limits but for
+// DefaultTimeout.
+func NewQuery(patterns ...string) *schemas.Query {
+	return &schemas.Query{Patterns: patterns, MaxCount: -1, Timeout: DefaultTimeout}
+}
+
+// Query sends q to the nodes of the roster that it selects, and returns its Answer, which must be
+// read to its end or closed. It fills in, in a copy, the id, user, client, credit and jitter, and a
+// timeout where there is none. When ctx ends, so does the query, on every node.
+func (r *Requester) Query(ctx context.Context, q *schemas.Query) (*Answer, error) {
+	own := *q
+	q = &own
+	q.ID, q.User, q.Client = newID(), r.transport.User(), r.transport.Client()
+	if q.Timeout == 0 {
+		q.Timeout = DefaultTimeout
+	}
+	if q.Order == schemas.OrderTime {
+		return nil, errors.New("query.order: time order is not served")
+	}
+	if err := q.Validate(); err != nil {
+		return nil, err
+	}
+	if size := len(schemas.AppendQuery(nil, q)); size > schemas.MaxQuery-64 { // room for what is filled in
+		return nil, fmt.Errorf("query: has %d bytes, more than %d", size, schemas.MaxQuery-64)
+	}
+	names, kind, err := r.known(ctx, &q.Select)
+	if err != nil {
+		return nil, err
+	}
+	a := &Answer{r: r, q: q, gather: NewGather(q, names, kind, r.window), wake: make(chan struct{}, 1), news: make(chan struct{}, 1), ended: make(chan struct{})}
+	a.session, err = r.transport.Open(ctx, q.ID, a.receive)
+	if err != nil {
+		return nil, fmt.Errorf("open a session for the query: %w", err)
+	}
+	a.gather.Start(r.now())
+	if err := a.send(a.gather.Take()); err != nil {
+		_ = a.session.Close()
+		return nil, fmt.Errorf("send the query: %w", err)
+	}
+	go a.run(ctx)
+	return a, nil
+}
+
+// known gives the names of the nodes that the selection admits.
+func (r *Requester) known(ctx context.Context, s *schemas.Select) ([]string, RosterKind, error) {
+	nodes, kind, err := r.roster.Known(ctx)
+	if err != nil {
+		return nil, kind, fmt.Errorf("read the roster: %w", err)
+	}
+	byName := schemas.Select{Nodes: s.Nodes}
+	var names []string
+	for i := range nodes {
+		n, admits := &nodes[i], s
+		if n.Instance == "" { // known by name alone: its groups may be anything
+			admits = &byName
+		}
+		if admits.AdmitsNode(n.Name, n.Groups) {
+			names = append(names, n.Name)
+		}
+	}
+	if len(names) == 0 {
+		return nil, kind, ErrNoNodes
+	}
+	return names, kind, nil
+}
+
+// newID is a query id: unique among the queries of a client.
+func newID() string {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return hex.EncodeToString(b[:])
+}
