@@ -57,7 +57,7 @@ func edges(t *testing.T, fill byte, f func(buf []byte)) {
 		run(area[start : start+n : start+n])
 	}
 	for start := range 64 {
-		for _, n := range []int{31, 32, 33, 40, 63, 64, 65, 100, 127, 128, 129, 191, 192} {
+		for _, n := range []int{31, 33, 64, 65, 129, 192} {
 			run(area[start : start+n : start+n])
 			end := len(area) - start
 			run(area[end-n : end : end])
