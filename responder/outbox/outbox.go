@@ -24,6 +24,10 @@ const (
 	resendGap     = 50 * time.Millisecond  // between two repetitions that controls ask for
 )
 
+// leastRoom is what a sender can use: with less, which may not hold a file's name and a part of a
+// line, it waits for credit.
+const leastRoom = 1 << 10
+
 // Options are what an Outbox is told of its query.
 type Options struct {
 	Run        uint64        // nonce, not 0
@@ -352,7 +356,7 @@ func (b *Outbox) say(now time.Time) {
 	b.progressAt = now.Add(ProgressEvery)
 	p := b.progress
 	p.Sent = b.sentRaw
-	p.Waiting = len(b.held) > 0 || b.state == Working && b.Room() == 0
+	p.Waiting = len(b.held) > 0 || b.state == Working && b.Room() < leastRoom
 	b.out = append(b.out, schemas.AppendFrame(nil, &schemas.Frame{Run: b.o.Run, Seq: b.sentSeq, Progress: &p}))
 }
 
