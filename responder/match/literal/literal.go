@@ -14,6 +14,7 @@ package literal
 import (
 	"bytes"
 	"slices"
+	"unicode/utf8"
 
 	"github.com/trawl-logs/trawl/responder/match/syntax"
 )
@@ -43,8 +44,12 @@ type Info struct {
 	Always  bool     // every line matches
 	Sets    []Set    // the cheapest to search for first
 	Windows []Window // the rarest first; only where Sets has nothing cheap
-	Text    []byte   // if not nil, the pattern is this text, or with TextFold this text in any case: so are the spans
-	Fold    bool     // of Text, as in Set
+
+	// Text, if not nil, is the whole pattern, but for assertions Before and After it. Then a match is
+	// Text, in either case with Fold, where these hold. It is valid UTF-8.
+	Text          []byte
+	Fold          bool // as in Set
+	Before, After []*syntax.Node
 }
 
 // dear is the cost of a set above which windows are collected, in nanoseconds a byte.
@@ -57,12 +62,27 @@ const kept = 4
 func Extract(re *syntax.Regexp, term byte) Info {
 	x := extractor{term: term}
 	var info Info
-	p := x.piece(re.Root)
-	if p.whole && !p.look && len(p.opts) == 1 && !p.opts[0].mixed() && len(p.opts[0].text) > 0 {
+	middle := re.Root
+	if middle.Op == syntax.OpConcat {
+		subs := middle.Sub
+		for len(subs) > 0 && subs[0].Op == syntax.OpLook {
+			info.Before, subs = append(info.Before, subs[0]), subs[1:]
+		}
+		for len(subs) > 0 && subs[len(subs)-1].Op == syntax.OpLook {
+			info.After, subs = append(info.After, subs[len(subs)-1]), subs[:len(subs)-1]
+		}
+		if len(subs) < len(middle.Sub) {
+			middle = &syntax.Node{Op: syntax.OpConcat, Sub: subs}
+		}
+	}
+	p := x.piece(middle)
+	if p.whole && !p.look && len(p.opts) == 1 && !p.opts[0].mixed() && len(p.opts[0].text) > 0 && utf8.Valid(p.opts[0].text) {
 		info.Text, info.Fold = p.opts[0].text, p.opts[0].either
+	} else {
+		info.Before, info.After = nil, nil
 	}
 	root := trim(re.Root)
-	if root != re.Root {
+	if root != middle {
 		p = x.piece(root)
 	}
 	if p.whole {

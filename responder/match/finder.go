@@ -1,0 +1,154 @@
+package match
+
+import (
+	"slices"
+	"unicode/utf8"
+
+	"github.com/trawl-logs/trawl/responder/match/literal"
+	"github.com/trawl-logs/trawl/responder/match/simd"
+	"github.com/trawl-logs/trawl/responder/match/syntax"
+)
+
+// finder finds places where a line may match; it passes over no line that does.
+type finder interface {
+	// next returns a position in the first candidate line of buf that ends behind from, or -1. from
+	// is the start of a line, and so is 0.
+	next(buf []byte, from int) int
+}
+
+// newFinder returns the finder of a set; false if no kernel takes it.
+func newFinder(s literal.Set) (finder, bool) {
+	if len(s.Lits) == 1 {
+		return literalFinder{simd.NewFinder(s.Lits[0], s.Fold)}, true
+	}
+	set, ok := simd.NewSet(s.Lits, s.Fold)
+	return setFinder{set}, ok
+}
+
+type literalFinder struct{ *simd.Finder }
+
+func (f literalFinder) next(buf []byte, from int) int {
+	if i := f.Index(buf[from:]); i >= 0 {
+		return from + i
+	}
+	return -1
+}
+
+type setFinder struct{ *simd.Set }
+
+func (f setFinder) next(buf []byte, from int) int {
+	pos, _ := f.Next(buf, from)
+	return pos
+}
+
+type windowFinder struct{ *simd.Window }
+
+func (f windowFinder) next(buf []byte, from int) int { return f.Next(buf, from) }
+
+// newWindow returns the finder of a window; false if no kernel takes it.
+func newWindow(w literal.Window) (finder, bool) {
+	classes := make([]simd.Class, len(w))
+	for i, c := range w {
+		classes[i] = simd.Class(c)
+	}
+	win, ok := simd.NewWindow(classes)
+	return windowFinder{win}, ok
+}
+
+// boundedText finds a text at whose ends assertions hold.
+type boundedText struct {
+	*simd.Finder
+	size          int
+	before, after []*syntax.Node
+	term          byte
+}
+
+func newBoundedText(info literal.Info, term byte) *boundedText {
+	return &boundedText{simd.NewFinder(info.Text, info.Fold), len(info.Text), info.Before, info.After, term}
+}
+
+// bounded tells whether there is any assertion.
+func (t *boundedText) bounded() bool { return len(t.before)+len(t.after) > 0 }
+
+func (t *boundedText) next(buf []byte, from int) int {
+	for {
+		i := t.Index(buf[from:])
+		if i < 0 {
+			return -1
+		}
+		from += i
+		if t.holds(t.before, buf, from) && t.holds(t.after, buf, from+t.size) {
+			return from
+		}
+		from++
+	}
+}
+
+// holds tells whether all assertions hold at a border of characters of buf.
+func (t *boundedText) holds(looks []*syntax.Node, buf []byte, at int) bool {
+	for _, n := range looks {
+		if !t.look(n, buf, at) {
+			return false
+		}
+	}
+	return true
+}
+
+func (t *boundedText) look(n *syntax.Node, buf []byte, at int) bool {
+	switch n.Look {
+	case syntax.LookStart:
+		return at == 0 || buf[at-1] == t.term
+	case syntax.LookEnd:
+		return at == len(buf) || buf[at] == t.term
+	case syntax.LookHalfStart:
+		return !wordBefore(n, buf, at)
+	case syntax.LookHalfEnd:
+		return !wordAfter(n, buf, at)
+	}
+	before, after := wordBefore(n, buf, at), wordAfter(n, buf, at)
+	switch n.Look {
+	case syntax.LookWord:
+		return before != after
+	case syntax.LookNotWord:
+		return before == after
+	case syntax.LookWordStart:
+		return !before && after
+	default: // LookWordEnd
+		return before && !after
+	}
+}
+
+// wordBefore tells whether a word character ends at at. The terminator is none.
+func wordBefore(n *syntax.Node, buf []byte, at int) bool {
+	if at == 0 {
+		return false
+	}
+	if b := buf[at-1]; b < utf8.RuneSelf {
+		return wordByte(b)
+	}
+	r, size := utf8.DecodeLastRune(buf[:at])
+	return n.Unicode && size > 1 && wordRune(r)
+}
+
+// wordAfter tells whether a word character begins at at.
+func wordAfter(n *syntax.Node, buf []byte, at int) bool {
+	if at == len(buf) {
+		return false
+	}
+	if b := buf[at]; b < utf8.RuneSelf {
+		return wordByte(b)
+	}
+	r, size := utf8.DecodeRune(buf[at:])
+	return n.Unicode && size > 1 && wordRune(r)
+}
+
+func wordByte(b byte) bool {
+	return b|0x20 >= 'a' && b|0x20 <= 'z' || b >= '0' && b <= '9' || b == '_'
+}
+
+// wordRune tells whether r is in syntax.WordClass, whose ranges are sorted: the first bound that is
+// not below r is an upper one, at an odd index, or r itself, if r lies in a range.
+func wordRune(r rune) bool {
+	i, found := slices.BinarySearch(syntax.WordClass(), r)
+	return found || i&1 == 1
+}

@@ -1,0 +1,86 @@
+// Package match decides which lines match a set of patterns, as fast as this machine can.
+//
+// Compile turns a Spec into a Pattern: it parses (syntax), finds out what every matching line must
+// contain (literal), builds the automaton (automaton) and chooses a Strategy: which kernel (simd)
+// runs over whole buffers, and who judges the lines where it stops. A Pattern is immutable and
+// shared; each goroutine gets its own Matcher from it.
+//
+// Whatever the strategy, the answer is the automaton's: the tests hold every strategy against it and
+// against Go's regexp. Time is linear in the input for every pattern and text.
+package match
+
+import (
+	"errors"
+
+	"github.com/trawl-logs/trawl/responder/match/automaton"
+	"github.com/trawl-logs/trawl/responder/match/literal"
+	"github.com/trawl-logs/trawl/responder/match/simd"
+	"github.com/trawl-logs/trawl/responder/match/syntax"
+)
+
+// Spec says what lines to look for.
+type Spec struct {
+	Patterns   []string // a line matches if any does; each may hold several, separated by newlines
+	Syntax     syntax.Syntax
+	IgnoreCase bool
+	Word       bool          // -w
+	Line       bool          // -x
+	Terminator byte          // '\n', or 0 with -z
+	MaxProgram int           // instructions of the automaton; 0: automaton.DefaultMaxProgram
+	Limits     syntax.Limits // zero fields mean the defaults
+}
+
+// Error says which pattern cannot be used, and why.
+type Error = syntax.Error
+
+// Pattern is a compiled Spec. It is immutable.
+type Pattern struct {
+	strategy Strategy
+	term     byte
+	program  *automaton.Program
+	finder   finder         // of all strategies with a kernel
+	also     []*simd.Finder // literals that a candidate line must hold too
+	text     *boundedText   // if the pattern is a text: it gives spans as well
+	required []literal.Set
+}
+
+// Compile compiles s. Errors are of type *Error.
+func Compile(s Spec) (*Pattern, error) {
+	re, err := syntax.Parse(syntax.Spec{
+		Patterns: s.Patterns, Syntax: s.Syntax, IgnoreCase: s.IgnoreCase, Word: s.Word, Line: s.Line,
+		Terminator: s.Terminator, Limits: s.Limits,
+	})
+	if err != nil {
+		return nil, err
+	}
+	program, err := automaton.Compile(re, automaton.Options{Terminator: s.Terminator, MaxProgram: s.MaxProgram})
+	if err != nil {
+		return nil, tooLarge(s, err)
+	}
+	p := &Pattern{term: s.Terminator, program: program}
+	p.choose(literal.Extract(re, s.Terminator))
+	return p, nil
+}
+
+// tooLarge puts an error of the automaton in terms of the patterns.
+func tooLarge(s Spec, err error) error {
+	var size *automaton.SizeError
+	if !errors.As(err, &size) {
+		return err
+	}
+	e := &Error{Reason: err.Error()}
+	if len(s.Patterns) == 1 {
+		e.Pattern = s.Patterns[0]
+	}
+	return e
+}
+
+// Strategy returns how lines are searched for.
+func (p *Pattern) Strategy() Strategy { return p.strategy }
+
+// Required returns what every matching line must contain: at least one literal of each Set. It may
+// be empty, which requires nothing.
+func (p *Pattern) Required() []literal.Set { return p.required }
+
+// NewMatcher returns a matcher for one goroutine.
+func (p *Pattern) NewMatcher() *Matcher { return &Matcher{p: p, pace: pace{stretch: minStretch}} }

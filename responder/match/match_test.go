@@ -1,0 +1,341 @@
+package match
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/trawl-logs/trawl/responder/match/automaton"
+	"github.com/trawl-logs/trawl/responder/match/syntax"
+)
+
+func compile(t testing.TB, s Spec) *Pattern {
+	t.Helper()
+	p, err := Compile(s)
+	if err != nil {
+		t.Fatalf("%+v: %v", s, err)
+	}
+	return p
+}
+
+func TestStrategy(t *testing.T) {
+	for _, c := range []struct {
+		spec Spec
+		want Strategy
+	}{
+		{Spec{}, MatchNone},
+		{Spec{Patterns: []string{""}}, MatchAll},
+		{Spec{Patterns: []string{"x*"}}, MatchAll},
+		{Spec{Patterns: []string{"error"}}, ExactLiteral},
+		{Spec{Patterns: []string{"error"}, Syntax: syntax.Fixed}, ExactLiteral},
+		{Spec{Patterns: []string{".*error.*"}}, ExactLiteral},
+		{Spec{Patterns: []string{"error"}, IgnoreCase: true}, FoldedLiteral},
+		{Spec{Patterns: []string{`\bword\b`}}, BoundedLiteral},
+		{Spec{Patterns: []string{"word"}, Word: true, Syntax: syntax.Fixed}, BoundedLiteral},
+		{Spec{Patterns: []string{"^error"}}, BoundedLiteral},
+		{Spec{Patterns: []string{"whole"}, Line: true}, BoundedLiteral},
+		{Spec{Patterns: []string{"error|warn|fatal|panic|exception"}}, LiteralSet},
+		{Spec{Patterns: []string{"error", "warn", "fatal", "panic"}, IgnoreCase: true}, LiteralSet},
+		{Spec{Patterns: []string{`user=\w+ .*status=5\d\d`}}, LiteralPrefilter},
+		{Spec{Patterns: []string{`[eE]rror`}}, LiteralPrefilter},
+		{Spec{Patterns: []string{`(error|warn)\w`}}, SetPrefilter},
+		{Spec{Patterns: []string{`\d{1,3}(\.\d{1,3}){3}`}}, WindowPrefilter},
+		{Spec{Patterns: []string{`\w+`}}, Automaton},
+		{Spec{Patterns: []string{`.`}}, Automaton},
+	} {
+		c.spec.Terminator = '\n'
+		p := compile(t, c.spec)
+		if p.Strategy() != c.want {
+			t.Errorf("%q: %v, want %v; %s; sets %v", c.spec.Patterns, p.Strategy(), c.want, p.Explain(), p.Required())
+		}
+		if !strings.HasPrefix(p.Explain(), c.want.String()) {
+			t.Errorf("%q: explained as %q", c.spec.Patterns, p.Explain())
+		}
+	}
+}
+
+func TestErrors(t *testing.T) {
+	for _, c := range []struct {
+		spec Spec
+		want string
+	}{
+		{Spec{Patterns: []string{"(a"}}, `pattern "(a"`},
+		{Spec{Patterns: []string{`(\w{100}){9}`}, MaxProgram: 100}, "100"},
+		{Spec{Patterns: []string{`a\nb`}, Terminator: '\n'}, "line terminator"},
+	} {
+		_, err := Compile(c.spec)
+		var e *Error
+		if !errors.As(err, &e) || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%q: %v", c.spec.Patterns, err)
+		}
+	}
+}
+
+var pieces = []string{
+	"a", "b", "ab", "foo", "bar", ".", "[ab]", "[^a]", "é", `\w`, `\d`, "^", "$", `\b`, "(?i:k)", "(?i:s)", "(?i:ab)", "x", "B", "[0-9]", `\d\.\d`, ".*", "bar=",
+}
+
+// randomPattern returns an RE2 pattern; many have the shape of what people search for.
+func randomPattern(rnd *rand.Rand, depth int) string {
+	switch n := rnd.IntN(15); {
+	case depth == 0 || n < 5:
+		return pieces[rnd.IntN(len(pieces))]
+	case n < 10:
+		return randomPattern(rnd, depth-1) + randomPattern(rnd, depth-1)
+	case n < 12:
+		return "(" + randomPattern(rnd, depth-1) + "|" + randomPattern(rnd, depth-1) + ")"
+	}
+	return "(" + randomPattern(rnd, depth-1) + ")" + []string{"*", "+", "?", "{2}", "{1,2}", "{2,}", "*?"}[rnd.IntN(7)]
+}
+
+var words = []string{
+	"a", "b", "ab", "foo", "bar", "é", "1", "2.3", " ", "k", "K", "\u212a", "x", "B", "FOO", "s", "ſ", "bar=", "_", "\r", "ba", "fo",
+}
+
+// randomBuffer returns lines of valid UTF-8, the last perhaps without terminator.
+func randomBuffer(rnd *rand.Rand, term byte, wild bool) []byte {
+	var b bytes.Buffer
+	for range rnd.IntN(12) {
+		for range rnd.IntN(9) {
+			b.WriteString(words[rnd.IntN(len(words))])
+			if wild && rnd.IntN(12) == 0 {
+				b.WriteByte([]byte{0xff, 0xc3, 0xa9, 0x80, '\n'}[rnd.IntN(5)])
+			}
+		}
+		if rnd.IntN(3) == 0 {
+			b.WriteString(strings.Repeat("-", rnd.IntN(70)))
+		}
+		b.WriteByte(term)
+	}
+	out := b.Bytes()
+	if len(out) > 0 && rnd.IntN(3) == 0 {
+		out = out[:len(out)-1]
+	}
+	return out
+}
+
+// lines cuts buf as Next has it.
+func lines(buf []byte, term byte) (spans [][2]int) {
+	for from := 0; from < len(buf); {
+		end := len(buf)
+		if i := bytes.IndexByte(buf[from:], term); i >= 0 {
+			end = from + i
+		}
+		spans = append(spans, [2]int{from, end})
+		from = end + 1
+	}
+	return spans
+}
+
+// verdict says whether a line matches.
+type verdict func(line []byte) bool
+
+// checkBuffer holds Next, MatchLine and streaming against want, line by line.
+func checkBuffer(t *testing.T, rnd *rand.Rand, p *Pattern, m *Matcher, name string, buf []byte, want verdict) {
+	t.Helper()
+	var expected, got [][2]int
+	for _, l := range lines(buf, p.term) {
+		line := buf[l[0]:l[1]]
+		yes := want(line)
+		if yes {
+			expected = append(expected, l)
+		}
+		if m.MatchLine(line) != yes {
+			t.Fatalf("%s (%v): MatchLine(%q) = %v", name, p.Strategy(), line, !yes)
+		}
+		m.Reset()
+		for rest := line; len(rest) > 0; {
+			n := 1 + rnd.IntN(len(rest))
+			m.Feed(rest[:n])
+			rest = rest[n:]
+		}
+		if m.EndLine() != yes {
+			t.Fatalf("%s (%v): streaming %q = %v", name, p.Strategy(), line, !yes)
+		}
+	}
+	for from := 0; ; {
+		if rnd.IntN(4) == 0 {
+			m.pace.skip = rnd.IntN(60) // as if the prefilter had lost
+		}
+		s, e := m.Next(buf, from)
+		if s < 0 {
+			break
+		}
+		got = append(got, [2]int{s, e})
+		from = e + 1
+	}
+	if !slices.Equal(got, expected) {
+		t.Fatalf("%s (%v) in %q: lines %v, want %v", name, p.Strategy(), buf, got, expected)
+	}
+}
+
+// Every strategy gives the verdicts of Go's regexp.
+func TestAgainstGo(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(7, 8))
+	seen := map[Strategy]int{}
+	for range 6000 {
+		pattern := randomPattern(rnd, 3)
+		if rnd.IntN(3) == 0 {
+			pattern += "|" + randomPattern(rnd, 2)
+		}
+		s := Spec{Patterns: []string{pattern}, Terminator: '\n', IgnoreCase: rnd.IntN(4) == 0, Line: rnd.IntN(12) == 0}
+		p := compile(t, s)
+		seen[p.Strategy()]++
+		text := pattern
+		if s.Line {
+			text = "^(?:" + text + ")$"
+		}
+		if s.IgnoreCase {
+			text = "(?i)" + text
+		}
+		std := regexp.MustCompile(text)
+		m := p.NewMatcher()
+		for range 4 {
+			buf := randomBuffer(rnd, '\n', false)
+			checkBuffer(t, rnd, p, m, text, buf, std.Match)
+			for _, l := range lines(buf, '\n') {
+				checkFind(t, p, m, text, buf[l[0]:l[1]], std)
+			}
+		}
+	}
+	for st := MatchAll; st <= Automaton; st++ {
+		if seen[st] < 20 {
+			t.Errorf("%v was chosen %d times only", st, seen[st])
+		}
+	}
+	t.Log(seen)
+}
+
+// emptyLoops tells patterns in which Go prefers other spans than it documents: those that repeat
+// what may be empty.
+var emptyLoops = regexp.MustCompile(`[*?}]\??\)*[*+{?]|\^\)|\$\)|b\)[*+?{]|\|`)
+
+func checkFind(t *testing.T, p *Pattern, m *Matcher, name string, line []byte, std *regexp.Regexp) {
+	t.Helper()
+	s, e := m.Find(line, 0)
+	want := std.FindIndex(line)
+	if (s >= 0) != (want != nil) {
+		t.Fatalf("%s (%v): Find(%q) = %d, %d, want %v", name, p.Strategy(), line, s, e, want)
+	}
+	if want != nil && (s != want[0] || e != want[1]) && !emptyLoops.MatchString(name) {
+		t.Fatalf("%s (%v): Find(%q) = %d, %d, want %v", name, p.Strategy(), line, s, e, want)
+	}
+}
+
+// Every strategy gives the verdicts and spans of the automaton, whatever the bytes, the language, the
+// flags and the terminator.
+func TestAgainstAutomaton(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(9, 10))
+	seen := map[Strategy]int{}
+	for range 4000 {
+		s := Spec{
+			Terminator: []byte{'\n', 0}[rnd.IntN(2)], IgnoreCase: rnd.IntN(4) == 0, Word: rnd.IntN(4) == 0, Line: rnd.IntN(12) == 0,
+		}
+		for range 1 + rnd.IntN(2) {
+			s.Patterns = append(s.Patterns, randomPattern(rnd, 3))
+		}
+		switch rnd.IntN(4) {
+		case 0:
+			s.Syntax = syntax.ERE
+			for i, p := range s.Patterns {
+				s.Patterns[i] = strings.NewReplacer("(?i:", "(", `\d`, "[0-9]", "*?", "*").Replace(p)
+			}
+		case 1:
+			s.Syntax = syntax.Fixed
+			s.Patterns = []string{words[rnd.IntN(len(words))] + words[rnd.IntN(len(words))], words[rnd.IntN(len(words))] + "\xff"}[:1+rnd.IntN(2)]
+		}
+		p := compile(t, s)
+		seen[p.Strategy()]++
+		re, err := syntax.Parse(syntax.Spec{
+			Patterns: s.Patterns, Syntax: s.Syntax, IgnoreCase: s.IgnoreCase, Word: s.Word, Line: s.Line, Terminator: s.Terminator,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		program, err := automaton.Compile(re, automaton.Options{Terminator: s.Terminator})
+		if err != nil {
+			t.Fatal(err)
+		}
+		oracle, m := program.NewMachine(), p.NewMatcher()
+		name := fmt.Sprintf("%+v", s)
+		for range 4 {
+			buf := randomBuffer(rnd, s.Terminator, true)
+			checkBuffer(t, rnd, p, m, name, buf, oracle.MatchLine)
+			for _, l := range lines(buf, s.Terminator) {
+				line := buf[l[0]:l[1]]
+				for from := 0; from <= len(line); {
+					gs, ge := m.Find(line, from)
+					ws, we := oracle.Find(line, from)
+					if gs != ws || ge != we {
+						t.Fatalf("%s (%v): Find(%q, %d) = %d, %d, want %d, %d", name, p.Strategy(), line, from, gs, ge, ws, we)
+					}
+					if gs < 0 {
+						break
+					}
+					from = max(ge, from)
+					if gs == ge {
+						break
+					}
+				}
+			}
+		}
+	}
+	t.Log(seen)
+}
+
+// A prefilter whose candidates are everywhere and all fail gives way, and comes back.
+func TestPrefilterGivesWay(t *testing.T) {
+	p := compile(t, Spec{Patterns: []string{`needle\d`}, Terminator: '\n'})
+	if p.Strategy() != LiteralPrefilter {
+		t.Fatal(p.Strategy())
+	}
+	m := p.NewMatcher()
+	dense := bytes.Repeat([]byte("needle-\n"), 20_000)
+	if s, _ := m.Next(dense, 0); s >= 0 {
+		t.Fatal("found", s)
+	}
+	if m.pace.stretch == minStretch {
+		t.Error("the prefilter was kept although every line is a candidate")
+	}
+	sparse := bytes.Repeat(append(bytes.Repeat([]byte("-"), 4000), "\nneedle-\n"...), 3000)
+	if s, _ := m.Next(sparse, 0); s >= 0 {
+		t.Fatal("found", s)
+	}
+	if m.pace.skip > 0 || m.pace.stretch != minStretch {
+		t.Errorf("the prefilter has not come back: %+v", m.pace)
+	}
+	if s, e := m.Next([]byte("x\nneedle1\n"), 0); s != 2 || e != 9 {
+		t.Error(s, e)
+	}
+}
+
+func TestNoAllocations(t *testing.T) {
+	buf := bytes.Repeat([]byte("2024-01-01 12:00:00 INFO user=bob did foo 10.0.0.1 status=501 ok\n"), 200)
+	for _, pattern := range []string{"foo", "(?i)FOO", `\bfoo\b`, "foo|bar", `user=\w+ .*status=5\d\d`, `\d{1,3}(\.\d{1,3}){3}`, `[a-z]+ing|o+k`, ""} {
+		p := compile(t, Spec{Patterns: []string{pattern}, Terminator: '\n'})
+		m := p.NewMatcher()
+		run := func() {
+			n := 0
+			for from := 0; ; n++ {
+				s, e := m.Next(buf, from)
+				if s < 0 {
+					break
+				}
+				m.Find(buf[s:e], 0)
+				from = e + 1
+			}
+			if n != 200 {
+				t.Errorf("%s: %d lines", pattern, n)
+			}
+		}
+		run()
+		if allocs := testing.AllocsPerRun(5, run); allocs > 0 {
+			t.Errorf("%s (%v): %v allocations in 200 lines", pattern, p.Strategy(), allocs)
+		}
+	}
+}

@@ -1,0 +1,151 @@
+package match
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/trawl-logs/trawl/responder/match/literal"
+	"github.com/trawl-logs/trawl/responder/match/simd"
+)
+
+// Strategy is how a Pattern searches. Cheapest first:
+type Strategy uint8
+
+const (
+	// MatchNone: no line can match; nothing is read.
+	MatchNone Strategy = iota
+	// MatchAll: every line matches.
+	MatchAll
+	// ExactLiteral: a line matches if it holds a literal.
+	ExactLiteral
+	// FoldedLiteral: as ExactLiteral, with ASCII letters in either case.
+	FoldedLiteral
+	// BoundedLiteral: a line matches if it holds a literal at whose ends assertions hold (^, $, \b,
+	// -w, -x …), which are looked at in place.
+	BoundedLiteral
+	// LiteralSet: a line matches if it holds one of a set of literals.
+	LiteralSet
+	// LiteralPrefilter: lines that hold a required literal are judged by the automaton.
+	LiteralPrefilter
+	// SetPrefilter: lines that hold a literal of a required set are judged by the automaton.
+	SetPrefilter
+	// WindowPrefilter: lines that hold a required run of byte classes are judged by the automaton.
+	WindowPrefilter
+	// Automaton: the line DFA runs over everything.
+	Automaton
+)
+
+var strategyNames = [...]string{
+	MatchNone: "match-none", MatchAll: "match-all", ExactLiteral: "exact-literal", FoldedLiteral: "folded-literal",
+	BoundedLiteral: "bounded-literal", LiteralSet: "literal-set", LiteralPrefilter: "literal-prefilter",
+	SetPrefilter: "set-prefilter", WindowPrefilter: "window-prefilter", Automaton: "automaton",
+}
+
+func (s Strategy) String() string { return strategyNames[s] }
+
+// Costs in nanoseconds a byte (see literal.Set.Cost) above which a prefilter is not tried. The line DFA
+// costs about 1; windows get more leave, since how often classes meet is hard to estimate and the
+// matcher gives up at run time what does not pay.
+const (
+	dearSet    = 1.0
+	dearWindow = 6.0
+)
+
+// choose picks the strategy for what a pattern requires.
+func (p *Pattern) choose(info literal.Info) {
+	p.required = info.Sets
+	if info.Text != nil {
+		p.text = newBoundedText(info, p.term)
+	}
+	switch {
+	case info.Never:
+		p.strategy = MatchNone
+		return
+	case info.Always:
+		p.strategy = MatchAll
+		return
+	case p.text != nil && p.text.bounded():
+		p.strategy, p.finder = BoundedLiteral, p.text
+		return
+	}
+	p.strategy = Automaton
+	cost := dearSet
+	for i, s := range info.Sets {
+		if s.Cost() > cost {
+			break
+		}
+		if f, ok := newFinder(s); ok {
+			cost = s.Cost()
+			p.useSet(info.Sets, i, f)
+			break
+		}
+	}
+	if p.strategy == Automaton {
+		cost = dearWindow
+	}
+	for _, w := range info.Windows {
+		if w.Cost() >= cost {
+			break
+		}
+		if f, ok := newWindow(w); ok {
+			p.strategy, p.finder, p.also = WindowPrefilter, f, nil
+			break
+		}
+	}
+}
+
+// useSet makes the chosen'th of sets, which f finds, the strategy.
+func (p *Pattern) useSet(sets []literal.Set, chosen int, f finder) {
+	s := sets[chosen]
+	p.finder = f
+	switch single := len(s.Lits) == 1; {
+	case s.Exact && single && s.Fold:
+		p.strategy = FoldedLiteral
+	case s.Exact && single:
+		p.strategy = ExactLiteral
+	case s.Exact:
+		p.strategy = LiteralSet
+	case single:
+		p.strategy = LiteralPrefilter
+	default:
+		p.strategy = SetPrefilter
+	}
+	if s.Exact {
+		return
+	}
+	for i, other := range sets {
+		if i != chosen && len(other.Lits) == 1 && len(p.also) < maxAlso && !implied(other, s) {
+			p.also = append(p.also, simd.NewFinder(other.Lits[0], other.Fold))
+		}
+	}
+}
+
+// maxAlso is how many more literals a line is searched for before the automaton judges it. Each costs
+// a tenth of the judgement.
+const maxAlso = 2
+
+// implied tells whether a line that holds a literal of s surely holds that of other.
+func implied(other, s literal.Set) bool {
+	for _, l := range s.Lits {
+		if !strings.Contains(string(l), string(other.Lits[0])) {
+			return false
+		}
+	}
+	return true
+}
+
+// Explain says in a line how p searches, and for what.
+func (p *Pattern) Explain() string {
+	if len(p.required) == 0 || p.finder == nil || p.strategy == WindowPrefilter {
+		return p.strategy.String()
+	}
+	var lits []string
+	for _, l := range p.required[0].Lits {
+		if len(lits) == 5 {
+			lits = append(lits, "…")
+			break
+		}
+		lits = append(lits, fmt.Sprintf("%.40q", l))
+	}
+	return p.strategy.String() + " " + strings.Join(lits, " ")
+}
