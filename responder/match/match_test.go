@@ -178,7 +178,7 @@ func checkBuffer(t *testing.T, rnd *rand.Rand, p *Pattern, m *Matcher, name stri
 func TestAgainstGo(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(7, 8))
 	seen := map[Strategy]int{}
-	for range 6000 {
+	for range 3000 {
 		pattern := randomPattern(rnd, 3)
 		if rnd.IntN(3) == 0 {
 			pattern += "|" + randomPattern(rnd, 2)
@@ -204,7 +204,7 @@ func TestAgainstGo(t *testing.T) {
 		}
 	}
 	for st := MatchAll; st <= Automaton; st++ {
-		if seen[st] < 20 {
+		if seen[st] < 10 {
 			t.Errorf("%v was chosen %d times only", st, seen[st])
 		}
 	}
@@ -232,7 +232,7 @@ func checkFind(t *testing.T, p *Pattern, m *Matcher, name string, line []byte, s
 func TestAgainstAutomaton(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(9, 10))
 	seen := map[Strategy]int{}
-	for range 4000 {
+	for range 2000 {
 		s := Spec{
 			Terminator: []byte{'\n', 0}[rnd.IntN(2)], IgnoreCase: rnd.IntN(4) == 0, Word: rnd.IntN(4) == 0, Line: rnd.IntN(12) == 0,
 		}
@@ -338,4 +338,36 @@ func TestNoAllocations(t *testing.T) {
 			t.Errorf("%s (%v): %v allocations in 200 lines", pattern, p.Strategy(), allocs)
 		}
 	}
+}
+
+// FuzzMatch holds every strategy against the automaton alone.
+func FuzzMatch(f *testing.F) {
+	for i, p := range pieces {
+		f.Add(p+pieces[(i*5+2)%len(pieces)], []byte("xfoo=1.2\nab\xff\n\nbar= s\r\né"), uint8(i))
+	}
+	f.Add(`user=\w+ .*status=5\d\d`, []byte("user=a status=500\nstatus=501 user=b\n"), uint8(0))
+	f.Add("error|warn", []byte("an error\nwarning"), uint8(4))
+	f.Fuzz(func(t *testing.T, pattern string, buf []byte, flags uint8) {
+		if len(pattern) > 60 || len(buf) > 4096 {
+			return
+		}
+		s := Spec{
+			Patterns: []string{pattern}, Syntax: syntax.Syntax(flags & 3), IgnoreCase: flags&4 != 0, Word: flags&8 != 0, Line: flags&16 != 0,
+			Terminator: []byte{'\n', 0}[flags>>5&1], MaxProgram: 5000,
+		}
+		p, err := Compile(s)
+		if err != nil {
+			return
+		}
+		oracle := p.program.NewMachine()
+		rnd := rand.New(rand.NewPCG(uint64(flags), uint64(len(buf))))
+		m := p.NewMatcher()
+		checkBuffer(t, rnd, p, m, fmt.Sprintf("%+v", s), buf, oracle.MatchLine)
+		for _, l := range lines(buf, p.term) {
+			gs, ge := m.Find(buf[l[0]:l[1]], 0)
+			if ws, we := oracle.Find(buf[l[0]:l[1]], 0); gs != ws || ge != we {
+				t.Fatalf("%+v: Find(%q) = %d, %d, want %d, %d", s, buf[l[0]:l[1]], gs, ge, ws, we)
+			}
+		}
+	})
 }

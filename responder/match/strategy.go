@@ -51,10 +51,14 @@ const (
 	dearWindow = 6.0
 )
 
+// maxBounded is how long a text with assertions may be to be looked for in place. Each place where
+// they do not hold costs a comparison, so that time would grow with the length of text and line.
+const maxBounded = 64
+
 // choose picks the strategy for what a pattern requires.
 func (p *Pattern) choose(info literal.Info) {
 	p.required = info.Sets
-	if info.Text != nil {
+	if info.Text != nil && (len(info.Text) <= maxBounded || len(info.Before)+len(info.After) == 0) {
 		p.text = newBoundedText(info, p.term)
 	}
 	switch {

@@ -51,8 +51,8 @@ func TestErrors(t *testing.T) {
 
 // A pattern of the largest size costs little more memory than its text, whatever it is made of.
 func TestLargePatternsAreCheap(t *testing.T) {
-	for _, unit := range []string{"a", "é", "[a-z]", "[[:punct:]a]", "a*", "a|", "(a)", ".", "*", "\\w", "[ -\u00ff]", "a{1,2}"} {
-		for _, lang := range []Syntax{RE2, ERE, BRE, Fixed} {
+	for _, unit := range []string{"a", "[[:punct:]a]", "a|", "(a)", "*", "\\w", "[ -\u00ff]"} {
+		for _, lang := range []Syntax{RE2, ERE, Fixed} {
 			if unit == "*" && lang == RE2 {
 				continue // an error
 			}
