@@ -1,0 +1,109 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/trawl-logs/trawl/requester/when"
+	"github.com/trawl-logs/trawl/schemas"
+)
+
+// query turns the flags into what is asked of the fleet. It says on errout how it understood
+// relative times. Everything that cannot be served is refused here, before anything is sent.
+func (o *grepOptions) query(stdin io.Reader, now time.Time, errout io.Writer) (*schemas.Query, error) {
+	patterns, err := o.patterns(stdin)
+	if err != nil {
+		return nil, err
+	}
+	if len(patterns) == 0 {
+		return nil, errors.New("the pattern files are empty: nothing can match")
+	}
+	since, until, err := o.timeRange(now, errout)
+	if err != nil {
+		return nil, err
+	}
+	if err := o.notServed(); err != nil {
+		return nil, err
+	}
+	q := &schemas.Query{
+		Patterns: patterns, Syntax: o.syntax, IgnoreCase: o.ignoreCase, Word: o.word, Line: o.line, Invert: o.invert,
+		Mode: o.mode(), OnlyMatching: o.onlyMatching, MaxCount: o.maxCount, Before: max(o.before, 0), After: max(o.after, 0),
+		Columns: o.columns(), Binary: o.binary, NullData: o.nullData, Since: since, Until: until, Order: o.order, Limit: o.limit, Timeout: o.timeout,
+		Threads: o.threads, Compress: true, Explain: o.explain, Exhaustive: o.exhaustive,
+		Select: schemas.Select{Nodes: o.nodes, Groups: o.groups, Services: o.services, Labels: o.labels, Paths: o.operands},
+	}
+	for _, rule := range o.names {
+		if rule.include {
+			q.Select.Include = append(q.Select.Include, rule.glob)
+		} else {
+			q.Select.Exclude = append(q.Select.Exclude, rule.glob)
+		}
+	}
+	if q.OnlyMatching { // spans have no context
+		q.Before, q.After = 0, 0
+	}
+	return q, nil
+}
+
+// columns are what of each line is to be printed.
+func (o *grepOptions) columns() schemas.Columns {
+	var c schemas.Columns
+	json := o.output == "json"
+	if o.number || json {
+		c |= schemas.ColumnNumber
+	}
+	if o.offset || json {
+		c |= schemas.ColumnOffset
+	}
+	if o.contextGiven() {
+		c |= schemas.ColumnGroup
+	}
+	return c
+}
+
+// notServed refuses what the contract knows and no node does yet. It would be worse to ignore it.
+func (o *grepOptions) notServed() error {
+	switch {
+	case o.since != "" || o.until != "":
+		return errors.New("--since and --until are not served yet: nodes do not read the times of lines")
+	case o.order == schemas.OrderTime:
+		return errors.New("--order time is not served yet: nodes do not read the times of lines")
+	case o.replyTo != "":
+		return errors.New("--reply-to is not served yet")
+	case o.output == "raw":
+		return errors.New("--output raw is not served yet")
+	}
+	return nil
+}
+
+// timeRange resolves --since and --until once, here, so that every node is asked for the same
+// instants, and echoes them.
+func (o *grepOptions) timeRange(now time.Time, errout io.Writer) (since, until int64, err error) {
+	if o.since == "" && o.until == "" {
+		return 0, 0, nil
+	}
+	now = now.In(o.zone)
+	var said []string
+	for _, end := range []struct {
+		flag, text string
+		to         *int64
+	}{{"since", o.since, &since}, {"until", o.until, &until}} {
+		if end.text == "" {
+			continue
+		}
+		t, err := when.Parse(end.text, now)
+		if err != nil {
+			return 0, 0, fmt.Errorf("flag --%s: %w", end.flag, err)
+		}
+		*end.to = t.UnixNano()
+		said = append(said, end.flag+" "+t.Format(time.RFC3339))
+	}
+	if since != 0 && until != 0 && until <= since {
+		return 0, 0, fmt.Errorf("no time is in the range: %s", strings.Join(said, ", "))
+	}
+	fmt.Fprintln(errout, "trawl: "+strings.Join(said, ", "))
+	return since, until, nil
+}

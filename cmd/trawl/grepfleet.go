@@ -1,0 +1,276 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/trawl-logs/trawl/bus"
+	"github.com/trawl-logs/trawl/requester"
+	"github.com/trawl-logs/trawl/requester/printer"
+	"github.com/trawl-logs/trawl/responder/scan"
+	"github.com/trawl-logs/trawl/schemas"
+)
+
+// fleetSearch is a trawl grep that asks the fleet.
+type fleetSearch struct {
+	o      *grepOptions
+	query  *schemas.Query
+	errout io.Writer
+	line   *progressLine
+	print  *printer.Printer
+}
+
+// grepFleet asks the fleet: flags → query → bus → gather → printer, and the receipt.
+func grepFleet(cmd *cobra.Command, connect *connectFlags, o *grepOptions) error {
+	s := &fleetSearch{o: o, line: newProgressLine(cmd.ErrOrStderr(), !o.noProgress)}
+	s.errout = s.line.before(cmd.ErrOrStderr())
+	out := cmd.OutOrStdout()
+	var err error
+	if s.query, err = o.query(cmd.InOrStdin(), time.Now(), s.errout); err != nil {
+		return err
+	}
+	newMatcher, err := compileLocal(o, s.query.Patterns)
+	if err != nil {
+		return err
+	}
+	s.print = printer.New(s.line.before(out), s.printerOptions(out, newMatcher))
+
+	ctx, cancel := context.WithCancelCause(cmd.Context())
+	defer cancel(nil)
+	stopWatching := watchClosed(out, func() { cancel(syscall.EPIPE) })
+	defer stopWatching()
+
+	conn, err := bus.Connect(connect.options("trawl grep"))
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	transport, err := newTransport(conn, requester.DefaultWindow, func(err error) { fmt.Fprintf(s.errout, "trawl: %v\n", err) })
+	if err != nil {
+		return err
+	}
+	defer transport.Close()
+	ask := requester.New(transport, givenRoster{transport, o.nodes}, requester.WithProgress(s.progress))
+	answer, err := ask.Query(ctx, s.query)
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case errors.Is(err, requester.ErrNoNodes):
+		return fmt.Errorf("%w; `trawl nodes` lists the known ones", err)
+	case err != nil:
+		return err
+	}
+	err = s.printAnswer(answer)
+	answer.Close()
+	return s.end(ctx, answer.Receipt(), err)
+}
+
+// printAnswer prints chunks as they are released. What is not printed is not acknowledged: a reader
+// of stdout that takes its time slows the nodes.
+func (s *fleetSearch) printAnswer(answer *requester.Answer) error {
+	for node, chunks := range answer.Chunks() {
+		for i := range chunks {
+			if err := s.print.Print(node, &chunks[i]); err != nil {
+				return err
+			}
+		}
+		if err := s.print.Flush(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// end prints the receipt and says with which status the query ends.
+func (s *fleetSearch) end(ctx context.Context, receipt *requester.Receipt, err error) error {
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	if err != nil && !errors.Is(err, errInterrupted) {
+		return err
+	}
+	if e := s.print.Abandon(); e != nil {
+		return e
+	}
+	if s.o.explain {
+		s.explain(receipt)
+	}
+	if s.o.output == "json" {
+		text, e := json.Marshal(receipt)
+		if e == nil {
+			e = s.print.WriteLine(text)
+		}
+		if e != nil {
+			return e
+		}
+	}
+	if e := s.print.Flush(); e != nil {
+		return e
+	}
+	s.complain(receipt)
+	s.line.clear()
+	if s.o.receipt || s.o.output == "text" && (receipt.Trouble() || err != nil || isTerminal(s.errout)) {
+		fmt.Fprint(s.errout, receipt.Text())
+	}
+	if err != nil {
+		return &exitError{code: exitInterrupted}
+	}
+	return s.verdict(receipt)
+}
+
+// verdict is the exit status of a query that ran to its end.
+func (s *fleetSearch) verdict(receipt *requester.Receipt) error {
+	code := receipt.Exit(s.o.okPartial)
+	switch {
+	case code == exitUsage:
+		return fmt.Errorf("no file is selected on %s: that proves nothing", nodesOf(receipt))
+	case s.o.explain && code == exitNoMatch:
+		return nil
+	case code == exitMatch:
+		return nil
+	}
+	return &exitError{code: code}
+}
+
+func nodesOf(receipt *requester.Receipt) string {
+	if len(receipt.Nodes) == 1 {
+		return receipt.Nodes[0].Node
+	}
+	return fmt.Sprintf("any of %d nodes", len(receipt.Nodes))
+}
+
+// complain reports the files that could not be searched, as grep does.
+func (s *fleetSearch) complain(receipt *requester.Receipt) {
+	if s.o.noMessages {
+		return
+	}
+	for i := range receipt.Nodes {
+		n := &receipt.Nodes[i]
+		for _, e := range n.Errors {
+			fmt.Fprintln(s.errout, shown(fmt.Sprintf("trawl: %s:%s: %s", n.Node, e.File, e.Err)))
+		}
+		if more := n.ErrorCount - int64(len(n.Errors)); more > 0 && len(n.Errors) > 0 {
+			fmt.Fprintf(s.errout, "trawl: %s: %d more files could not be searched\n", n.Node, more)
+		}
+	}
+}
+
+// shown escapes what a node says, which may be anything, for a terminal.
+func shown(text string) string { return string(printer.AppendEscaped(nil, []byte(text))) }
+
+// explain prints what would be read, node by node.
+func (s *fleetSearch) explain(receipt *requester.Receipt) {
+	row := func(node, files, size string) {
+		s.writeLine(fmt.Sprintf("%-20s %12s %12s", node, files, size))
+	}
+	if s.o.output == "json" {
+		return // it is all in the receipt
+	}
+	row("NODE", "FILES", "BYTES")
+	for i := range receipt.Nodes {
+		n := &receipt.Nodes[i]
+		if n.Status != schemas.StatusComplete {
+			row(n.Node, n.Status.String(), "-")
+			continue
+		}
+		row(n.Node, fmt.Sprint(n.Files), fmt.Sprint(n.BytesConsidered))
+	}
+	row("all", fmt.Sprint(receipt.Files), fmt.Sprint(receipt.BytesConsidered))
+}
+
+func (s *fleetSearch) writeLine(line string) {
+	_ = s.print.WriteLine([]byte(line)) // the error comes again with Flush
+}
+
+// progress draws the progress line.
+func (s *fleetSearch) progress(p requester.Progress) {
+	s.line.update(func() string {
+		return fmt.Sprintf("%d of %d nodes through, searched %s of %s, %d lines, %s", p.Through, p.Nodes,
+			formatBytes(p.BytesRead), formatBytes(p.BytesConsidered), p.Lines, p.Elapsed.Round(time.Second))
+	})
+}
+
+func (s *fleetSearch) printerOptions(out io.Writer, newMatcher func() scan.Matcher) printer.Options {
+	po := (&localSearch{o: s.o, errout: s.errout}).printerOptions(out, newMatcher)
+	po.File = s.o.filename != never
+	po.Node = po.File
+	po.Binary = func(node, file string) {
+		fmt.Fprintln(s.errout, shown(fmt.Sprintf("trawl: %s:%s: binary file matches", node, file)))
+	}
+	return po
+}
+
+// givenRoster is what the bus knows, unless the user named nodes: then those are expected, whether
+// or not the bus has heard of them. Where nodes register, and not one of the names is known, they
+// are a slip of the finger, and the selection is empty.
+type givenRoster struct {
+	requester.Roster
+	names []string
+}
+
+// Known returns the nodes that are expected to answer.
+func (g givenRoster) Known(ctx context.Context) ([]schemas.Node, requester.RosterKind, error) {
+	nodes, kind, err := g.Roster.Known(ctx)
+	if err != nil || len(g.names) == 0 {
+		return nodes, kind, err
+	}
+	given := map[string]bool{}
+	for _, name := range g.names {
+		if strings.ContainsAny(name, `*?[\{`) {
+			return nodes, kind, nil
+		}
+		given[name] = true
+	}
+	var known []schemas.Node
+	for _, n := range nodes {
+		if given[n.Name] {
+			known = append(known, n)
+			delete(given, n.Name)
+		}
+	}
+	if len(known) == 0 && kind == requester.RosterRegistered {
+		return nil, kind, nil
+	}
+	for name := range given {
+		known = append(known, schemas.Node{Name: name})
+	}
+	return known, requester.RosterGiven, nil
+}
+
+// watchEvery is how often stdout is looked at while nothing is written to it.
+const watchEvery = 200 * time.Millisecond
+
+// watchClosed calls closed when the reader of out, if out is a pipe, has gone away. A query that
+// finds nothing would not notice by writing. The func it returns ends the watch.
+func watchClosed(out io.Writer, closed func()) (stop func()) {
+	file, ok := out.(*os.File)
+	if !ok {
+		return func() {}
+	}
+	done := make(chan struct{})
+	go func() {
+		tick := time.NewTicker(watchEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-tick.C:
+			}
+			if readerGone(file) {
+				closed()
+				return
+			}
+		}
+	}()
+	return func() { close(done) }
+}
