@@ -1,0 +1,237 @@
+package responder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/trawl-logs/trawl/responder/scan"
+	"github.com/trawl-logs/trawl/responder/source"
+	"github.com/trawl-logs/trawl/schemas"
+)
+
+// searchFunc is scan.Run's shape; compileFunc gives a query's matchers and the name of the strategy.
+type (
+	searchFunc func(context.Context, []scan.Input, func() scan.Matcher, scan.Options, func(*scan.Batch) error) (scan.Stats, error)
+
+	compileFunc func(q *schemas.Query, maxProgram int) (newMatcher func() scan.Matcher, strategy string, err error)
+)
+
+// plan is what a query comes down to on this node.
+type plan struct {
+	catalog    *source.Catalog
+	files      []*source.Entry
+	bytes      int64 // size of files
+	newMatcher func() scan.Matcher
+	strategy   string
+	problems   problems
+}
+
+// problems are the files that could not be searched: the first few and their number.
+type problems struct {
+	first []schemas.FileError
+	count int64
+}
+
+func (p *problems) add(file string, err error) {
+	if p.count++; len(p.first) < schemas.MaxErrors {
+		p.first = append(p.first, schemas.FileError{File: file, Err: err.Error()})
+	}
+}
+
+// plan compiles the pattern and selects the files.
+func (r *Responder) plan(ctx context.Context, q *schemas.Query) (*plan, error) {
+	if q.Since != 0 || q.Until != 0 {
+		return nil, errors.New("this node cannot tell the times of lines: --since and --until are not served")
+	}
+	newMatcher, strategy, err := r.compile(q, int(r.config.Limits.Program))
+	if err != nil {
+		return nil, err
+	}
+	filter, err := selection(&q.Select).Compile()
+	if err != nil {
+		return nil, err
+	}
+	snap, err := r.catalog.Refresh(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("catalogue: %w", err)
+	}
+	p := &plan{catalog: r.catalog, newMatcher: newMatcher, strategy: strategy}
+	var failed []source.Problem
+	p.files, failed = r.catalog.Select(snap, filter)
+	for _, f := range p.files {
+		p.bytes += f.Size
+	}
+	for _, f := range failed {
+		p.problems.add(f.Path, f.Err)
+	}
+	return p, nil
+}
+
+func selection(s *schemas.Select) source.Selection {
+	sel := source.Selection{Services: s.Services, Paths: s.Paths, Include: s.Include, Exclude: s.Exclude}
+	for _, l := range s.Labels {
+		sel.Labels = append(sel.Labels, source.Label(l))
+	}
+	return sel
+}
+
+// run searches for a session, and gives the End.
+func (p *plan) run(s *session) *schemas.End {
+	end := &schemas.End{BytesConsidered: p.bytes, Files: int64(len(p.files))}
+	var stats scan.Stats
+	var err error
+	if !s.q.Explain && len(p.files) > 0 {
+		stats, err = s.r.search(s.ctx, p.inputs(s.ctx), p.newMatcher, p.options(s), s.emit)
+		if err == nil {
+			s.mu.Lock()
+			err = s.sendKept()
+			s.mu.Unlock()
+		}
+	}
+	end.BytesRead = stats.Bytes
+	end.Errors, end.ErrorCount = p.problems.first, p.problems.count
+	switch {
+	case err != nil:
+		end.Status, end.Reason = s.ending(err)
+	case stats.Limited:
+		end.Status, end.Reason = schemas.StatusStopped, "the query's limit is reached"
+	case s.q.Mode == schemas.ModeQuiet && stats.Selected > 0:
+		end.Status, end.Reason = schemas.StatusStopped, "a line is selected"
+	case end.ErrorCount > 0:
+		end.Status, end.Reason = schemas.StatusPartial, fmt.Sprintf("%d files could not be searched in full", end.ErrorCount)
+	}
+	if s.q.Mode == schemas.ModeQuiet && stats.Selected > 0 {
+		end.Lines = 1
+	}
+	return end
+}
+
+// inputs are the files as the searcher takes them.
+func (p *plan) inputs(ctx context.Context) []scan.Input {
+	inputs := make([]scan.Input, len(p.files))
+	for i, e := range p.files {
+		inputs[i] = scan.Input{Name: e.Path, Service: e.Service, Open: func() (scan.File, error) {
+			f, err := p.catalog.Open(ctx, e)
+			if err != nil {
+				return scan.File{}, err
+			}
+			return scan.File{At: f, Size: f.Size(), Closer: f}, nil
+		}}
+	}
+	return inputs
+}
+
+// options turns the query into those of a search.
+func (p *plan) options(s *session) scan.Options {
+	q, l := s.q, &s.r.config.Limits
+	threads := l.Threads
+	if threads == 0 {
+		threads = runtime.GOMAXPROCS(0)
+	}
+	if q.Threads > 0 {
+		threads = min(threads, q.Threads)
+	}
+	return scan.Options{
+		Mode: modes[q.Mode], Invert: q.Invert, OnlyMatching: q.OnlyMatching, MaxCount: q.MaxCount,
+		Before: q.Before, After: q.After, Binary: binaries[q.Binary], Terminator: q.Terminator(),
+		Numbers: q.Columns&schemas.ColumnNumber != 0, Offsets: q.Columns&schemas.ColumnOffset != 0,
+		Groups: q.Columns&schemas.ColumnGroup != 0,
+		Times:  q.Columns&schemas.ColumnTime != 0, NewClock: func(int) scan.Clock { return nil },
+		Limit: q.Limit, Threads: threads, MaxLine: int(l.LineBytes), Read: &s.read,
+		OnError: func(i int, err error) { p.problems.add(p.files[i].Path, bare(err)) },
+	}
+}
+
+// bare takes the file's name off an error that repeats it.
+func bare(err error) error {
+	if errors.Is(err, source.ErrShrunk) || errors.Is(err, scan.ErrShrank) {
+		return source.ErrShrunk
+	}
+	return err
+}
+
+var modes = [...]scan.Mode{
+	schemas.ModeLines: scan.Lines, schemas.ModeCount: scan.Count, schemas.ModeFiles: scan.Files,
+	schemas.ModeFilesWithout: scan.FilesWithout, schemas.ModeQuiet: scan.Quiet,
+}
+
+var binaries = [...]scan.Binary{
+	schemas.BinaryReport: scan.BinaryReport, schemas.BinaryText: scan.BinaryText, schemas.BinaryWithout: scan.BinaryWithout,
+}
+
+func asVerdict(err error) *verdict {
+	var v *verdict
+	errors.As(err, &v)
+	return v
+}
+
+// describe says who asks what, for the log. The handler escapes the values.
+func describe(k Key, q *schemas.Query) []any {
+	args := []any{"user", k.User, "client", k.Client, "query", k.ID}
+	if q.User != "" && q.User != k.User {
+		args = append(args, "says_user", q.User)
+	}
+	patterns := strings.Join(q.Patterns, "\n")
+	return append(args, "patterns", brief(patterns), "flags", brief(flags(q)))
+}
+
+// flags are a query's options in grep's letters.
+func flags(q *schemas.Query) string {
+	var out []string
+	for _, f := range []struct {
+		set  bool
+		flag string
+	}{
+		{q.Syntax == schemas.SyntaxERE, "-E"}, {q.Syntax == schemas.SyntaxBRE, "-G"}, {q.Syntax == schemas.SyntaxFixed, "-F"},
+		{q.IgnoreCase, "-i"}, {q.Word, "-w"}, {q.Line, "-x"}, {q.Invert, "-v"}, {q.OnlyMatching, "-o"}, {q.NullData, "-z"},
+		{q.Mode == schemas.ModeCount, "-c"}, {q.Mode == schemas.ModeFiles, "-l"}, {q.Mode == schemas.ModeFilesWithout, "-L"},
+		{q.Mode == schemas.ModeQuiet, "-q"}, {q.Binary == schemas.BinaryText, "-a"}, {q.Binary == schemas.BinaryWithout, "-I"},
+		{q.MaxCount >= 0, fmt.Sprint("-m", q.MaxCount)}, {q.Before > 0, fmt.Sprint("-B", q.Before)}, {q.After > 0, fmt.Sprint("-A", q.After)},
+		{q.Limit > 0, fmt.Sprint("--limit=", q.Limit)}, {q.Explain, "--explain"},
+		{q.Since != 0, "--since=" + moment(q.Since)}, {q.Until != 0, "--until=" + moment(q.Until)},
+	} {
+		if f.set {
+			out = append(out, f.flag)
+		}
+	}
+	for _, s := range []struct {
+		flag  string
+		globs []string
+	}{{"--node=", q.Select.Nodes}, {"--group=", q.Select.Groups}, {"--service=", q.Select.Services},
+		{"--include=", q.Select.Include}, {"--exclude=", q.Select.Exclude}, {"", q.Select.Paths}} {
+		for _, g := range s.globs {
+			out = append(out, s.flag+g)
+		}
+	}
+	for _, l := range q.Select.Labels {
+		out = append(out, "--with-label="+l.K+"="+l.V)
+	}
+	return strings.Join(out, " ")
+}
+
+// brief keeps a log line within bounds.
+func brief(s string) string {
+	const most = 1 << 10
+	if len(s) > most {
+		return s[:most] + "…"
+	}
+	return s
+}
+
+func moment(ns int64) string { return time.Unix(0, ns).UTC().Format(time.RFC3339Nano) }
+
+// account logs what a query cost.
+func (s *session) account(e *schemas.End) {
+	level := slog.LevelInfo
+	if e.Status == schemas.StatusError {
+		level = slog.LevelWarn
+	}
+	s.log.Log(context.Background(), level, "query", "status", e.Status.String(), "reason", e.Reason, "files", e.Files,
+		"lines", e.Lines, "bytes_read", e.BytesRead, "bytes_considered", e.BytesConsidered, "errors", e.ErrorCount,
+		"ms", e.Elapsed.Milliseconds())
+}

@@ -1,0 +1,394 @@
+package responder
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/trawl-logs/trawl/responder/outbox"
+	"github.com/trawl-logs/trawl/responder/scan"
+	"github.com/trawl-logs/trawl/schemas"
+)
+
+const (
+	// defaultTimeout holds for a query that names none.
+	defaultTimeout = 5 * time.Minute
+	// flushAfter is how long results wait for more to go with them.
+	flushAfter = 75 * time.Millisecond
+	// lastWords is how long a stopping responder waits for its Ends to be acknowledged.
+	lastWords = 500 * time.Millisecond
+)
+
+// session answers one query. Two goroutines serve it: one searches (search), the other (tend) does
+// what time asks for, and publishes. They and the Handle methods meet in mu.
+type session struct {
+	r       *Responder
+	key     Key
+	q       *schemas.Query
+	refusal error
+	log     *slog.Logger
+	started time.Time
+	ctx     context.Context
+	cancel  context.CancelCauseFunc
+	read    atomic.Int64
+	poke    chan struct{} // tend has something to do
+	room    chan struct{} // there may be room
+	working bool          // holds a worker; search alone uses it
+
+	mu      sync.Mutex
+	box     *outbox.Outbox
+	pack    packer
+	flushAt time.Time // when what is kept goes; zero: nothing is
+	lines   int64     // selected, in what was sent
+	raw     int64     // bound of the size of what was sent
+	gone    time.Time // when nobody listened first, since the last sign of life
+	dead    bool      // nobody has listened for goneAfter
+}
+
+func newSession(r *Responder, k Key, q *schemas.Query, refusal error) *session {
+	s := &session{
+		r: r, key: k, q: q, refusal: refusal, log: r.log.With(describe(k, q)...), started: time.Now(),
+		poke: make(chan struct{}, 1), room: make(chan struct{}, 1), pack: packer{terminator: q.Terminator()},
+	}
+	timeout := q.Timeout
+	if timeout <= 0 {
+		timeout = defaultTimeout
+	}
+	timeout = min(timeout, time.Duration(r.config.Limits.RunTime))
+	s.ctx, s.cancel = context.WithCancelCause(context.Background())
+	s.box = outbox.New(outbox.Options{
+		Run: nonce(), Terminator: q.Terminator(), Credit: q.Credit, Compress: q.Compress, Timeout: timeout,
+	}, s.started)
+	return s
+}
+
+func nonce() uint64 {
+	for {
+		if n := rand.Uint64(); n != 0 {
+			return n
+		}
+	}
+}
+
+func (s *session) start() {
+	s.log.Debug("query starts", "select", fmt.Sprintf("%+v", s.q.Select))
+	go s.tend()
+	go s.run()
+}
+
+// run searches and ends the answer, whatever happens.
+func (s *session) run() {
+	end := s.answer()
+	s.locked(func(now time.Time) {
+		s.pack.kept, s.flushAt = nil, time.Time{} // of a search that was cut short
+		end.Lines, end.Elapsed = end.Lines+s.lines, now.Sub(s.started)
+		s.box.End(end, now)
+		if status, reason, over := s.box.Over(); over && end.Status != schemas.StatusError {
+			end.Status, end.Reason = status, reason
+		}
+	})
+	s.release()
+	s.cancel(errOver)
+	s.account(end)
+}
+
+// answer gives the End; a panic in the search becomes one.
+func (s *session) answer() (end *schemas.End) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.log.Error("panic in a search", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			end = &schemas.End{Status: schemas.StatusError, Reason: "internal error: the search panicked"}
+		}
+	}()
+	if s.refusal != nil {
+		return s.failed(s.refusal)
+	}
+	select {
+	case <-s.r.workers:
+		s.working = true
+	default:
+		return s.failed(&verdict{schemas.StatusError, fmt.Sprintf("busy: %d queries are running", s.r.config.Limits.MaxQueries)})
+	}
+	p, err := s.r.plan(s.ctx, s.q)
+	if err != nil {
+		return s.failed(err)
+	}
+	if err := s.jitter(); err != nil {
+		return s.failed(err)
+	}
+	s.locked(func(now time.Time) { s.box.Hello(s.r.hello(len(p.files), p.bytes), now) })
+	return p.run(s)
+}
+
+// failed is the End of an answer that has no results.
+func (s *session) failed(err error) *schemas.End {
+	s.locked(func(now time.Time) { s.box.Hello(s.r.hello(0, 0), now) })
+	e := &schemas.End{}
+	e.Status, e.Reason = s.ending(err)
+	return e
+}
+
+// ending says how an answer ends for an error.
+func (s *session) ending(err error) (schemas.Status, string) {
+	if v := asVerdict(err); v != nil {
+		return v.status, v.reason
+	}
+	if cause := context.Cause(s.ctx); cause != nil {
+		if v := asVerdict(cause); v != nil {
+			return v.status, v.reason
+		}
+		return schemas.StatusStopped, "" // the outbox knows better
+	}
+	return schemas.StatusError, err.Error()
+}
+
+// jitter waits, so that the Hellos of a large fleet do not come all at once.
+func (s *session) jitter() error {
+	if s.q.Jitter <= 0 {
+		return nil
+	}
+	left := rand.N(s.q.Jitter) - time.Since(s.started)
+	if left <= 0 {
+		return nil
+	}
+	t := time.NewTimer(left)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-s.ctx.Done():
+		return context.Cause(s.ctx)
+	}
+}
+
+// locked runs f with the session's lock, and has what comes of it published.
+func (s *session) locked(f func(now time.Time)) {
+	s.mu.Lock()
+	f(time.Now())
+	s.mu.Unlock()
+	s.wake()
+}
+
+// wake makes tend look at the session.
+func (s *session) wake() {
+	select {
+	case s.poke <- struct{}{}:
+	default:
+	}
+}
+
+// tend publishes and does what is due until the answer is over.
+func (s *session) tend() {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	var stop time.Time
+	for {
+		s.mu.Lock()
+		now := time.Now()
+		s.box.Progress(s.read.Load(), schemas.NoTime)
+		if !s.flushAt.IsZero() && !now.Before(s.flushAt) {
+			s.flush(now)
+		}
+		next := s.box.Tick(now)
+		s.publish()
+		if !s.flushAt.IsZero() && s.flushAt.After(now) && s.flushAt.Before(next) {
+			next = s.flushAt
+		}
+		state, end := s.box.State(), s.box.EndFrame()
+		_, _, over := s.box.Over()
+		room, dead := s.box.Room() > 0, s.dead
+		s.mu.Unlock()
+		if over {
+			s.cancel(errOver)
+		}
+		if state == outbox.Done || state == outbox.Ending && (dead || s.leaving(&stop, now)) {
+			s.r.over(s, end)
+			return
+		}
+		if room {
+			select {
+			case s.room <- struct{}{}:
+			default:
+			}
+		}
+		if !stop.IsZero() && stop.Before(next) {
+			next = stop
+		}
+		timer.Reset(time.Until(next))
+		select {
+		case <-timer.C:
+		case <-s.poke:
+		}
+	}
+}
+
+// leaving tells whether the responder stops and has waited long enough for its End to be heard.
+func (s *session) leaving(stop *time.Time, now time.Time) bool {
+	s.r.mu.Lock()
+	stopping := s.r.stopping
+	s.r.mu.Unlock()
+	if stopping && stop.IsZero() {
+		*stop = now.Add(lastWords)
+	}
+	return !stop.IsZero() && !now.Before(*stop)
+}
+
+// publish sends what the outbox gives. mu is held, which keeps the frames in order.
+func (s *session) publish() {
+	for _, frame := range s.box.Take() {
+		s.r.send(s.key, frame)
+	}
+}
+
+func (s *session) control(c *schemas.Control) {
+	s.locked(func(now time.Time) {
+		s.gone = time.Time{}
+		s.box.Control(c, now)
+	})
+}
+
+// nobody gives the query up if for goneAfter nobody has listened; the Progress frames, and the
+// repetitions of End, are the probe.
+func (s *session) nobody() {
+	s.locked(func(now time.Time) {
+		switch {
+		case s.gone.IsZero():
+			s.gone = now
+		case now.Sub(s.gone) >= goneAfter:
+			s.dead = true
+			s.box.Cancel(schemas.StatusPartial, "the requester is gone", now)
+		}
+	})
+}
+
+// emit takes a batch of results. It blocks for want of credit, without a worker meanwhile.
+func (s *session) emit(b *scan.Batch) error {
+	c, ok := s.pack.chunk(b)
+	if !ok {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := size(&c)
+	if s.pack.keptSize+n > maxFrameSize || n >= directSize {
+		if err := s.sendKept(); err != nil {
+			return err
+		}
+	}
+	for n >= directSize {
+		head, tail, ok := cut(&c, s.frameRoom(), s.pack.terminator)
+		if !ok {
+			if err := s.await(); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := s.data([]schemas.Chunk{head}); err != nil {
+			return err
+		}
+		if c, n = tail, size(&tail); len(tail.Text) == 0 {
+			return nil
+		}
+	}
+	s.pack.keep(&c)
+	if s.flushAt.IsZero() {
+		s.flushAt = time.Now().Add(flushAfter)
+		s.wake()
+	}
+	return nil
+}
+
+// frameRoom is how large a chunk may be that is sent now in a frame of its own.
+func (s *session) frameRoom() int { return int(min(s.box.Room(), maxFrameSize)) - frameHeads }
+
+// sendKept sends all that is kept, waiting for room.
+func (s *session) sendKept() error {
+	for len(s.pack.kept) > 0 {
+		if chunks := s.pack.takeKept(int(s.box.Room())); chunks != nil {
+			if err := s.data(chunks); err != nil {
+				return err
+			}
+		} else if err := s.await(); err != nil {
+			return err
+		}
+	}
+	s.flushAt = time.Time{}
+	return nil
+}
+
+// flush sends what is kept as far as there is room.
+func (s *session) flush(now time.Time) {
+	for len(s.pack.kept) > 0 {
+		chunks := s.pack.takeKept(int(s.box.Room()))
+		if chunks == nil {
+			return // with the next credit; flushAt stays in the past
+		}
+		if s.data(chunks) != nil {
+			return
+		}
+	}
+	s.flushAt = time.Time{}
+}
+
+// data sends a frame for which there is room.
+func (s *session) data(chunks []schemas.Chunk) error {
+	if s.ctx.Err() != nil {
+		return context.Cause(s.ctx)
+	}
+	if _, _, over := s.box.Over(); over {
+		return errOver
+	}
+	for i := range chunks {
+		s.raw += int64(size(&chunks[i]))
+	}
+	if most := s.mostBytes(); most > 0 && s.raw > most {
+		return &verdict{schemas.StatusPartial, fmt.Sprintf("more than %d bytes of results", most)}
+	}
+	for i := range chunks {
+		s.lines += chunks[i].Selected(s.pack.terminator)
+	}
+	s.box.Data(chunks, time.Now())
+	s.publish()
+	return nil
+}
+
+// mostBytes is how large the results may become; 0: no limit.
+func (s *session) mostBytes() int64 {
+	own := int64(s.r.config.Limits.ResultBytes)
+	if own == 0 || s.q.MaxBytes > 0 && s.q.MaxBytes < own {
+		return s.q.MaxBytes
+	}
+	return own
+}
+
+// await waits until there may be more room. The lock and the worker are given up meanwhile.
+func (s *session) await() error {
+	s.mu.Unlock()
+	defer s.mu.Lock()
+	s.release()
+	select {
+	case <-s.room:
+	case <-s.ctx.Done():
+		return context.Cause(s.ctx)
+	}
+	select {
+	case <-s.r.workers:
+		s.working = true
+		return nil
+	case <-s.ctx.Done():
+		return context.Cause(s.ctx)
+	}
+}
+
+// release gives the worker back.
+func (s *session) release() {
+	if s.working {
+		s.working = false
+		s.r.workers <- struct{}{}
+	}
+}
