@@ -108,7 +108,7 @@ func (d *demo) run() error {
 		nodes[node.Node] = stop
 	}
 	d.say("A bus and 4 nodes are up, in one process; each node has a log of %s.\n"+
-		"(Long lines are cut in the middle here, and %s is left out.)", formatBytes(d.size), dir)
+		"Paths and long lines are shortened here.", formatBytes(d.size))
 	for _, step := range demoTour {
 		d.step(step)
 	}
