@@ -155,6 +155,7 @@ func (o Options) natsOptions(c *Conn, t target) ([]nats.Option, error) {
 		nats.ReconnectHandler(c.onReconnect),
 		nats.ConnectHandler(c.onConnect),
 		nats.ErrorHandler(c.onError),
+		privateInbox(c.user),
 	}
 	if o.Responder {
 		// A buffer of what could not be sent is sent once and cleared even on error: a responder
@@ -203,6 +204,17 @@ func (o Options) tlsOptions(options []nats.Option) ([]nats.Option, error) {
 		options = append(options, nats.RootCAs(o.TLSCA))
 	}
 	return options, nil
+}
+
+// privateInbox puts the user into inbox subjects, so that permissions can keep users out of each
+// other's; a context may have said otherwise.
+func privateInbox(user string) nats.Option {
+	return func(o *nats.Options) error {
+		if o.InboxPrefix == "" {
+			o.InboxPrefix = "_INBOX." + user
+		}
+		return nil
+	}
 }
 
 // forgetLogin drops a context's login in favour of the one that was asked for.

@@ -22,13 +22,15 @@ func (c *Conn) Forget(ctx context.Context, globs ...string) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("forget: %w", err)
 	}
+	ctx, stop := c.untilRefused(ctx)
+	defer stop()
 	js, err := c.jetStream()
 	if err != nil {
 		return nil, fmt.Errorf("forget: %w", err)
 	}
 	bucket, err := js.Stream(ctx, "KV_"+RosterBucket)
 	if err != nil {
-		return nil, fmt.Errorf("forget: %w", err)
+		return nil, fmt.Errorf("forget: %w", causeOf(ctx, err))
 	}
 	var removed []string
 	var failed error
@@ -38,7 +40,7 @@ func (c *Conn) Forget(ctx context.Context, globs ...string) ([]string, error) {
 		}
 		// Purged, there is no trace of it; a KV delete would leave a marker for ever.
 		if err := bucket.Purge(ctx, jetstream.WithPurgeSubject("$KV."+RosterBucket+"."+n.Name)); err != nil {
-			failed = errors.Join(failed, fmt.Errorf("forget %s: %w", n.Name, err))
+			failed = errors.Join(failed, fmt.Errorf("forget %s: %w", n.Name, causeOf(ctx, err)))
 			continue
 		}
 		removed = append(removed, n.Name)

@@ -276,9 +276,11 @@ func (c *Conn) rosterSubject(node string) string {
 func (c *Conn) store(ctx context.Context, m *nats.Msg) error {
 	ctx, cancel := context.WithTimeout(ctx, requestLimit)
 	defer cancel()
+	ctx, stop := c.untilRefused(ctx)
+	defer stop()
 	reply, err := c.nc.RequestMsgWithContext(ctx, m)
 	if err != nil {
-		return fmt.Errorf("roster: %w", err)
+		return fmt.Errorf("roster: %w", causeOf(ctx, err))
 	}
 	var ack struct {
 		Error *struct {

@@ -78,12 +78,8 @@ func (c *Conn) Roster(ctx context.Context) (Roster, error) {
 func (c *Conn) registered(ctx context.Context) ([]Known, error) {
 	ctx, cancel := context.WithTimeout(ctx, rosterTimeout)
 	defer cancel()
-	unlisten := c.listen(listener{failed: func(_ string, err error) {
-		if errors.Is(err, nats.ErrPermissionViolation) && strings.Contains(err.Error(), RosterBucket) {
-			cancel()
-		}
-	}})
-	defer unlisten()
+	ctx, stop := c.untilRefused(ctx)
+	defer stop()
 	inbox := c.nc.NewInbox()
 	sub, err := c.nc.SubscribeSync(inbox)
 	if err != nil {
@@ -101,7 +97,7 @@ func (c *Conn) registered(ctx context.Context) ([]Known, error) {
 			return nil, errNoRoster
 		}
 		if err != nil {
-			return nil, err
+			return nil, causeOf(ctx, err)
 		}
 		switch status := m.Header.Get("Status"); {
 		case status == "204" && m.Header.Get("Nats-Num-Pending") == "0", status == "404":
@@ -164,6 +160,26 @@ func (c *Conn) watched(ctx context.Context) ([]Known, error) {
 			}
 		}
 	}
+}
+
+// untilRefused returns a context that ends when the server refuses a request about the roster: it says
+// so apart from the request, which would wait in vain.
+func (c *Conn) untilRefused(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	unlisten := c.listen(listener{failed: func(_ string, err error) {
+		if errors.Is(err, nats.ErrPermissionViolation) && strings.Contains(err.Error(), RosterBucket) {
+			cancel(err)
+		}
+	}})
+	return ctx, func() { unlisten(); cancel(nil) }
+}
+
+// causeOf returns why ctx ended, if that is why err came.
+func causeOf(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
 }
 
 func (c *Conn) rosterBucket(ctx context.Context) (jetstream.KeyValue, error) {

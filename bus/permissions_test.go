@@ -1,0 +1,76 @@
+package bus_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/trawl-logs/trawl/bus"
+	"github.com/trawl-logs/trawl/bus/bustest"
+	"github.com/trawl-logs/trawl/schemas"
+)
+
+// documented starts a server with the permissions that PROTOCOL.md gives.
+func documented(t *testing.T) *bustest.Bus {
+	t.Helper()
+	text, err := os.ReadFile("../PROTOCOL.md")
+	must(t, err)
+	_, rest, ok := strings.Cut(string(text), "```conf\n")
+	config, _, closed := strings.Cut(rest, "```")
+	if !ok || !closed {
+		t.Fatal("PROTOCOL.md has no ```conf block")
+	}
+	return bustest.Start(t, bustest.Config(config))
+}
+
+func as(user string) func(*bus.Options) {
+	return func(o *bus.Options) {
+		o.Server = strings.Replace(o.Server, "nats://", "nats://"+user+":change%20me@", 1)
+	}
+}
+
+// With the documented permissions everything works, and each role is kept to its own.
+func TestDocumentedPermissions(t *testing.T) {
+	b := documented(t)
+	ann := b.Connect("ann", as("ann"))
+	web1 := serve(t, b.Connect("web1", bustest.AsResponder, as("web1")), record("web1"))
+	bustest.Eventually(t, "web1 is registered", web1.service.Registered)
+	r := roster(t, ann)
+	if names(r) != "web1" || r.Kind != bus.Registered {
+		t.Errorf("%s roster: %s", r.Kind, names(r))
+	}
+	must(t, ann.Presence(t.Context(), &r))
+	if !r.Nodes[0].Live {
+		t.Error("web1 is down")
+	}
+	a := ask(t, ann, "q1")
+	must(t, a.session.AskAll(a.query))
+	bustest.Eventually(t, "an answer to a query to all", a.heard(bus.EventFrame, "web1"))
+	must(t, a.session.AskNode("web2", a.query))
+	bustest.Eventually(t, "no responders", a.heard(bus.EventNoResponders, "web2"))
+	must(t, a.session.Control("web1", &schemas.Control{Limit: 1}))
+	bustest.Eventually(t, "control", web1.has(func(n *node) bool { return len(n.controls) == 1 }))
+	must(t, a.session.Cancel(&schemas.Cancel{}))
+	bustest.Eventually(t, "cancel", web1.has(func(n *node) bool { return len(n.cancels) == 1 }))
+	must(t, web1.service.Publish(bus.Key{User: "ann", Client: "over", ID: "q"}, end()))
+	bustest.Eventually(t, "gone", web1.has(func(n *node) bool { return len(n.gone) == 1 }))
+
+	// A requester that says it is another: the server refuses, and it hears of that.
+	forger := ask(t, b.Connect("bob", as("ann")), "q1")
+	must(t, forger.session.AskAll(forger.query))
+	bustest.Eventually(t, "a refusal", forger.heard(bus.EventFailed, ""))
+	// A node that says it is another: what it publishes reaches nobody, and it is not registered.
+	liar := serve(t, b.Connect("web1", bustest.AsResponder, as("web1")), record("db1"))
+	must(t, liar.service.Publish(bus.Key{User: "ann", Client: a.scatter.Client(), ID: "q1"}, end()))
+	must(t, web1.service.Publish(bus.Key{User: "ann", Client: a.scatter.Client(), ID: "q1"}, end()))
+	if _, err := ann.Forget(t.Context(), "*"); err == nil || !strings.Contains(err.Error(), "STREAM.PURGE.KV_trawl_nodes") {
+		t.Errorf("a requester that forgets gets %v", err)
+	}
+	removed, err := b.Connect("admin", as("admin")).Forget(t.Context(), "*")
+	if err != nil || strings.Join(removed, " ") != "web1" {
+		t.Errorf("the administrator removed %q, %v", removed, err)
+	}
+	if a.heard(bus.EventFrame, "db1")() || liar.service.Registered() {
+		t.Error("db1 is on the bus")
+	}
+}
