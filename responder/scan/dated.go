@@ -31,7 +31,8 @@ func (s *searcher) timeOf(at int64, line []byte) int64 {
 // timeBefore looks for a line with a time before the offset at, back to the last line whose time is
 // known.
 func (s *searcher) timeBefore(at int64) int64 {
-	floor := max(0, at-lookBack)
+	first, _ := s.src.from()
+	floor := max(first, at-lookBack)
 	known := s.dated.at >= 0 && s.dated.at < at
 	if known {
 		floor = s.dated.at

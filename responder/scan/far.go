@@ -36,10 +36,13 @@ func (s *searcher) linesBack(at, n, floor int64) (int64, error) {
 	hi := at - 1 // the terminator before at ends the first of them
 	for hi > floor {
 		lo, b := max(floor, s.base), []byte(nil)
-		if hi > s.base {
+		switch first, err := s.src.from(); {
+		case hi > s.base:
 			b = s.buf[lo-s.base : hi-s.base]
-		} else {
-			lo = max(floor, hi-farStep)
+		case hi <= first:
+			return first, err // of a stream: what keepLines kept
+		default:
+			lo = max(floor, hi-farStep, first)
 			s.back = grown(s.back, int(hi-lo))
 			b = s.back
 			if err := s.readFar(b, lo); err != nil {

@@ -58,10 +58,13 @@ func (s *searcher) longLine() error {
 	}
 	s.base, s.eof = end, ends
 	s.atBase, s.counted, s.countTo = number+1, number+1, end
-	if s.out != nil && s.seg.file.f.At == nil && !s.flush() {
+	if s.seg.file.f.At != nil {
+		return nil
+	}
+	s.keepLines()
+	if s.out != nil && !s.flush() {
 		return s.r.ctx.Err()
 	}
-	s.shift(0)
 	return nil
 }
 

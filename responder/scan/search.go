@@ -299,17 +299,28 @@ func (s *searcher) shift(end int) {
 	if s.o.Numbers {
 		s.atBase = s.numberAt(s.base + int64(end))
 	}
+	stream := s.seg.file.f.At == nil
+	if stream && s.clock != nil { // the lines to come may have their time from the last of these
+		last := s.wholeLines(0, end-1)
+		s.timeOf(s.base+int64(last), s.buf[last:end-1])
+	}
 	s.n = copy(s.buf, s.buf[end:s.n])
 	s.base += int64(end)
-	if s.seg.file.f.At == nil {
-		keep := s.base
-		if s.o.Before > 0 {
-			if at, err := s.linesBack(s.base, s.o.Before, max(s.lastOut, 0)); err == nil {
-				keep = at
-			}
-		}
-		s.src.release(keep)
+	if stream {
+		s.keepLines()
 	}
+}
+
+// keepLines releases what of a stream is not going to be read again: all before base, but for the
+// lines that may become context.
+func (s *searcher) keepLines() {
+	keep := s.base
+	if s.o.Before > 0 {
+		if at, err := s.linesBack(s.base, s.o.Before, max(s.lastOut, 0)); err == nil {
+			keep = at
+		}
+	}
+	s.src.release(keep)
 }
 
 // sawNUL notes that the file is binary.

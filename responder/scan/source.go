@@ -12,8 +12,11 @@ type source interface {
 	// readAt fills p with the bytes at off. It returns io.EOF only together with the input's last
 	// bytes or after them, and any other error with the bytes before it.
 	readAt(p []byte, off int64) (int, error)
-	// release says that bytes before off are not going to be read again.
+	// release says that bytes before off, the start of a line, are not going to be read again.
 	release(off int64)
+	// from returns the offset of the first byte that can still be read, and an error if it lies
+	// after what was released.
+	from() (int64, error)
 	// ends says whether the input's bytes end at off, if that is known.
 	ends(off int64) bool
 }
@@ -24,8 +27,9 @@ type fileSource struct {
 	size int64
 }
 
-func (f *fileSource) release(int64)       {}
-func (f *fileSource) ends(off int64) bool { return off >= f.size }
+func (f *fileSource) release(int64)        {}
+func (f *fileSource) from() (int64, error) { return 0, nil }
+func (f *fileSource) ends(off int64) bool  { return off >= f.size }
 
 func (f *fileSource) readAt(p []byte, off int64) (int, error) {
 	if off >= f.size {
@@ -50,6 +54,7 @@ type streamSource struct {
 	limit int
 	kept  []byte
 	lo    int64 // offset of kept[0]
+	line  int64 // up to where bytes were released
 	end   bool
 	err   error
 	want  chan struct{}
@@ -65,7 +70,7 @@ func newStreamSource(ctx context.Context, r io.Reader, limit int) *streamSource 
 	s := &streamSource{ctx: ctx, limit: limit, want: make(chan struct{}), got: make(chan streamRead, 1)}
 	// A Read may hang for ever. It does so in a goroutine that nobody waits for.
 	go func() {
-		buf := make([]byte, 128<<10)
+		buf := make([]byte, defaultGeometry.window) // as GNU grep's: what is read together is a window
 		for range s.want {
 			n, err := r.Read(buf)
 			s.got <- streamRead{buf[:n], err}
@@ -79,9 +84,22 @@ func (s *streamSource) close() { close(s.want) }
 
 func (s *streamSource) hi() int64 { return s.lo + int64(len(s.kept)) }
 
+func (s *streamSource) from() (int64, error) {
+	if s.lo > s.line {
+		return s.lo, s.lost()
+	}
+	return s.lo, nil
+}
+
 func (s *streamSource) ends(off int64) bool { return s.end && off >= s.hi() }
 
 func (s *streamSource) release(off int64) {
+	s.line = max(s.line, off)
+	s.drop(off)
+}
+
+// drop lets go of the bytes before off.
+func (s *streamSource) drop(off int64) {
 	if off <= s.lo {
 		return
 	}
@@ -91,7 +109,7 @@ func (s *streamSource) release(off int64) {
 
 func (s *streamSource) readAt(p []byte, off int64) (int, error) {
 	if off < s.lo {
-		return 0, fmt.Errorf("%w to be kept: more than %d bytes", ErrLongLine, s.limit)
+		return 0, s.lost()
 	}
 	if off == s.hi() {
 		if err := s.more(); err != nil {
@@ -99,6 +117,11 @@ func (s *streamSource) readAt(p []byte, off int64) (int, error) {
 		}
 	}
 	return copy(p, s.kept[off-s.lo:]), nil
+}
+
+// lost is the error of reading what is not kept any more.
+func (s *streamSource) lost() error {
+	return fmt.Errorf("%w to be kept: more than %d bytes", ErrLongLine, s.limit)
 }
 
 // more reads on once.
@@ -127,7 +150,7 @@ func (s *streamSource) more() error {
 
 func (s *streamSource) keep(b []byte) {
 	if len(s.kept)+len(b) > 2*s.limit { // at twice the limit, so that bytes are not moved too often
-		s.release(s.lo + int64(len(s.kept)+len(b)-s.limit))
+		s.drop(s.lo + int64(len(s.kept)+len(b)-s.limit))
 	}
 	s.kept = append(s.kept, b...)
 }

@@ -1,0 +1,304 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"strconv"
+	"syscall"
+
+	"github.com/trawl-logs/trawl/requester/printer"
+	"github.com/trawl-logs/trawl/responder/scan"
+	"github.com/trawl-logs/trawl/schemas"
+)
+
+// localMaxLine is how long a line of a local search may be and still be kept in memory whole. grep
+// keeps any; beyond this the line is read twice, and its colours and -o matches are not found.
+const localMaxLine = 256 << 20
+
+// localSearch is a trawl grep --local that runs.
+type localSearch struct {
+	o       *grepOptions
+	stdin   io.Reader
+	errout  io.Writer
+	print   *printer.Printer
+	outInfo os.FileInfo // of stdout, if it is a regular file that an input must not be
+	widths  []int       // digits of each input's numbers, for -T
+	failed  bool
+}
+
+// grepLocal searches local files as grep does: output, exit status and all.
+func grepLocal(ctx context.Context, o *grepOptions, stdin io.Reader, out, errout io.Writer) error {
+	patterns, err := o.patterns(stdin)
+	if err != nil {
+		return err
+	}
+	if o.output == "raw" {
+		return errors.New("--output raw shows what nodes send; --local asks none")
+	}
+	newMatcher, err := compileLocal(o, patterns)
+	if err != nil {
+		return err
+	}
+	if o.nothingToFind(patterns) {
+		return &exitError{code: exitNoMatch}
+	}
+	s := &localSearch{o: o, stdin: stdin, errout: errout}
+	s.print = printer.New(out, s.printerOptions(out, newMatcher))
+	s.outInfo = outputFile(o, out)
+	inputs := s.inputs()
+	so := s.scanOptions()
+	so.OnError = func(input int, err error) { s.complain(inputs[input].Name, err) }
+	var widthOf int = -1
+	stats, err := scan.Run(ctx, inputs, newMatcher, so, func(b *scan.Batch) error {
+		if widthOf != b.Input && o.initialTab {
+			widthOf = b.Input
+			s.print.SetWidth(s.widths[b.Input])
+		}
+		c := chunkOf(b)
+		return s.print.Print("", &c)
+	})
+	return s.end(ctx, stats, err)
+}
+
+// end flushes what was found and says with which status the search ends.
+func (s *localSearch) end(ctx context.Context, stats scan.Stats, err error) error {
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+		if e := s.print.Abandon(); e != nil {
+			return e
+		}
+	}
+	if e := s.print.Flush(); e != nil && (err == nil || ctx.Err() != nil) {
+		err = e
+	}
+	switch {
+	case err != nil:
+		return err
+	case s.failed && !(s.o.quiet && stats.Selected > 0):
+		return &exitError{code: exitUsage}
+	case stats.Selected == 0:
+		return &exitError{code: exitNoMatch}
+	}
+	return nil
+}
+
+// nothingToFind says whether the answer is known before any file is opened, as it is for grep: no
+// pattern at all matches no line, and the empty one matches every line. (-L still lists the files, and
+// words or whole lines that are empty have to be looked for.)
+func (o *grepOptions) nothingToFind(patterns []string) bool {
+	if o.mode() == schemas.ModeFilesWithout {
+		return false
+	}
+	if o.invert {
+		return !o.word && !o.line && len(patterns) == 1 && patterns[0] == ""
+	}
+	return len(patterns) == 0
+}
+
+// complain reports a file that could not be searched.
+func (s *localSearch) complain(name string, err error) {
+	s.failed = true
+	if s.o.noMessages {
+		return
+	}
+	_ = s.print.Flush() // so that messages and lines are in order; its error comes again
+	fmt.Fprintf(s.errout, "trawl: %s: %v\n", name, reason(err))
+}
+
+// scanOptions turns the flags into those of a search.
+func (s *localSearch) scanOptions() scan.Options {
+	o := s.o
+	so := scan.Options{
+		Mode: scan.Mode(o.mode()), Invert: o.invert, OnlyMatching: o.onlyMatching, MaxCount: o.maxCount,
+		Before: o.before, After: o.after, Groups: o.contextGiven(),
+		Numbers: o.number || o.output == "json", Offsets: o.offset || o.output == "json",
+		Binary: scan.Binary(o.binary), Terminator: o.terminator(),
+		Limit: o.limit, Threads: o.threads, MaxLine: 1 << 20, MaxKept: localMaxLine,
+		BatchBytes: 128 << 10,
+	}
+	if so.Threads == 0 {
+		so.Threads = runtime.GOMAXPROCS(0)
+	}
+	return so
+}
+
+func (s *localSearch) printerOptions(out io.Writer, newMatcher func() scan.Matcher) printer.Options {
+	o := s.o
+	po := printer.Options{
+		JSON: o.output == "json", File: o.filename == always || o.filename == auto && len(o.operands) > 1,
+		Number: o.number, Offset: o.offset, InitialTab: o.initialTab, NullName: o.nullName,
+		Terminator: o.terminator(), Separator: o.separator, NoGroups: o.noGroups,
+		OnlySpans: o.onlyMatching, Invert: o.invert, Escape: isTerminal(out), LineBuffered: o.lineBuffered || isTerminal(out),
+		Binary: func(_, file string) { fmt.Fprintf(s.errout, "trawl: %s: binary file matches\n", file) },
+	}
+	if o.colored(out) {
+		po.Colors = grepColors(s.errout)
+		po.Spans = spansOf(newMatcher())
+	}
+	return po
+}
+
+// colored says whether matches are to be coloured: as --color says; else, on a terminal, unless
+// NO_COLOR or a dumb terminal speaks against it; else only for CLICOLOR_FORCE.
+func (o *grepOptions) colored(out io.Writer) bool {
+	able := isTerminal(out) && os.Getenv("TERM") != "dumb" && os.Getenv("TERM") != ""
+	switch {
+	case o.output != "text" || o.color == never:
+		return false
+	case o.color == always:
+		return true
+	case o.colorGiven:
+		return able
+	case os.Getenv("NO_COLOR") != "":
+		return false
+	}
+	force := os.Getenv("CLICOLOR_FORCE")
+	return able || force != "" && force != "0"
+}
+
+// grepColors reads the colours of the environment.
+func grepColors(errout io.Writer) *printer.Colors {
+	old := os.Getenv("GREP_COLOR")
+	colors := printer.ParseColors(os.Getenv("GREP_COLORS"), old)
+	return &colors
+}
+
+// spansOf returns a function that finds what of a line is to be coloured.
+func spansOf(m scan.Matcher) func([]int, []byte) []int {
+	return func(dst []int, line []byte) []int {
+		for from := 0; from < len(line); {
+			b, e := m.Find(line, from)
+			if b < 0 || b >= len(line) {
+				break
+			}
+			if from = e; b == e {
+				from = b + 1
+				continue
+			}
+			dst = append(dst, b, e)
+		}
+		return dst
+	}
+}
+
+// chunkOf returns a batch as the chunk that would carry it; nothing is copied.
+func chunkOf(b *scan.Batch) schemas.Chunk {
+	return schemas.Chunk{
+		Kind: schemas.ChunkKind(b.Kind), Service: b.Service, File: b.File, Text: b.Text, More: b.More, Continues: b.Continues,
+		Numbers: b.Numbers, Offsets: b.Offsets, Times: b.Times, Context: b.Context, Groups: b.Groups, Count: b.Count,
+	}
+}
+
+// outputFile describes stdout, if reading it as an input would feed the search with its own output.
+func outputFile(o *grepOptions, out io.Writer) os.FileInfo {
+	f, ok := out.(*os.File)
+	if !ok || o.mode() != schemas.ModeLines || o.maxCount >= 0 && o.maxCount <= 1 {
+		return nil
+	}
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return nil
+	}
+	return info
+}
+
+// inputs are the operands that --include and --exclude let through; stdin if there are none.
+func (s *localSearch) inputs() []scan.Input {
+	names := s.o.operands
+	if len(names) == 0 {
+		names = []string{"-"}
+	}
+	var inputs []scan.Input
+	for _, name := range names {
+		i := len(inputs)
+		shown := name
+		if name == "-" {
+			if shown = s.o.label; shown == "" {
+				shown = "(standard input)"
+			}
+		} else if !s.o.wants(name) && isFile(name) {
+			continue
+		}
+		inputs = append(inputs, scan.Input{Name: shown, Open: func() (scan.File, error) { return s.open(i, name) }})
+	}
+	s.widths = make([]int, len(inputs))
+	return inputs
+}
+
+// isFile says whether there is a file to leave out. What is missing, or a directory, gets its message
+// even if --exclude names it.
+func isFile(name string) bool {
+	info, err := os.Stat(name)
+	return err == nil && !info.IsDir()
+}
+
+var errOwnOutput = errors.New("input file is also the output")
+
+// open opens an operand. It is called for one input after another, before the results of that input
+// are printed.
+func (s *localSearch) open(i int, name string) (scan.File, error) {
+	s.widths[i] = len(strconv.FormatInt(1<<63-1, 10)) // of a stream, whose size nobody knows
+	var f *os.File
+	var closer io.Closer
+	if name == "-" {
+		var ok bool
+		if f, ok = s.stdin.(*os.File); !ok {
+			return scan.File{Stream: s.stdin}, nil
+		}
+	} else {
+		var err error
+		if f, err = os.Open(name); err != nil {
+			return scan.File{}, err
+		}
+		closer = f
+	}
+	file, err := s.regular(i, f)
+	if err != nil {
+		if closer != nil {
+			_ = closer.Close()
+		}
+		return scan.File{}, err
+	}
+	file.Closer = closer
+	return file, nil
+}
+
+// regular looks at what sort of file was opened: a regular one of known size is read by position, all
+// else as a stream.
+func (s *localSearch) regular(i int, f *os.File) (scan.File, error) {
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return scan.File{}, err
+	case info.IsDir():
+		return scan.File{Stream: failingReader{syscall.EISDIR}}, nil
+	case !info.Mode().IsRegular():
+		return scan.File{Stream: f}, nil
+	case s.outInfo != nil && os.SameFile(info, s.outInfo):
+		return scan.File{}, errOwnOutput
+	case info.Size() == 0: // a file of /proc has no size, yet content
+		return scan.File{Stream: f}, nil
+	}
+	at := int64(0)
+	if f == s.stdin { // the shell may have read the first part of it
+		if at, err = f.Seek(0, io.SeekCurrent); err != nil {
+			return scan.File{}, err
+		}
+	}
+	size := max(info.Size()-at, 0)
+	digits := info.Size()
+	if s.o.number {
+		digits++
+	}
+	s.widths[i] = len(strconv.FormatInt(digits, 10))
+	return scan.File{At: io.NewSectionReader(f, at, size), Size: size}, nil
+}
+
+// failingReader is a stream that cannot be read.
+type failingReader struct{ err error }
+
+func (r failingReader) Read([]byte) (int, error) { return 0, r.err }

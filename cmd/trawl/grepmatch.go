@@ -1,0 +1,26 @@
+package main
+
+import (
+	"github.com/trawl-logs/trawl/responder/match"
+	"github.com/trawl-logs/trawl/responder/match/syntax"
+	"github.com/trawl-logs/trawl/responder/scan"
+	"github.com/trawl-logs/trawl/schemas"
+)
+
+// syntaxOf names the pattern languages as the matcher does.
+var syntaxOf = map[schemas.Syntax]syntax.Syntax{
+	schemas.SyntaxRE2: syntax.RE2, schemas.SyntaxERE: syntax.ERE,
+	schemas.SyntaxBRE: syntax.BRE, schemas.SyntaxFixed: syntax.Fixed,
+}
+
+// compileLocal compiles the patterns of a local search, and returns what makes matchers of them.
+func compileLocal(o *grepOptions, patterns []string) (func() scan.Matcher, error) {
+	p, err := match.Compile(match.Spec{
+		Patterns: patterns, Syntax: syntaxOf[o.syntax], IgnoreCase: o.ignoreCase, Word: o.word, Line: o.line,
+		Terminator: o.terminator(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return func() scan.Matcher { return p.NewMatcher() }, nil
+}

@@ -1,0 +1,302 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/trawl-logs/trawl/schemas"
+)
+
+// tristate is a setting that depends on circumstances unless it was given.
+type tristate uint8
+
+const (
+	auto tristate = iota
+	always
+	never
+)
+
+// patternSource is where patterns come from, in the order of the command line.
+type patternSource struct {
+	text   string
+	file   string
+	isFile bool
+}
+
+// nameRule is one --include or --exclude. The last one that matches a file counts.
+type nameRule struct {
+	glob    string
+	include bool
+}
+
+// grepOptions is a parsed command line of trawl grep.
+type grepOptions struct {
+	sources     []patternSource
+	operands    []string // files (--local), or globs over the paths of registered files
+	syntax      schemas.Syntax
+	syntaxGiven bool
+	conflict    bool // of two syntaxes
+
+	ignoreCase, word, line, invert bool
+	nullData                       bool
+	binary                         schemas.Binary
+	names                          []nameRule
+
+	count, quiet  bool
+	list          schemas.Mode // ModeFiles, ModeFilesWithout, or ModeLines: neither
+	onlyMatching  bool
+	noMessages    bool
+	maxCount      int64 // negative: no limit
+	number        bool
+	offset        bool
+	filename      tristate
+	initialTab    bool
+	nullName      bool
+	before, after int64 // -1: not given
+	context       int64 // -1: not given
+	separator     string
+	noGroups      bool
+	color         tristate
+	colorGiven    bool
+	label         string
+	lineBuffered  bool
+	version, help bool
+
+	local                          bool
+	nodes, groups, services        []string
+	labels                         []schemas.Label
+	since, until                   string
+	zone                           *time.Location
+	order                          schemas.Order
+	limit                          int64
+	threads                        int
+	timeout                        time.Duration
+	output                         string
+	explain, exhaustive            bool
+	receipt, noProgress, okPartial bool
+	replyTo                        string
+}
+
+func newGrepOptions() *grepOptions {
+	return &grepOptions{
+		maxCount: -1, before: -1, after: -1, context: -1, separator: "--",
+		zone: time.Local, timeout: 5 * time.Minute, output: "text",
+	}
+}
+
+func (o *grepOptions) setContext(text string) error {
+	n, err := contextLength(text)
+	if err == nil {
+		o.context = n
+	}
+	return err
+}
+
+// settle draws the conclusions of all flags together.
+func (o *grepOptions) settle(operands []string) error {
+	if o.help || o.version {
+		return nil
+	}
+	if o.conflict {
+		return errors.New("-E, -F and -G exclude one another")
+	}
+	if len(o.sources) == 0 {
+		if len(operands) == 0 {
+			return errors.New("no pattern given; see trawl grep --help")
+		}
+		o.sources = []patternSource{{text: operands[0]}}
+		operands = operands[1:]
+	}
+	o.operands = operands
+	if o.before < 0 {
+		o.before = o.context
+	}
+	if o.after < 0 {
+		o.after = o.context
+	}
+	return nil
+}
+
+// mode says what is wanted of each file: -q before -l and -L, these before -c.
+func (o *grepOptions) mode() schemas.Mode {
+	switch {
+	case o.quiet:
+		return schemas.ModeQuiet
+	case o.list != schemas.ModeLines:
+		return o.list
+	case o.count:
+		return schemas.ModeCount
+	}
+	return schemas.ModeLines
+}
+
+// contextGiven says whether groups of lines are told apart: -A 0 asks for that, too.
+func (o *grepOptions) contextGiven() bool { return o.before >= 0 || o.after >= 0 }
+
+// terminator is the byte that ends a line.
+func (o *grepOptions) terminator() byte {
+	if o.nullData {
+		return 0
+	}
+	return '\n'
+}
+
+// maxPatternFile bounds a file of patterns. The query may hold far less; a local search may not.
+const maxPatternFile = 64 << 20
+
+// patterns reads the sources. A pattern that holds newlines is several.
+func (o *grepOptions) patterns(stdin io.Reader) ([]string, error) {
+	var list []string
+	for _, s := range o.sources {
+		text := s.text
+		if s.isFile {
+			b, err := readPatterns(s.file, stdin)
+			if err != nil {
+				return nil, err
+			}
+			if len(b) == 0 {
+				continue
+			}
+			text = strings.TrimSuffix(string(b), "\n")
+		}
+		list = append(list, strings.Split(text, "\n")...)
+	}
+	return list, nil
+}
+
+func readPatterns(name string, stdin io.Reader) ([]byte, error) {
+	r := stdin
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, fmt.Errorf("pattern file %s: %w", name, reason(err))
+		}
+		defer f.Close()
+		r = f
+	}
+	b, err := io.ReadAll(io.LimitReader(r, maxPatternFile+1))
+	if err != nil {
+		return nil, fmt.Errorf("pattern file %s: %w", name, reason(err))
+	}
+	if len(b) > maxPatternFile {
+		return nil, fmt.Errorf("pattern file %s: more than %d bytes", name, maxPatternFile)
+	}
+	return b, nil
+}
+
+// reason is an error without the operation and path that os puts before it.
+func reason(err error) error {
+	if path, ok := errors.AsType[*os.PathError](err); ok {
+		return path.Err
+	}
+	return err
+}
+
+// wants says whether --include and --exclude let a file through: the last one that matches counts,
+// and where none does, a file is let through unless the first one is an --include.
+func (o *grepOptions) wants(name string) bool {
+	if len(o.names) == 0 {
+		return true
+	}
+	wanted := !o.names[0].include
+	for _, rule := range o.names {
+		if matchesName(rule.glob, name) {
+			wanted = rule.include
+		}
+	}
+	return wanted
+}
+
+// matchesName matches a glob against a name, or against what follows any slash in it.
+func matchesName(glob, name string) bool {
+	for {
+		if fnmatch(glob, name) {
+			return true
+		}
+		_, rest, ok := strings.Cut(name, "/")
+		if !ok {
+			return false
+		}
+		name = rest
+	}
+}
+
+// fnmatch is the C library's function of that name without flags: * matches slashes, too.
+func fnmatch(glob, name string) bool {
+	star, retry := -1, 0 // where to go on when what follows the last * does not fit
+	g, n := 0, 0
+	for n < len(name) {
+		if g < len(glob) && glob[g] == '*' {
+			star, retry = g+1, n
+			g++
+			continue
+		}
+		if width := fnmatchOne(glob[g:], name[n]); width > 0 {
+			g += width
+			n++
+			continue
+		}
+		if star < 0 {
+			return false
+		}
+		retry++
+		g, n = star, retry
+	}
+	return strings.Trim(glob[g:], "*") == ""
+}
+
+// fnmatchOne returns how much of glob matches the one byte c; 0 if it does not.
+func fnmatchOne(glob string, c byte) int {
+	switch {
+	case glob == "":
+		return 0
+	case glob[0] == '?':
+		return 1
+	case glob[0] == '\\' && len(glob) > 1:
+		if glob[1] == c {
+			return 2
+		}
+		return 0
+	case glob[0] == '[':
+		if width, in := bracket(glob, c); width > 0 {
+			if in {
+				return width
+			}
+			return 0
+		}
+	}
+	if glob[0] == c {
+		return 1
+	}
+	return 0
+}
+
+// bracket returns the width of the bracket expression at the start of glob, 0 if it has no end, and
+// whether c is in it.
+func bracket(glob string, c byte) (width int, in bool) {
+	i := 1
+	negated := i < len(glob) && (glob[i] == '!' || glob[i] == '^')
+	if negated {
+		i++
+	}
+	for first := true; i < len(glob); first = false {
+		if glob[i] == ']' && !first {
+			return i + 1, in != negated
+		}
+		if glob[i] == '\\' && i+1 < len(glob) {
+			i++
+		}
+		lo, hi := glob[i], glob[i]
+		i++
+		if i+1 < len(glob) && glob[i] == '-' && glob[i+1] != ']' {
+			hi = glob[i+1]
+			i += 2
+		}
+		in = in || lo <= c && c <= hi
+	}
+	return 0, false
+}
