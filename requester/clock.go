@@ -27,6 +27,7 @@ const (
 	strayEvery  = time.Second             // a run that is not wanted is told so
 	grace       = 2 * time.Second         // after a reconnection: nobody subscribed means nothing yet
 	cutOff      = 30 * time.Second        // without connection: the nodes have given up by then
+	trial       = 2 * time.Second         // that the End of a restarted node is not believed
 	overtime    = 3 * time.Second         // beyond the query's own time limit
 	lateTick    = time.Second             // a tick so late excuses what was not heard meanwhile
 )
@@ -145,6 +146,11 @@ func (g *Gather) ask(n *node, now time.Time) {
 func (g *Gather) tickRunning(n *node, controls int, now time.Time) int {
 	quiet := now.Sub(n.lastSign)
 	switch {
+	case n.end != nil:
+		if !n.onTrial(now) {
+			g.takeEnd(n, n.end)
+		}
+		return 0
 	case quiet >= silence:
 		g.silent(n, "")
 		return 0

@@ -77,7 +77,7 @@ type oldRun struct {
 // alive reports that a frame shows that a replaced run goes on: it says something new, or comes too
 // late to have been on the way.
 func (o *oldRun) alive(f *schemas.Frame, now time.Time) bool {
-	return f.Seq > o.seen || f.Progress != nil && f.Progress.BytesRead > o.read || now.Sub(o.at) >= time.Second
+	return f.Seq > o.seen || f.Progress != nil && f.Progress.BytesRead > o.read || now.Sub(o.at) >= trial/2
 }
 
 // adopt takes a node's first frame of a run.
@@ -115,6 +115,12 @@ func (g *Gather) current(n *node, f *schemas.Frame, now time.Time) {
 	}
 }
 
+// onTrial reports that a run which has replaced another may yet turn out to be a second node's: the
+// other would be heard of again within a second or so.
+func (n *node) onTrial(now time.Time) bool {
+	return len(n.old) > 0 && now.Sub(n.old[len(n.old)-1].at) < trial
+}
+
 // accept takes the next frame of a run.
 func (g *Gather) accept(n *node, f *schemas.Frame, now time.Time) {
 	n.next++
@@ -136,8 +142,11 @@ func (g *Gather) accept(n *node, f *schemas.Frame, now time.Time) {
 		}
 	}
 	if f.End != nil {
-		g.takeEnd(n, f.End)
+		n.end = f.End
 		g.control(n, now)
+		if !n.onTrial(now) {
+			g.takeEnd(n, f.End)
+		}
 	}
 	if g.q.Mode == schemas.ModeQuiet && (n.linesIn > 0 || n.end != nil && n.end.Lines > 0) {
 		n.lines = 1
@@ -181,7 +190,6 @@ func (g *Gather) take(n *node, d *schemas.Data) error {
 
 // takeEnd reconciles what End counts with what came.
 func (g *Gather) takeEnd(n *node, e *schemas.End) {
-	n.end = e
 	for _, c := range []struct {
 		what      string
 		said, got int64
@@ -197,12 +205,12 @@ func (g *Gather) takeEnd(n *node, e *schemas.End) {
 		}
 	}
 	switch {
+	case e.Status != schemas.StatusComplete:
+		g.settle(n, e.Status, endReason(e))
 	case n.openIn:
 		g.settle(n, schemas.StatusPartial, "ended in the middle of a line")
-	case e.Status == schemas.StatusComplete:
-		g.settle(n, schemas.StatusComplete, "")
 	default:
-		g.settle(n, e.Status, endReason(e))
+		g.settle(n, schemas.StatusComplete, "")
 	}
 }
 
