@@ -61,8 +61,9 @@ type Responder struct {
 	changed   func()
 }
 
-// New returns the responder of a node. The config has passed Finish. Nothing is read yet.
-func New(c *Config, version string, log *slog.Logger, publish Publisher) (*Responder, error) {
+// New returns the responder of a node. The config has passed Finish. Nothing is read yet. changed is
+// called when the node's record has become another one.
+func New(c *Config, version string, log *slog.Logger, publish Publisher, changed func()) (*Responder, error) {
 	var sources []source.Source
 	for _, s := range c.Sources {
 		sources = append(sources, source.Source{Service: s.Service, Globs: s.Logs, Exclude: s.Exclude, Labels: s.Labels})
@@ -78,17 +79,13 @@ func New(c *Config, version string, log *slog.Logger, publish Publisher) (*Respo
 	r := &Responder{
 		config: c, version: version, instance: rand.Text(), host: host, started: time.Now(), log: log, publish: publish,
 		catalog: catalog, compile: compile, search: scan.Run, workers: make(chan struct{}, c.Limits.MaxQueries),
-		ledger: outbox.NewLedger(), sessions: map[Key]*session{}, warned: map[string]bool{}, changed: func() {},
+		ledger: outbox.NewLedger(), sessions: map[Key]*session{}, warned: map[string]bool{}, changed: changed,
 	}
 	for range c.Limits.MaxQueries {
 		r.workers <- struct{}{}
 	}
 	return r, nil
 }
-
-// OnChange sets what is called when the node's record has become another one. It is to be set
-// before Run.
-func (r *Responder) OnChange(f func()) { r.changed = f }
 
 // Scan reads the globs, and logs what they name and must not be opened. It returns how many files
 // there are and their bytes.

@@ -12,44 +12,63 @@ import (
 
 // busNode is a responder on the bus.
 type busNode struct {
-	conn    *bus.Conn
-	service *bus.Service
-	cancel  context.CancelFunc
-	running sync.WaitGroup
+	conn      *bus.Conn
+	service   *bus.Service
+	responder *responder.Responder
+	cancel    context.CancelFunc
+	running   sync.WaitGroup
 }
 
 // joinNode starts a responder and joins it to the bus: what the one hears is the other's to handle,
-// and what that finds is published. It returns when the node is subscribed and has scanned its files.
+// and what that finds is published. It returns when the node has scanned its files, and is
+// subscribed if the bus can be reached. The node stays until Leave or Close.
 func joinNode(ctx context.Context, config *responder.Config, o bus.Options, log *slog.Logger) (*busNode, error) {
 	conn, err := bus.Connect(o)
 	if err != nil {
 		return nil, err
 	}
 	n := &busNode{conn: conn}
-	ctx, n.cancel = context.WithCancel(ctx)
-	publish := func(k responder.Key, frame []byte) error { return n.service.Publish(bus.Key(k), frame) }
-	r, err := responder.New(config, version(), log, responder.PublishFunc(publish))
-	if err == nil {
-		_, _, err = r.Scan(ctx)
+	served := make(chan struct{}) // closed when n.service is set: queries may come before
+	publish := func(k responder.Key, frame []byte) error {
+		<-served
+		return n.service.Publish(bus.Key(k), frame)
 	}
+	changed := func() { <-served; n.service.Changed() }
+	n.responder, err = responder.New(config, version(), log, responder.PublishFunc(publish), changed)
 	if err == nil {
-		n.service, err = bus.Serve(ctx, conn, r.Node, bus.Handlers{
-			Query:     r.HandleQuery,
-			Control:   func(k bus.Key, c *schemas.Control) { r.HandleControl(responder.Key(k), c) },
-			Cancel:    func(k bus.Key, c *schemas.Cancel) { r.HandleCancel(responder.Key(k), c) },
-			Gone:      func(k bus.Key) { r.HandleGone(responder.Key(k)) },
-			Reconnect: r.HandleReconnect,
-			Duplicate: r.HandleDuplicate,
-		})
+		_, _, err = n.responder.Scan(ctx)
 	}
 	if err != nil {
-		n.cancel()
 		conn.Close()
 		return nil, err
 	}
-	r.OnChange(n.service.Changed)
-	n.running.Go(func() { r.Run(ctx) })
+	own, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	n.cancel = cancel
+	r := n.responder
+	n.service, err = bus.Serve(own, conn, r.Node, bus.Handlers{
+		Query:     r.HandleQuery,
+		Control:   func(k bus.Key, c *schemas.Control) { r.HandleControl(responder.Key(k), c) },
+		Cancel:    func(k bus.Key, c *schemas.Cancel) { r.HandleCancel(responder.Key(k), c) },
+		Gone:      func(k bus.Key) { r.HandleGone(responder.Key(k)) },
+		Reconnect: r.HandleReconnect,
+		Duplicate: r.HandleDuplicate,
+	})
+	if err != nil {
+		cancel()
+		conn.Close()
+		return nil, err
+	}
+	close(served)
+	n.running.Go(func() { r.Run(own) })
 	return n, nil
+}
+
+// Leave takes the node off the bus when the queries that run have been told so.
+func (n *busNode) Leave() {
+	n.cancel()
+	n.running.Wait()
+	n.service.Close()
+	n.conn.Close()
 }
 
 // Close takes the node off the bus at once, as a crash would.

@@ -42,6 +42,7 @@ func newRootCommand() *cobra.Command {
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.AddCommand(
 		newBusCommand(),
+		newResponderCommand(),
 		newNodesCommand(),
 		newGenCommand(),
 		newVersionCommand(),
