@@ -41,10 +41,12 @@ func newRootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(suggestFlag)
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.AddCommand(
+		newDemoCommand(),
 		newBusCommand(),
 		newResponderCommand(),
 		newNodesCommand(),
 		newGenCommand(),
+		newGrepCommand(),
 		newVersionCommand(),
 		newCompletionCommand(),
 	)
