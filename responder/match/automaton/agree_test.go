@@ -87,14 +87,14 @@ func lines(buf []byte, eol byte) [][]byte {
 	return bytes.Split(bytes.TrimSuffix(buf, []byte{eol}), []byte{eol})
 }
 
-// variants are the machines that must agree: the usual one, one whose cache is flushed at every few
+// variants are the machines that must agree: the usual one, one with lanes of few bytes, one whose cache is flushed at every few
 // characters, one that gives such a cache up at once, and one without any table.
 func variants(t testing.TB, re *syntax.Regexp, eol byte) map[string]*Machine {
 	t.Helper()
 	vs := map[string]*Machine{}
-	for _, name := range []string{"usual", "flushed", "thrashing", "simulated"} {
+	for _, name := range []string{"usual", "lanes", "flushed", "thrashing", "simulated"} {
 		o := Options{Terminator: eol}
-		if name != "usual" {
+		if name != "usual" && name != "lanes" {
 			o.CacheBytes = 1
 		}
 		p, err := Compile(re, o)
@@ -102,9 +102,18 @@ func variants(t testing.TB, re *syntax.Regexp, eol byte) map[string]*Machine {
 			t.Fatalf("compile: %v", err)
 		}
 		m := p.NewMachine()
+		if name != "usual" {
+			m.line.sizes = laneSizes{1, 1, 8}
+		}
 		switch name {
 		case "flushed":
-			m.line.never = true
+			m.line.never, m.line.maxStates = true, numCursors+2
+			m.span = newSpanFinder(p)
+			if m.span.forward != nil {
+				for _, d := range []*spanDFA{m.span.forward, m.span.backward} {
+					d.maxStates, d.never = 2, true
+				}
+			}
 		case "simulated":
 			m.line.simulate = 1 << 60
 			m.span = newSpanFinder(p)
@@ -143,6 +152,17 @@ func agree(t testing.TB, what string, re *syntax.Regexp, buf []byte, eol byte, s
 		}
 		if fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Fatalf("%s, %s: Next in %q: %v, want %v", what, name, buf, got, want)
+		}
+		got = got[:0]
+		var all []Line
+		for from := 0; from < len(buf); {
+			all, from = m.Lines(all, buf, from)
+		}
+		for _, l := range all {
+			got = append(got, fmt.Sprintf("%d-%d", l.Start, l.End))
+		}
+		if fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Fatalf("%s, %s: Lines of %q: %v, want %v", what, name, buf, got, want)
 		}
 		for i, l := range ls {
 			matches := wantSpan[i].s >= 0
@@ -224,7 +244,7 @@ func emptyTurns(n *syntax.Node) bool {
 }
 
 func TestRandomTreesAgainstOracle(t *testing.T) {
-	n := 3000
+	n := 800
 	if testing.Short() {
 		n = 300
 	}
@@ -237,7 +257,7 @@ func TestRandomTreesAgainstOracle(t *testing.T) {
 		}
 		what := fmt.Sprintf("seed %d, longest %v, %s", seed, re.Longest, dump(re.Root))
 		for range 3 {
-			agree(t, what, re, r.text(20, string(eol)), eol, re.Longest || !emptyTurns(re.Root))
+			agree(t, what, re, r.text(20+r.IntN(2)*60, string(eol)), eol, re.Longest || !emptyTurns(re.Root))
 		}
 	}
 }

@@ -24,7 +24,8 @@ type alphabet struct {
 	esc      int        // the column of a byte that has to be decoded first
 	invalid  int        // the symbol of an invalid byte
 	ascii    [128]uint8 // symbols of ASCII characters
-	bytes    [256]uint8 // column of a byte in the line DFA: ascii, eol for the terminator, esc
+	chars    [256]uint8 // column of a byte: ascii, esc
+	bytes    [256]uint8 // the same, and eol for the terminator
 	odd      [256]int16 // symbol of an invalid byte that the pattern names (OpByte), else -1
 	hasOdd   bool       // the pattern has an OpByte
 	bytewise bool       // all bytes from 0x80 on are one symbol, invalid: nothing to decode
@@ -142,17 +143,23 @@ func newAlphabet(classes [][]rune, odd []byte, fine bool, terminator byte, words
 
 // setBytes fills the columns of bytes.
 func (a *alphabet) setBytes(terminator byte) {
-	for b := range a.bytes {
-		switch {
-		case b < 0x80:
-			a.bytes[b] = a.ascii[b]
-		case a.bytewise:
-			a.bytes[b] = uint8(a.invalid)
-		default:
-			a.bytes[b] = uint8(a.esc)
+	copy(a.chars[:], a.ascii[:])
+	for b := len(a.ascii); b < len(a.chars); b++ {
+		a.chars[b] = uint8(a.esc)
+		if a.bytewise {
+			a.chars[b] = uint8(a.invalid)
 		}
 	}
+	a.bytes = a.chars
 	a.bytes[terminator] = uint8(a.eol)
+}
+
+// escape returns the column that no transition is built for, or -1 if there is none.
+func (a *alphabet) escape() int {
+	if a.bytewise {
+		return -1
+	}
+	return a.esc
 }
 
 // setPages fills the table from characters to symbols; pages of one symbol are stored once.

@@ -24,9 +24,8 @@ type cursor struct {
 
 // The cursors of a lineDFA, which survive a flush.
 const (
-	maxLanes     = 4
-	streamCursor = maxLanes
-	numCursors   = maxLanes + 1
+	streamCursor = numLanes
+	numCursors   = numLanes + 1
 )
 
 // lineDFA decides whether lines match. A state is the set of instructions that the characters so far lead to, without
@@ -48,20 +47,19 @@ type lineDFA struct {
 	stretch  int64 // to be simulated after the next flush that shows thrash
 	simulate int64 // bytes that are still to be simulated
 	never    bool  // never simulate (tests)
+	sizes    laneSizes
+	found    [numLanes][]Line
+	laneRest int64 // bytes that are still to be searched without lanes
 
 	dfaBytes, nfaBytes, built int64
 	odd                       oddStep
 }
 
 func newLineDFA(p *Program) *lineDFA {
-	d := &lineDFA{p: p, stretch: minStretch}
+	d := &lineDFA{p: p, stretch: minStretch, sizes: usualLanes}
 	d.now, d.then = newCloser(p, &p.forward), newCloser(p, &p.forward)
 	d.starts = newStarts(p, d.now, d.then, p.opts.CacheBytes/8)
-	esc := p.alpha.esc
-	if p.alpha.bytewise {
-		esc = -1
-	}
-	d.cache.init(p.alpha.n, p.opts.CacheBytes/2, len(p.forward.insts), esc)
+	d.cache.init(p.alpha.n, p.opts.CacheBytes/2, len(p.forward.insts), p.alpha.escape())
 	d.kept = make([]int32, 0, (numCursors)*(len(p.forward.insts)+1))
 	d.setStart()
 	return d

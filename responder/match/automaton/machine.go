@@ -1,7 +1,6 @@
 package automaton
 
 import (
-	"bytes"
 	"unicode/utf8"
 )
 
@@ -30,29 +29,15 @@ func (p *Program) NewMachine() *Machine {
 // negative if there is none.
 func (m *Machine) Next(buf []byte, from int) (start, end int) {
 	d := m.line
-	c := &d.cursors[0]
-	c.id = d.start
-	at, matched := d.run(c, buf, from)
+	at, matched := d.search(buf, from)
 	if !matched && len(buf) > from && buf[len(buf)-1] != m.p.opts.Terminator {
-		at, matched = len(buf), d.finish(c)
+		at, matched = len(buf), d.finish(&d.cursors[0])
 	}
-	c.id = codeDead
+	d.leaveLanes()
 	if !matched {
 		return -1, -1
 	}
-	return m.lineAround(buf, from, at)
-}
-
-// lineAround returns the line of buf[from:] that holds, or is ended by, the byte at at.
-func (m *Machine) lineAround(buf []byte, from, at int) (start, end int) {
-	start, end = from, len(buf)
-	if i := bytes.LastIndexByte(buf[from:at], m.p.opts.Terminator); i >= 0 {
-		start = from + i + 1
-	}
-	if i := bytes.IndexByte(buf[at:], m.p.opts.Terminator); i >= 0 {
-		end = at + i
-	}
-	return start, end
+	return lineAround(buf, from, at, m.p.opts.Terminator)
 }
 
 // MatchLine reports whether line, which has no terminator, matches.

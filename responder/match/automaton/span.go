@@ -1,9 +1,6 @@
 package automaton
 
-import (
-	"slices"
-	"unicode/utf8"
-)
+import "slices"
 
 const (
 	flagFound side = 1 << 4 // of a state: a match is known, no later start is tried
@@ -31,6 +28,7 @@ type spanDFA struct {
 
 	progress, flushes, built int64
 	thrashed                 bool
+	never                    bool // never give up (tests)
 }
 
 func newSpanDFA(p *Program, c *code, longest, search bool) *spanDFA {
@@ -38,7 +36,7 @@ func newSpanDFA(p *Program, c *code, longest, search bool) *spanDFA {
 	d.now, d.then = newCloser(p, c), newCloser(p, c)
 	d.now.all, d.then.all, d.then.keep = longest, longest, true
 	d.list = make([]int32, 0, 2*len(c.insts)+1)
-	d.cache.init(p.alpha.n, p.opts.CacheBytes/8, 2*len(c.insts), -1)
+	d.cache.init(p.alpha.n, p.opts.CacheBytes/8, 2*len(c.insts), p.alpha.escape())
 	return d
 }
 
@@ -85,7 +83,7 @@ func (d *spanDFA) enter(behind side, found bool) uint32 {
 	id, ok := d.put(d.list, flags, d.then.q.waiting)
 	if !ok {
 		d.built += int64(len(d.states))
-		d.thrashed = d.progress < minProgress*int64(len(d.states))
+		d.thrashed = d.progress < minProgress*int64(len(d.states)) && !d.never
 		d.progress = 0
 		d.flushes++
 		d.flush()
@@ -161,14 +159,18 @@ func (d *spanDFA) forward(line []byte, from int) (end int, ok bool) {
 	if id == codeDead {
 		return -1, true
 	}
+	done := pos // the place up to which progress is counted
 	for pos < len(line) {
-		sym, size := int(line[pos]), 1
-		if sym < utf8.RuneSelf {
-			sym = int(a.ascii[sym])
-		} else {
-			sym, size = a.next(line[pos:])
+		to := d.rows[id+uint32(a.chars[line[pos]])]
+		if to-d.limit < hit-d.limit { // a state without hit
+			id = to
+			pos++
+			continue
 		}
-		to := d.rows[int(id)+sym]
+		sym, size := a.next(line[pos:])
+		d.progress += int64(pos + size - done)
+		done = pos + size
+		to = d.rows[int(id)+sym]
 		if to == codeUnknown {
 			if to = d.build(id, sym); d.thrashed {
 				return -1, false
@@ -183,8 +185,8 @@ func (d *spanDFA) forward(line []byte, from int) (end int, ok bool) {
 		}
 		id = to
 		pos += size
-		d.progress += int64(size)
 	}
+	d.progress += int64(pos - done)
 	if d.edge(id, a.eol) {
 		end = pos
 	}
@@ -198,9 +200,18 @@ func (d *spanDFA) backward(line []byte, from, end int) (start int, ok bool) {
 	if id == codeDead {
 		return -1, true
 	}
+	done := pos
 	for pos > from {
+		to := d.rows[id+uint32(a.chars[line[pos-1]])]
+		if to-d.limit < hit-d.limit {
+			id = to
+			pos--
+			continue
+		}
 		sym, size := a.last(line[from:pos])
-		to := d.rows[int(id)+sym]
+		d.progress += int64(done - pos + size)
+		done = pos - size
+		to = d.rows[int(id)+sym]
 		if to == codeUnknown {
 			if to = d.build(id, sym); d.thrashed {
 				return -1, false
@@ -215,8 +226,8 @@ func (d *spanDFA) backward(line []byte, from, end int) (start int, ok bool) {
 		}
 		id = to
 		pos -= size
-		d.progress += int64(size)
 	}
+	d.progress += int64(done - pos)
 	sym := a.eol
 	if from > 0 {
 		sym, _ = a.last(line[:from])
