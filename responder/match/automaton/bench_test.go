@@ -90,6 +90,26 @@ func BenchmarkNext(b *testing.B) {
 	}
 }
 
+func BenchmarkLines(b *testing.B) {
+	buf := logLines(4 << 20)
+	for _, bp := range benchPatterns {
+		b.Run(bp.name, func(b *testing.B) {
+			m := compileBench(b, bp.pattern, bp.syntax, bp.word)
+			b.SetBytes(int64(len(buf)))
+			b.ReportAllocs()
+			var all []Line
+			n := 0
+			for b.Loop() {
+				n = 0
+				for from := 0; from < len(buf); n += len(all) {
+					all, from = m.Lines(all[:0], buf, from)
+				}
+			}
+			b.ReportMetric(float64(n), "lines")
+		})
+	}
+}
+
 func BenchmarkFind(b *testing.B) {
 	buf := logLines(1 << 20)
 	ls := lines(buf, '\n')

@@ -4,7 +4,8 @@ import "bytes"
 
 // One lookup of the DFA has to wait for the one before it, 5–6 cycles a byte, and most of the core idles. So a
 // buffer is cut at line ends into lanes that run side by side in one loop. What lanes run
-// beyond the first match is lost, so a search begins with a single lane, and lanes grow while nothing is found.
+// beyond the first match is lost, so Next begins with a single lane, and lanes grow while nothing is found; Lines loses nothing. On a
+// core shared with other work: a single lane 350 MB/s, two 650, three 750, four 700 in Go and 1,100 in assembly.
 const (
 	numLanes = 4
 	laneRest = 256 << 10 // bytes searched by a single lane after lanes left their loop too often

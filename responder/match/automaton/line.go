@@ -242,6 +242,11 @@ func (d *lineDFA) run(c *cursor, buf []byte, i int) (at int, matched bool) {
 		case code == codeDead:
 			c.id = codeDead
 			i++
+		case code == codeEsc && !d.p.alpha.hasOdd:
+			if i = d.wide(c, buf, i); i == len(buf) || buf[i] < utf8.RuneSelf {
+				continue
+			}
+			fallthrough
 		default:
 			size, matched := d.advance(c, buf, i)
 			if matched {
@@ -285,6 +290,40 @@ func (d *lineDFA) inner(buf []byte, i int, id uint32) (at int, last, code uint32
 		id = to
 	}
 	return i, id, codeUnknown
+}
+
+// wide moves a cursor over characters of two or three bytes, as far as they are that and lead from state to state by
+// known transitions. The rest is left to advance.
+func (d *lineDFA) wide(c *cursor, buf []byte, i int) int {
+	a, rows, id, from := d.p.alpha, d.rows, c.id, i
+	for i+1 < len(buf) {
+		b, r, size := buf[i], rune(0), 2
+		x := rune(buf[i+1]) ^ 0x80 // a byte that continues has its high bits gone
+		switch {
+		case b >= 0xc2 && b < 0xe0:
+			r = rune(b&0x1f)<<6 | x
+		case b >= 0xe0 && b < 0xf0 && i+2 < len(buf):
+			y := rune(buf[i+2]) ^ 0x80
+			if r, size = rune(b&0x0f)<<12|x<<6|y, 3; y >= 0x40 || r < 0x800 || r >= 0xd800 && r < 0xe000 {
+				x = 0x40
+			}
+		default:
+			x = 0x40
+		}
+		if x >= 0x40 {
+			break
+		}
+		to := rows[id+uint32(a.blocks[int(a.pages[r>>8])<<8|int(r&255)])]
+		if to < d.limit {
+			break
+		}
+		id = to
+		i += size
+	}
+	c.id = id
+	d.progress += int64(i - from)
+	d.dfaBytes += int64(i - from)
+	return i
 }
 
 // skipLine moves a dead cursor to the start of the next line, or leaves it dead at the end of buf.
