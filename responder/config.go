@@ -170,6 +170,7 @@ func (c *Config) Finish() error {
 		}
 		c.Node = schemas.Token(host)
 	}
+	c.Node = strings.ReplaceAll(c.Node, ".", "-") // as those of a host name
 	if err := schemas.CheckToken("node", c.Node); err != nil {
 		return err
 	}

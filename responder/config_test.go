@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-func write(t *testing.T, name, text string) string {
+func write(t testing.TB, name, text string) string {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 		t.Fatal(err)
@@ -93,7 +93,7 @@ func TestFinish(t *testing.T) {
 		return c
 	}
 	for want, change := range map[string]func(*Config){
-		"node:":               func(c *Config) { c.Node = "web.1" },
+		"node:":               func(c *Config) { c.Node = "web 1" },
 		"group:":              func(c *Config) { c.Groups = List{"a b"} },
 		"no logs":             func(c *Config) { c.Sources = nil },
 		"source 1: it names":  func(c *Config) { c.Sources[0].Logs = nil },

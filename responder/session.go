@@ -170,8 +170,20 @@ func (s *session) jitter() error {
 func (s *session) locked(f func(now time.Time)) {
 	s.mu.Lock()
 	f(time.Now())
+	room := s.box.Room() > 0
 	s.mu.Unlock()
+	if room {
+		s.signalRoom() // at once: the search need not wait for tend's turn
+	}
 	s.wake()
+}
+
+// signalRoom makes a search that waits for room look again.
+func (s *session) signalRoom() {
+	select {
+	case s.room <- struct{}{}:
+	default:
+	}
 }
 
 // wake makes tend look at the session.
@@ -211,10 +223,7 @@ func (s *session) tend() {
 			return
 		}
 		if room {
-			select {
-			case s.room <- struct{}{}:
-			default:
-			}
+			s.signalRoom()
 		}
 		if !stop.IsZero() && stop.Before(next) {
 			next = stop
