@@ -233,6 +233,8 @@ var meant = map[string]bool{
 	"Ei \xa9": true, "Fi \xa9": true,
 	// A range up to a byte that is no character is refused.
 	"E [a-\xff]": true, "G [a-\xff]": true, "Ei [a-\xff]": true, "Gw [a-\xff]": true, "Ew [a-\xff]": true, "Ex [a-\xff]": true,
+	// grep reads a plain d, and warns.
+	`E \d`: true, `G \d`: true, `Ei \d`: true, `Gw \d`: true, `Ew \d`: true, `Ex \d`: true,
 	// grep -Fow forgets what stands before the rest of a line.
 	"Fw [a\n]": true,
 }

@@ -23,6 +23,8 @@ func TestErrors(t *testing.T) {
 		{"NUL terminator", Spec{Patterns: []string{`a\x00b`}}, "line terminator"},
 		{"look-ahead", Spec{Patterns: []string{`a(?=b)`}}, "look-around"},
 		{"look-behind", Spec{Patterns: []string{`(?<!b)a`}}, "look-around"},
+		{"look-ahead in ERE", Spec{Patterns: []string{`.*o(?!.*s)`}, Syntax: ERE}, "look-around"},
+		{"look-behind in ERE", Spec{Patterns: []string{`(?<=o)s`}, Syntax: ERE}, "look-around"},
 		{"back-reference", Spec{Patterns: []string{`(a)\1`}}, "back-reference"},
 		{"back-reference in ERE", Spec{Patterns: []string{`(a)\1`}, Syntax: ERE}, "back-reference"},
 		{"back-reference in BRE", Spec{Patterns: []string{`\(a\)\1`}, Syntax: BRE}, "back-reference"},

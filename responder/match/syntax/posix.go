@@ -198,6 +198,9 @@ func (p *posixParser) operator(c byte, escaped, anchors bool) (bool, error) {
 		}
 	case '|', '(', ')':
 		if escaped != p.ere && p.group(c) {
+			if c == '(' && p.ere {
+				return true, p.commonGroup()
+			}
 			return true, nil
 		}
 	case '[':
@@ -257,7 +260,7 @@ func (p *posixParser) escape(c byte) (bool, error) {
 	case '1', '2', '3', '4', '5', '6', '7', '8', '9':
 		return false, fmt.Errorf("back-reference \\%c cannot be done in linear time", c)
 	}
-	return false, nil
+	return p.commonEscape(c), nil
 }
 
 func (p *posixParser) atom(n *Node) bool {
