@@ -20,6 +20,9 @@ func (s *searcher) timeOf(at int64, line []byte) int64 {
 	if s.clock == nil {
 		return NoTime
 	}
+	if at == s.dated.at {
+		return s.dated.time
+	}
 	t, ok := s.clock.Time(line[:min(len(line), headBytes)])
 	if !ok {
 		t = s.timeBefore(at)
@@ -35,7 +38,7 @@ func (s *searcher) timeBefore(at int64) int64 {
 	floor := max(first, at-lookBack)
 	known := s.dated.at >= 0 && s.dated.at < at
 	if known {
-		floor = s.dated.at
+		floor = max(first, s.dated.at) // a stream keeps no line between the two
 	}
 	for hi := at; hi > floor; {
 		b, lo := s.buf, max(floor, s.base)
@@ -49,11 +52,11 @@ func (s *searcher) timeBefore(at int64) int64 {
 				return NoTime
 			}
 		}
-		lineStart := lo == s.base || known && lo == floor || lo == 0
+		lineStart := lo == s.base || known && lo == floor || lo == first
 		for len(b) > 0 {
 			i := bytes.LastIndexByte(b[:len(b)-1], s.o.Terminator) + 1
 			switch {
-			case i == 0 && known && lo == floor:
+			case i == 0 && known && lo == s.dated.at:
 				return s.dated.time
 			case i == 0 && !lineStart && lo == floor:
 				return NoTime // looked back far enough
@@ -70,6 +73,9 @@ func (s *searcher) timeBefore(at int64) int64 {
 			b = b[:i]
 		}
 		hi = lo + int64(len(b))
+	}
+	if known {
+		return s.dated.time
 	}
 	return NoTime
 }

@@ -79,7 +79,8 @@ func (r *run) settle(seg *segment) {
 	if res.err != nil && errors.Is(res.err, context.Canceled) {
 		return // by the end of the run, or of the file
 	}
-	if st.binary && r.o.Mode == Lines {
+	if st.binary && r.o.Mode == Lines { // one line is enough, and the worker may not have known
+		res.selected = min(res.selected, 1)
 		st.binaryHit = st.binaryHit || res.selected > 0
 	}
 	st.binary = st.binary || res.binary

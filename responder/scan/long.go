@@ -16,6 +16,7 @@ func (s *searcher) longLine() error {
 	if s.o.Numbers {
 		number = s.numberAt(start)
 	}
+	when := s.timeOf(start, s.buf[:s.n])
 	end, err := s.feedLine()
 	if err != nil {
 		return err
@@ -27,13 +28,8 @@ func (s *searcher) longLine() error {
 	if s.o.Numbers {
 		s.atBase, s.counted, s.countTo = number, number, start
 	}
-	if selected && s.o.timed() {
-		var head [headBytes]byte
-		if err := s.readFar(head[:], start); err != nil {
-			return err
-		}
-		t := s.timeOf(start, head[:])
-		selected = t != NoTime && t >= s.o.Since && (s.o.Until == 0 || t < s.o.Until)
+	if s.o.timed() {
+		selected = selected && when != NoTime && when >= s.o.Since && (s.o.Until == 0 || when < s.o.Until)
 	}
 	ok := true
 	switch {

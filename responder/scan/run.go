@@ -220,9 +220,11 @@ func (f *openFile) close() {
 func (r *run) worker() {
 	defer r.workers.Done()
 	s := newSearcher(r)
-	defer s.free()
+	defer func() { s.free() }()
 	for seg := range r.work {
-		s.search(seg)
+		if !s.guarded(seg) {
+			s = newSearcher(r)
+		}
 		close(seg.out)
 	}
 }

@@ -222,39 +222,20 @@ func (s *searcher) skipLine(fresh int) bool {
 
 // block searches the lines that the fresh bytes of buf complete; from is where they were read.
 func (s *searcher) block(fresh int, from int64) error {
-	from = max(from, s.base)
-	text := 0 // index up to which lines are those of a text file
-	if s.detect {
-		if z := bytes.IndexByte(s.buf[fresh:s.n], 0); z >= 0 {
-			z += fresh
-			at := from
-			if s.seg.file.f.At != nil {
-				at = (s.base + int64(z)) / s.o.geometry.window * s.o.geometry.window
-			}
-			if at > s.base && !s.res.binary {
-				text = s.wholeLines(0, int(at-s.base))
-				if !s.lines(0, text) || s.over {
-					return s.err()
-				}
-			}
-			s.sawNUL()
-			zap(s.buf[z:s.n], s.o.Terminator)
-			if s.over {
-				return nil
-			}
+	if from >= s.seg.end {
+		if err := s.lastLine(fresh); err != nil {
+			return err
 		}
+	}
+	text, ok := s.findNUL(fresh, max(from, s.base))
+	if !ok || s.over {
+		return s.err()
 	}
 	if s.eof && s.n > 0 && s.buf[s.n-1] != s.o.Terminator {
 		s.buf[s.n] = s.o.Terminator
 		s.n++
 	}
 	end := s.wholeLines(fresh, s.n)
-	if past := from >= s.seg.end; past && end > 0 {
-		end = fresh + bytes.IndexByte(s.buf[fresh:s.n], s.o.Terminator) + 1
-		if err := s.checkWindow(end, from); err != nil {
-			return err
-		}
-	}
 	if end > text && !s.lines(text, end) {
 		return s.err()
 	}
@@ -262,10 +243,67 @@ func (s *searcher) block(fresh int, from int64) error {
 	if s.out != nil && (s.seg.file.f.At == nil || time.Since(s.outSince) > flushAfter) && !s.flush() {
 		return s.r.ctx.Err()
 	}
-	if s.n > s.maxLine() && !s.eof {
+	if s.n > s.maxLine() && !s.eof && s.base < s.seg.end {
 		return s.longLine()
 	}
 	return nil
+}
+
+// findNUL looks for a NUL in the fresh bytes, which were read at from. If there is one, it searches
+// the lines that ended before its window, which are those of a text file, and takes it and those
+// after it for line ends. It returns the index up to which lines were searched, and whether the
+// search goes on.
+func (s *searcher) findNUL(fresh int, from int64) (text int, ok bool) {
+	if !s.detect {
+		return 0, true
+	}
+	z := bytes.IndexByte(s.buf[fresh:s.n], 0)
+	if z < 0 {
+		return 0, true
+	}
+	z += fresh
+	at := from
+	if s.seg.file.f.At != nil {
+		at = (s.base + int64(z)) / s.o.geometry.window * s.o.geometry.window
+	}
+	if at > s.base && !s.res.binary {
+		text = s.wholeLines(0, int(at-s.base))
+		if !s.lines(0, text) || s.over {
+			return text, false
+		}
+	}
+	s.sawNUL()
+	zap(s.buf[z:s.n], s.o.Terminator)
+	return text, true
+}
+
+// lastLine cuts what was read after the segment to the rest of the line that began in it, if its end
+// has come.
+func (s *searcher) lastLine(fresh int) error {
+	i := s.lineEnd(s.buf[fresh:s.n])
+	if i < 0 {
+		return nil
+	}
+	end := fresh + i + 1
+	s.unread(s.n - end)
+	s.eof = s.eof && s.n == end
+	s.n = end
+	return s.checkWindow(end)
+}
+
+// lineEnd returns the index of the first byte of b that ends a line.
+func (s *searcher) lineEnd(b []byte) int {
+	i := bytes.IndexByte(b, s.o.Terminator)
+	if !s.detect {
+		return i
+	}
+	if i >= 0 {
+		b = b[:i]
+	}
+	if z := bytes.IndexByte(b, 0); z >= 0 {
+		return z
+	}
+	return i
 }
 
 // err is why lines wanted no more: the end of the run, or nothing wrong.
@@ -343,8 +381,8 @@ func (s *searcher) turnBinary() {
 
 // checkWindow looks for a NUL in the rest of the window in which the segment's last line ends: it
 // belongs to the next segment, but decides whether the line may be printed.
-func (s *searcher) checkWindow(end int, from int64) error {
-	if !s.detect || s.quiet || s.src.ends(s.base+int64(s.n)) || s.seg.file.f.At == nil {
+func (s *searcher) checkWindow(end int) error {
+	if !s.detect || s.quiet || s.src.ends(s.base+int64(s.n)) {
 		return nil
 	}
 	if s.m.MatchLine(s.buf[:end-1]) == s.o.Invert {

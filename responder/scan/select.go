@@ -100,6 +100,9 @@ func (s *searcher) countLines(beg, end int) bool {
 	if s.o.Invert {
 		n = min(s.left, int64(bytes.Count(s.buf[beg:end], []byte{s.o.Terminator})))
 	}
+	if s.enough >= 0 {
+		n = 1 // ends the search: no more of them count
+	}
 	s.pending = 0 // as in GNU grep: what is not printed has no context
 	s.res.selected += n
 	s.left -= n

@@ -1,0 +1,62 @@
+package scan
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"strings"
+	"testing"
+)
+
+// brittle matches every line and panics at one.
+type brittle struct{ at []byte }
+
+func (m brittle) Next(buf []byte, from int) (start, end int) {
+	if from >= len(buf) {
+		return -1, -1
+	}
+	n := bytes.IndexByte(buf[from:], '\n')
+	if !m.MatchLine(buf[from : from+n]) {
+		return -1, -1
+	}
+	return from, from + n
+}
+
+func (m brittle) MatchLine(line []byte) bool {
+	if bytes.Equal(line, m.at) {
+		panic("a bug in a matcher")
+	}
+	return true
+}
+
+func (m brittle) Find(line []byte, from int) (s, e int) { return from, len(line) }
+func (m brittle) Reset()                                {}
+func (m brittle) Feed([]byte)                           {}
+func (m brittle) EndLine() bool                         { return true }
+
+// TestPanicIsOneInputsError: a bug must not end the process, nor the search of other files.
+func TestPanicIsOneInputsError(t *testing.T) {
+	var inputs []Input
+	for _, text := range []string{"a\nb\n", "c\nbad\nd\n", "e\n"} {
+		inputs = append(inputs, Input{Open: func() (File, error) {
+			return File{At: strings.NewReader(text), Size: int64(len(text))}, nil
+		}})
+	}
+	var got strings.Builder
+	failed := map[int]error{}
+	o := Options{MaxCount: -1, Terminator: '\n', Threads: 2, OnError: func(i int, err error) { failed[i] = err }}
+	stats, err := Run(context.Background(), inputs, func() Matcher { return brittle{[]byte("bad")} }, o, func(b *Batch) error {
+		got.Write(b.Text)
+		return nil
+	})
+	if err != nil || stats.Errors != 1 {
+		t.Errorf("%+v, %v", stats, err)
+	}
+	var p *PanicError
+	if len(failed) != 1 || !errors.As(failed[1], &p) || p.Error() != "internal error: a bug in a matcher" || !bytes.Contains(p.Stack, []byte("brittle")) {
+		t.Errorf("errors %v", failed)
+	}
+	if !strings.HasPrefix(got.String(), "a\nb\n") || !strings.HasSuffix(got.String(), "e\n") {
+		t.Errorf("got %q", got.String())
+	}
+}
