@@ -143,7 +143,13 @@ func (p *plan) options(s *session) scan.Options {
 		Groups: q.Columns&schemas.ColumnGroup != 0,
 		Times:  q.Columns&schemas.ColumnTime != 0, NewClock: func(int) scan.Clock { return nil },
 		Limit: q.Limit, Threads: threads, MaxLine: int(l.LineBytes), Read: &s.read,
-		OnError: func(i int, err error) { p.problems.add(p.files[i].Path, bare(err)) },
+		OnError: func(i int, err error) {
+			var panicked *scan.PanicError
+			if errors.As(err, &panicked) {
+				s.log.Error("panic in a search", "file", p.files[i].Path, "panic", panicked.Value, "stack", string(panicked.Stack))
+			}
+			p.problems.add(p.files[i].Path, bare(err))
+		},
 	}
 }
 
