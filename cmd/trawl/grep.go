@@ -67,7 +67,7 @@ func grepUsage(cmd *cobra.Command) string {
 	b.WriteString("\nusage: trawl grep [flags] PATTERNS [PATH-GLOB...]\n       trawl grep --local [flags] PATTERNS [FILE...]\n")
 	b.WriteString("\ngrep's own flags:\n" + grepFlagHelp(false))
 	b.WriteString("\nflags of the fleet:\n" + grepFlagHelp(true))
-	if usage := cmd.LocalFlags().FlagUsagesWrapped(80); usage != "" {
+	if usage := cmd.LocalFlags().FlagUsagesWrapped(75); usage != "" {
 		b.WriteString("\nflags of the connection:\n" + usage)
 	}
 	b.WriteString("\n" + grepExits + "\nexamples:\n" + grepExamples)

@@ -51,8 +51,9 @@ func newForgetCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "forget NODE…",
 		Short: "Remove nodes from the roster, by name or glob",
-		Long: `Remove nodes from the roster: queries no longer wait for them. It prints the names
-that it removed, one a line. A node that is up comes back within ten minutes.`,
+		Long: `Remove nodes from the roster: queries no longer wait for them. It prints the
+names that it removed, one a line. A node that is up comes back within ten
+minutes.`,
 		Example: `  trawl nodes forget web3
   trawl nodes forget 'batch-*' old1`,
 		Args: func(cmd *cobra.Command, args []string) error {

@@ -53,8 +53,8 @@ func newResponderCommand() *cobra.Command {
 		Short: "Serve this machine's logs to queries",
 		Long:  responderHelp,
 		Example: `  trawl responder --logs '/var/log/**/*.log'
-  trawl responder --node web1 --group web --logs 'nginx=/var/log/nginx/*.log' --logs '/srv/*/log/*'
-  trawl responder --server nats://bus:4222 --creds node.creds --config /etc/trawl/trawl.yaml
+  trawl responder --node web1 --group web --logs 'nginx=/var/log/nginx/*.log'
+  trawl responder --server nats://bus:4222 --config /etc/trawl/trawl.yaml
   trawl nodes                               who is there, from any machine`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd) },

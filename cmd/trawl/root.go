@@ -24,6 +24,7 @@ const rootExamples = `  trawl demo                                 see it work, 
 
 // newRootCommand returns the whole command tree. Every file of this package adds one subcommand.
 func newRootCommand() *cobra.Command {
+	cobra.EnableCommandSorting = false
 	root := &cobra.Command{
 		Use:           "trawl COMMAND [flags]",
 		Short:         "Ask every machine's logs at once, over NATS, and know exactly who answered",
@@ -40,21 +41,22 @@ func newRootCommand() *cobra.Command {
 	root.SetHelpTemplate(helpTemplate)
 	root.SetFlagErrorFunc(suggestFlag)
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.AddCommand(
-		newDemoCommand(),
-		newBusCommand(),
-		newResponderCommand(),
-		newNodesCommand(),
-		newGenCommand(),
+	root.AddCommand( // in the order of the help
 		newGrepCommand(),
-		newVersionCommand(),
+		newNodesCommand(),
+		newResponderCommand(),
+		newBusCommand(),
+		newDemoCommand(),
+		newGenCommand(),
 		newCompletionCommand(),
+		newVersionCommand(),
 	)
 	return root
 }
 
 // The help of a command: what it does, its synopsis, its flags, and examples last, where the eye
-// rests. Flags wrap at 80 columns.
+// rests. pflag exceeds the width it is told by up to 5 columns rather than leave a short word
+// alone: 75 keeps to 80.
 const helpTemplate = `{{with or .Long .Short}}{{. | trimTrailingWhitespaces}}
 
 {{end}}{{.UsageString}}`
@@ -68,7 +70,7 @@ commands:
 {{- if .HasAvailableLocalFlags}}
 
 flags:
-{{(.LocalFlags.FlagUsagesWrapped 80) | trimTrailingWhitespaces}}{{end}}
+{{(.LocalFlags.FlagUsagesWrapped 75) | trimTrailingWhitespaces}}{{end}}
 {{- if .HasExample}}
 
 examples:
