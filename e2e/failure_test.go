@@ -116,11 +116,12 @@ func check(t *testing.T, r result, truth *sample.Truth, token string) (receipt, 
 func TestKilledInTheMiddle(t *testing.T) {
 	f, truth := bigFleet(t)
 	q, rest := f.stalled("--output", "json", "EVERYWHERE")
+	f.waiting()
 	f.nodes["node3"].end(syscall.SIGKILL)
 	r := q.finish(rest)
 	_, status := check(t, r, truth, "EVERYWHERE")
-	if s := status["node3"]; s != "partial" && s != "down" && s != "complete" {
-		t.Errorf("node3 is %q", s)
+	if s := status["node3"]; s != "partial" {
+		t.Errorf("node3 is %q, want partial", s)
 	}
 	for _, node := range []string{"node1", "node2", "node4"} {
 		if status[node] != "complete" {
@@ -136,7 +137,7 @@ func TestKilledWhilePrinting(t *testing.T) {
 	f.nodes["node1"].end(syscall.SIGKILL)
 	at := time.Now()
 	r := q.finish(rest)
-	if late := time.Since(at); late > 10*time.Second {
+	if late := time.Since(at); late > 4*time.Second {
 		t.Errorf("the query ended %s after the kill", late)
 	}
 	receipt := r.receipt(t)
@@ -165,6 +166,7 @@ func TestStoppedNode(t *testing.T) {
 func TestStoppedInTheMiddle(t *testing.T) {
 	f, truth := bigFleet(t)
 	q, rest := f.stalled("--output", "json", "EVERYWHERE")
+	f.waiting()
 	f.nodes["node4"].signal(syscall.SIGSTOP)
 	r := q.finish(rest)
 	_, status := check(t, r, truth, "EVERYWHERE")
@@ -177,6 +179,7 @@ func TestStoppedInTheMiddle(t *testing.T) {
 func TestBusRestartInTheMiddle(t *testing.T) {
 	f, truth := bigFleet(t)
 	q, rest := f.stalled("--output", "json", "EVERYWHERE")
+	f.waiting()
 	f.bus.end(syscall.SIGKILL)
 	f.startBus(strings.TrimPrefix(f.url, "nats://"))
 	_, status := check(t, q.finish(rest), truth, "EVERYWHERE")
@@ -204,6 +207,12 @@ func TestHead(t *testing.T) {
 		t.Errorf("exit status %d, want 141; stderr: %s", got.code, got.stderr)
 	}
 	f.idle(closed.Add(1500 * time.Millisecond)) // a second, and half a one for a busy machine
+}
+
+// waiting waits until every node has sent what there is credit for.
+func (f *fleet) waiting() {
+	f.t.Helper()
+	f.idle(time.Now().Add(20 * time.Second))
 }
 
 // idle waits until no responder uses its processor any more, at the latest by the deadline.
@@ -257,7 +266,7 @@ func TestTwoNodesOfOneName(t *testing.T) {
 			t.Errorf("node1: %+v", receipt)
 		}
 		for _, node := range receipt.Nodes {
-			if node.Node == "node2" && node.Status == "error" && strings.Contains(node.Reason, "two") {
+			if node.Node == "node2" && node.Status == "error" && strings.Contains(node.Reason, "duplicate") {
 				return true
 			}
 			if node.Node == "node2" && node.Status == "complete" && f.nodes["node2"].running() {

@@ -75,7 +75,7 @@ func start(t *testing.T, home, name string, stdout io.Writer, args ...string) *p
 		p.signal(syscall.SIGCONT)
 		p.end(syscall.SIGKILL)
 		if t.Failed() {
-			t.Logf("log of %s:\n%s", name, tail(p.log.String(), 3000))
+			t.Logf("log of %s:\n%s", name, tail(p.log.String(), 500))
 		}
 	})
 	return p

@@ -15,7 +15,7 @@ const residentLimit = 128 << 20
 // A reader that is slow, and one that stops for a while: nothing is cut off, every line arrives, and
 // the memory of every process stays bounded. The long form moves 120 MB and stops for 60 s.
 func TestSlowAndStoppedReader(t *testing.T) {
-	size, stop, step := int64(8_000_000), 4*time.Second, 8*time.Millisecond
+	size, stop, step := int64(8_000_000), 3*time.Second, 3*time.Millisecond
 	if *long {
 		size, stop, step = 30_000_000, 60*time.Second, 20*time.Millisecond
 	}

@@ -110,7 +110,7 @@ func TestFleetFlags(t *testing.T) {
 	if r := f.grep("--explain", "RARE"); r.code != 0 || !strings.Contains(r.stdout, "node2") {
 		t.Errorf("--explain: exit %d: %q %q", r.code, r.stdout, r.stderr)
 	}
-	if r := f.grep("--receipt", "RARE"); !strings.Contains(r.stderr, "node3") || r.code != 0 {
+	if r := f.grep("--receipt", "RARE"); !strings.Contains(r.stderr, "3 of 3 nodes complete") || r.code != 0 {
 		t.Errorf("--receipt: %q", r.stderr)
 	}
 	if r := f.grep("(a|b"); r.code != 2 || r.stdout != "" {
