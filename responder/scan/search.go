@@ -26,6 +26,7 @@ type searcher struct {
 	eof  bool  // buf holds the input's last bytes
 
 	detect    bool  // NUL ends lines and makes the file binary
+	plain     bool  // nothing but the text of selected lines is wanted
 	quiet     bool  // selected lines are only counted
 	enough    int64 // more selected lines than so many end the search; -1: none do
 	left      int64 // lines that may still be selected (-m)
@@ -55,7 +56,9 @@ var bufPool = sync.Pool{New: func() any {
 }}
 
 func newSearcher(r *run) *searcher {
-	return &searcher{r: r, o: r.o, m: r.newMatcher()}
+	o := r.o
+	plain := !(o.Invert || o.OnlyMatching || o.Groups || o.Numbers || o.Offsets || o.Times || o.timed() || o.MaxCount >= 0)
+	return &searcher{r: r, o: o, m: r.newMatcher(), plain: plain && o.Mode == Lines}
 }
 
 func (s *searcher) free() {

@@ -8,6 +8,9 @@ import (
 // lines searches the whole lines in buf[lo:hi]. It says whether the search of the segment goes on.
 func (s *searcher) lines(lo, hi int) bool {
 	buf := s.buf[:hi]
+	if s.plain && !s.quiet {
+		return s.plainLines(buf, lo)
+	}
 	for p := lo; p < hi && s.left > 0; {
 		ms, me := s.m.Next(buf, p)
 		switch {
@@ -41,6 +44,55 @@ func (s *searcher) lines(lo, hi int) bool {
 		return false
 	}
 	return s.left > 0 || s.pending > 0
+}
+
+// plainRun is how much text is checked and copied at once where neighbouring lines are selected.
+const plainRun = 16 << 10
+
+// plainLines is lines where nothing but the lines themselves is wanted: neighbours are copied
+// together, which halves the time where every second line is selected or more.
+func (s *searcher) plainLines(buf []byte, lo int) bool {
+	beg, end, n := lo, lo, int64(0) // the run so far
+	for p := lo; p < len(buf); {
+		ms, me := s.m.Next(buf, p)
+		if ms < 0 {
+			break
+		}
+		me++ // the terminator
+		if ms != end || me-beg > plainRun {
+			if n > 0 && !s.plainText(beg, end, n) {
+				return false
+			}
+			beg, n = ms, 0
+		}
+		p, end = me, me
+		n++
+	}
+	return n == 0 || s.plainText(beg, end, n)
+}
+
+// plainText gives the n selected lines buf[beg:end].
+func (s *searcher) plainText(beg, end int, n int64) bool {
+	text := s.buf[beg:end]
+	if len(text) > s.o.BatchBytes || s.o.Binary != BinaryText && !validText(text) {
+		for p := beg; p < end; {
+			e := p + bytes.IndexByte(s.buf[p:end], s.o.Terminator) + 1
+			if !s.line(s.base+int64(p), s.buf[p:e], false) {
+				return false
+			}
+			p = e
+		}
+	} else {
+		b := s.batch(len(text))
+		if b == nil {
+			return false
+		}
+		b.Text = append(b.Text, text...)
+		b.Lines += n
+		b.Selected += n
+	}
+	s.res.selected += n
+	return true
 }
 
 // inTime selects those lines of buf[beg:end] that lie in the time range.
