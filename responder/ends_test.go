@@ -62,7 +62,7 @@ func TestEveryEndComesOnce(t *testing.T) {
 			if len(f.r.workers) != cap(f.r.workers) {
 				t.Errorf("%s: %d of %d workers came back", name, len(f.r.workers), cap(f.r.workers))
 			}
-			if name == "panic" && (!strings.Contains(f.log.String(), "a bug") || !strings.Contains(f.log.String(), "responder_test.go")) {
+			if name == "panic" && (!strings.Contains(f.log.String(), "a bug") || !strings.Contains(f.log.String(), "ends_test.go")) {
 				t.Errorf("the log does not tell of the panic: %s", f.log)
 			}
 		})
