@@ -17,6 +17,12 @@ func (p *Printer) printLines(node string, c *schemas.Chunk) {
 	if c.Continues {
 		text = p.rest(text)
 	}
+	if p.simple(c) {
+		p.names(node, c.File, ':')
+		p.buf = p.buf[:len(p.buf)-len(p.head)]
+		p.prefixed(text)
+		return
+	}
 	groups, runs := c.Groups, contextRuns{runs: c.Context}
 	for i := int64(0); len(text) > 0; i++ {
 		for len(groups) > 0 && groups[0] <= i {
@@ -49,6 +55,31 @@ func (p *Printer) printLines(node string, c *schemas.Chunk) {
 func (p *Printer) bare(c *schemas.Chunk) bool {
 	o := &p.o
 	return !(o.Node || o.File || o.Number || o.Offset || o.Escape || o.Colors != nil) && len(c.Groups) == 0
+}
+
+// simple says whether every line of a chunk has the same before it, and needs no more.
+func (p *Printer) simple(c *schemas.Chunk) bool {
+	o := &p.o
+	return !(o.Number || o.Offset || o.InitialTab || o.Escape || o.Colors != nil) && len(c.Groups) == 0 && len(c.Context) == 0
+}
+
+// prefixed writes lines with head before each.
+func (p *Printer) prefixed(text []byte) {
+	buf := p.buf
+	for len(text) > 0 {
+		n := bytes.IndexByte(text, p.o.Terminator) + 1
+		if n == 0 {
+			n = len(text)
+		}
+		buf = append(append(buf, p.head...), text[:n]...)
+		text = text[n:]
+		if len(buf) >= writeSize {
+			p.buf = buf
+			_ = p.Flush() // kept in p.err
+			buf = p.buf
+		}
+	}
+	p.buf = buf
 }
 
 // raw writes text without copying it, if it is much.
