@@ -90,6 +90,28 @@ func TestGrepAsGNU(t *testing.T) {
 	}
 }
 
+// TestGrepColorsAsGNU runs the forms of GREP_COLORS.
+func TestGrepColorsAsGNU(t *testing.T) {
+	grep := requireGNUGrep(t)
+	dir := t.TempDir()
+	for name, text := range nastyFiles() {
+		writeFile(t, filepath.Join(dir, name), text)
+	}
+	t.Chdir(dir)
+	for _, colors := range []string{
+		"", "sl=1", "cx=2:sl=3", "mt=01;32", "ms=1:mc=2", "rv:sl=1:cx=2", "ne", "ne=1:rv=0:sl=4:cx=5", "fn=1:ln=2:bn=3:se=4",
+		"sl=1:mt=", "bad", "zz=1", "sl=1:mt=x:cx=1", "sl", "sl=1:", "mt=01;31:sl=33;1:x", ":", "fn=:se=", "=1:sl=2", "sl=1=2:cx=3",
+	} {
+		t.Setenv("GREP_COLORS", colors)
+		for _, flags := range []string{"-HnbA1", "-vHnC1", "-o", "-onv -B1", "-TZH", "-c", "-lZ", "-z", "-ix", "-C9 -m1"} {
+			for _, pattern := range []string{"abc", "b|c", "x*", "^$", "c$"} {
+				args := append(strings.Fields(flags), "--color=always", "-E", "-e", pattern, "plain", "crlf", "noeol", "bad")
+				compareGrep(t, grep, args, "")
+			}
+		}
+	}
+}
+
 // drawGrep draws a command line and what is on its stdin.
 func drawGrep(rng *rand.Rand, names []string, files map[string]string) (args []string, stdin string) {
 	args = slices.Clone(gnuPatterns[rng.IntN(len(gnuPatterns))])

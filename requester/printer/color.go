@@ -34,7 +34,7 @@ func ParseColors(grepColors, grepColor string) Colors {
 	}
 	for capability := range strings.SplitSeq(grepColors, ":") {
 		name, value, has := strings.Cut(capability, "=")
-		if !sgr(value) {
+		if !sgr(value) || name == "" && has {
 			break
 		}
 		c.set(name, value, has)
