@@ -82,7 +82,7 @@ func (o *oldRun) alive(f *schemas.Frame, now time.Time) bool {
 
 // adopt takes a node's first frame of a run.
 func (g *Gather) adopt(n *node, f *schemas.Frame, now time.Time) {
-	n.run, n.next, n.seen = f.Run, 1, 0
+	n.run, n.next, n.seen, n.controlAt = f.Run, 1, 0, now
 	g.credit.running++
 	g.current(n, f, now)
 }

@@ -77,7 +77,8 @@ type simNode struct {
 	inbox     []func() // what came while paused
 	ledger    *outbox.Ledger
 	box       *outbox.Outbox
-	at        int // of text, sent so far
+	twin      *outbox.Outbox // of a second node of the same name
+	at        int            // of text, sent so far
 	number    int64
 	lines     int64
 	inLine    bool
@@ -304,9 +305,7 @@ func (w *world) check() {
 	var held, queued int64
 	for _, n := range w.g.order {
 		held += n.granted - n.consumed
-		for _, r := range n.queue {
-			queued += r.raw
-		}
+		queued += n.offset - n.consumed
 	}
 	switch {
 	case w.broken != "":
@@ -319,6 +318,9 @@ func (w *world) check() {
 
 // ask is a query that comes to a node.
 func (n *simNode) ask(q *schemas.Query) {
+	if n.twin != nil {
+		n.twin.Asked(n.w.now)
+	}
 	switch known, end := n.ledger.Start(outbox.Key{ID: q.ID}, n.w.now); known {
 	case outbox.Running:
 		n.box.Asked(n.w.now)
@@ -338,6 +340,9 @@ func (n *simNode) ask(q *schemas.Query) {
 }
 
 func (n *simNode) control(c *schemas.Control) {
+	if n.twin != nil {
+		n.twin.Control(c, n.w.now)
+	}
 	if n.box != nil {
 		n.box.Control(c, n.w.now)
 		n.publish()
