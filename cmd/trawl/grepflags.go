@@ -179,6 +179,11 @@ func (p *grepParser) nearest(name string) string {
 		p.extra.VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
 	}
 	hint := didYouMean(name, names)
+	for _, full := range names { // --invrt is near the first word of --invert-match
+		if first, _, ok := strings.Cut(full, "-"); ok && hint == "" && didYouMean(name, []string{first}) != "" {
+			hint = fmt.Sprintf("; did you mean %q?", full)
+		}
+	}
 	if hint == "" {
 		return "; see trawl grep --help"
 	}

@@ -58,6 +58,7 @@ func TestParseGrepRefuses(t *testing.T) {
 	for args, want := range map[string]string{
 		"":                    "no pattern",
 		"--invrt-match a":     `did you mean "--invert-match"`,
+		"--invrt a":           `did you mean "--invert-match"`,
 		"--exhaustiv=1 a":     "takes no value",
 		"-n --context a":      "not a number of context lines",
 		"-A":                  "flag -A wants a value: NUM",
