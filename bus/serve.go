@@ -66,11 +66,9 @@ func Serve(ctx context.Context, conn *Conn, node func() schemas.Node, h Handlers
 	}
 	s.unlisten = conn.listen(listener{
 		connected:   s.registry.wake,
-		reconnected: func() { s.registry.wake(); h.Reconnect() },
+		reconnected: func() { s.flush(); s.registry.wake(); h.Reconnect() },
 	})
-	if conn.nc.IsConnected() {
-		_ = conn.nc.FlushTimeout(connectTimeout) // on failure the subscriptions are sent with the reconnect
-	}
+	s.flush()
 	s.done.Go(func() { s.registry.run(ctx) })
 	return s, nil
 }
@@ -105,6 +103,14 @@ func (s *Service) subscribe(groups []string) error {
 		}
 	}
 	return nil
+}
+
+// flush returns when the server knows the subscriptions: nats.go reports a reconnect before that, and
+// a query of another connection could overtake them. Where it fails, they go with the next reconnect.
+func (s *Service) flush() {
+	if s.conn.nc.IsConnected() {
+		_ = s.conn.nc.FlushTimeout(connectTimeout)
+	}
 }
 
 // Publish sends one frame of the answer to query k. It returns once the frame is with the connection,
