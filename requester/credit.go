@@ -25,7 +25,8 @@ const (
 // Credit cannot be taken back, and a node whose next frame does not fit what it has is stuck on it.
 // So a part of the window is always kept for one node, the head: in node order the one that is
 // being released, else the first that is not through. It never waits for others, and so something
-// always moves.
+// always moves. Nor does a node in the middle of a line, which the others wait for: it gets a
+// quantum even where there is no room.
 type credit struct {
 	held     int64
 	window   int64 // the part of Gather.window that the consumer's rate is good for
@@ -59,9 +60,6 @@ func (g *Gather) startCredit() {
 
 // headNode is the node that credit is always there for.
 func (g *Gather) headNode() *node {
-	if g.open != nil {
-		return g.open
-	}
 	if g.advance(); g.head < len(g.order) {
 		return g.order[g.head]
 	}
@@ -89,6 +87,9 @@ func (g *Gather) grant(n *node, now time.Time) {
 		return
 	}
 	head := g.headNode()
+	if g.open != nil && g.open != head {
+		g.raiseOpen(g.open, now)
+	}
 	switch {
 	case head != nil && g.raiseHead(head, now):
 	case g.q.Order != schemas.OrderNode && n != head && int64(g.credit.running)*2*quantum <= g.credit.window:
@@ -106,6 +107,15 @@ func (g *Gather) raiseHead(n *node, now time.Time) bool {
 	return g.raise(n, max(headWindow, g.credit.window-others), g.window, now)
 }
 
+// raiseOpen gives the node in the middle of a line what its next frame may need.
+func (g *Gather) raiseOpen(n *node, now time.Time) {
+	left := n.granted - n.offset
+	if n.settled || left >= quantum {
+		return
+	}
+	g.give(n, max(quantum-left, min(2*quantum-left, g.room())), now)
+}
+
 // raise grants a node so much more that target bytes are not consumed, if there is room, and if that
 // is a quarter of the target, or a quantum and the node short of one.
 func (g *Gather) raise(n *node, target, room int64, now time.Time) bool {
@@ -117,10 +127,14 @@ func (g *Gather) raise(n *node, target, room int64, now time.Time) bool {
 	if more < quantum || !short && more < target/4 {
 		return false
 	}
+	g.give(n, more, now)
+	return true
+}
+
+func (g *Gather) give(n *node, more int64, now time.Time) {
 	n.granted += more
 	g.credit.held += more
 	g.control(n, now)
-	return true
 }
 
 // turns gives what the window has left to those that wait, in the order of the nodes.
@@ -129,14 +143,13 @@ func (g *Gather) turns(now time.Time) {
 	if head := g.headNode(); head != nil {
 		g.raiseHead(head, now)
 	}
-	share := g.share()
+	share, room := g.share(), g.room()
 	for _, n := range g.order[g.head:] {
-		room := g.room()
 		if room < quantum {
 			return
 		}
-		if !n.settled && n.granted-n.offset < quantum {
-			g.raise(n, share, room, now)
+		if !n.settled && n.granted-n.offset < quantum && g.raise(n, share, room, now) {
+			room = g.room()
 		}
 	}
 }

@@ -311,8 +311,8 @@ func (w *world) check() {
 	case w.broken != "":
 	case held != w.g.credit.held:
 		w.broken = fmt.Sprintf("held is %d, the nodes have %d: %s", w.g.credit.held, held, w.describe())
-	case queued > w.p.window+2*headWindow:
-		w.broken = fmt.Sprintf("%d bytes are queued, the window is %d", queued, w.p.window)
+	case queued > w.p.window || held > w.p.window+headWindow:
+		w.broken = fmt.Sprintf("%d bytes are queued, %d are held, the window is %d", queued, held, w.p.window)
 	}
 }
 
