@@ -23,7 +23,7 @@ func (c *Conn) Forget(ctx context.Context, globs ...string) ([]string, error) {
 		return nil, fmt.Errorf("forget: %w", err)
 	}
 	ctx, stop := c.untilRefused(ctx)
-	defer stop()
+	defer stop(nil)
 	js, err := c.jetStream()
 	if err != nil {
 		return nil, fmt.Errorf("forget: %w", err)

@@ -61,7 +61,9 @@ func TestForgedAnswers(t *testing.T) {
 	nc, err := nats.Connect(b.URL())
 	must(t, err)
 	t.Cleanup(nc.Close)
-	a := ask(t, b.Connect("alice"), "q1")
+	conn := b.Connect("alice")
+	a := ask(t, conn, "q1")
+	roster(t, conn) // a round trip: the server knows the subscription
 	mine := "trawl.v1.res.alice." + a.scatter.Client() + "."
 	pong := record("n1")
 	forged := schemas.AppendNode(nil, &pong)
@@ -127,6 +129,7 @@ func TestSlowSession(t *testing.T) {
 	})
 	must(t, err)
 	t.Cleanup(session.Close)
+	roster(t, conn) // a round trip: the server knows the subscription
 	nc, err := nats.Connect(b.URL())
 	must(t, err)
 	t.Cleanup(nc.Close)

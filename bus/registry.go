@@ -277,7 +277,7 @@ func (c *Conn) store(ctx context.Context, m *nats.Msg) error {
 	ctx, cancel := context.WithTimeout(ctx, requestLimit)
 	defer cancel()
 	ctx, stop := c.untilRefused(ctx)
-	defer stop()
+	defer stop(nil)
 	reply, err := c.nc.RequestMsgWithContext(ctx, m)
 	if err != nil {
 		return fmt.Errorf("roster: %w", causeOf(ctx, err))

@@ -47,24 +47,24 @@ func (r Roster) Records() []schemas.Node {
 	return records
 }
 
-// rosterTimeout bounds JetStream's answer; a permission that is missing can look like silence.
-const rosterTimeout = time.Second
+// rosterSilence is how long JetStream may say nothing while the roster is read.
+const rosterSilence = 3 * time.Second
 
 // errNoRoster says that there is no bucket, or no JetStream.
 var errNoRoster = errors.New("no roster is registered on this bus; it needs JetStream, and a node that is up")
 
 // Roster returns the nodes that are known: those in the roster bucket, in one round trip, or where
-// there is none those that a ping round discovers.
+// there is none, or none that this user may read, those that a ping round discovers. A JetStream that
+// does not answer is an error: with fewer nodes known, an answer without the others would look complete.
 func (c *Conn) Roster(ctx context.Context) (Roster, error) {
 	nodes, err := c.registered(ctx)
 	switch {
 	case err == nil && len(nodes) > 0:
 		return Roster{Registered, nodes}, nil
-	case err != nil && !errors.Is(err, errNoRoster):
-		if ctx.Err() != nil {
-			return Roster{}, fmt.Errorf("roster: %w", ctx.Err())
-		}
-		c.log.Debug("registered roster not readable", "err", err)
+	case errors.Is(err, errSilent):
+		return Roster{}, fmt.Errorf("roster: %w; --node NAME asks nodes without it", err)
+	case err != nil && !errors.Is(err, errNoRoster) && !errors.Is(err, nats.ErrPermissionViolation):
+		return Roster{}, fmt.Errorf("roster: %w", err)
 	}
 	found, err := c.discover(ctx)
 	if err != nil {
@@ -73,13 +73,16 @@ func (c *Conn) Roster(ctx context.Context) (Roster, error) {
 	return Roster{Discovered, found}, nil
 }
 
+// errSilent says that JetStream knows the bucket, but does not answer.
+var errSilent = fmt.Errorf("JetStream does not answer within %v", rosterSilence)
+
 // registered reads the bucket with one multi-subject direct get, which is one round trip; a server
 // that does not know it, or finds too many records for it, is asked through a watcher.
 func (c *Conn) registered(ctx context.Context) ([]Known, error) {
-	ctx, cancel := context.WithTimeout(ctx, rosterTimeout)
-	defer cancel()
 	ctx, stop := c.untilRefused(ctx)
-	defer stop()
+	defer stop(nil)
+	silence := time.AfterFunc(rosterSilence, func() { stop(errSilent) })
+	defer silence.Stop()
 	inbox := c.nc.NewInbox()
 	sub, err := c.nc.SubscribeSync(inbox)
 	if err != nil {
@@ -99,12 +102,13 @@ func (c *Conn) registered(ctx context.Context) ([]Known, error) {
 		if err != nil {
 			return nil, causeOf(ctx, err)
 		}
+		silence.Reset(rosterSilence)
 		switch status := m.Header.Get("Status"); {
 		case status == "204" && m.Header.Get("Nats-Num-Pending") == "0", status == "404":
 			sortKnown(nodes)
 			return nodes, nil
 		case status != "":
-			return c.watched(ctx)
+			return c.watched(ctx, silence)
 		}
 		seen, _ := time.Parse(time.RFC3339Nano, m.Header.Get("Nats-Time-Stamp")) // zero: not known
 		if n, ok := knownNode(m.Header.Get("Nats-Subject"), m.Header.Get("KV-Operation"), m.Data, seen); ok {
@@ -132,25 +136,26 @@ func sortKnown(nodes []Known) {
 }
 
 // watched reads the bucket through a watcher, in some more round trips.
-func (c *Conn) watched(ctx context.Context) ([]Known, error) {
+func (c *Conn) watched(ctx context.Context, silence *time.Timer) ([]Known, error) {
 	kv, err := c.rosterBucket(ctx)
 	if err != nil {
-		return nil, err
+		return nil, causeOf(ctx, err)
 	}
 	w, err := kv.WatchAll(ctx, jetstream.IgnoreDeletes())
 	if err != nil {
-		return nil, err
+		return nil, causeOf(ctx, err)
 	}
 	defer func() { _ = w.Stop() }() // only read from
 	var nodes []Known
 	for {
 		select {
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return nil, context.Cause(ctx)
 		case entry, ok := <-w.Updates():
 			if !ok {
 				return nil, errors.New("roster watcher ended early")
 			}
+			silence.Reset(rosterSilence)
 			if entry == nil { // that was the last one
 				sortKnown(nodes)
 				return nodes, nil
@@ -163,15 +168,16 @@ func (c *Conn) watched(ctx context.Context) ([]Known, error) {
 }
 
 // untilRefused returns a context that ends when the server refuses a request about the roster: it says
-// so apart from the request, which would wait in vain.
-func (c *Conn) untilRefused(ctx context.Context) (context.Context, func()) {
+// so apart from the request, which would wait in vain. Stop ends it, for the reason given if it has
+// not ended before.
+func (c *Conn) untilRefused(ctx context.Context) (refusable context.Context, stop func(reason error)) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	unlisten := c.listen(listener{failed: func(_ string, err error) {
 		if errors.Is(err, nats.ErrPermissionViolation) && strings.Contains(err.Error(), RosterBucket) {
 			cancel(err)
 		}
 	}})
-	return ctx, func() { unlisten(); cancel(nil) }
+	return ctx, func(reason error) { unlisten(); cancel(reason) }
 }
 
 // causeOf returns why ctx ended, if that is why err came.

@@ -158,14 +158,14 @@ func TestLargeRosterFallsBackToAWatcher(t *testing.T) {
 	nc, _ := stranger(t, b)
 	js, err := jetstream.New(nc)
 	must(t, err)
-	for i := range 1500 {
+	for i := range 1100 {
 		r := record(fmt.Sprintf("n%04d", i))
 		_, err := js.PublishAsync("$KV."+bus.RosterBucket+"."+r.Name, schemas.AppendNode(nil, &r))
 		must(t, err)
 	}
 	<-js.PublishAsyncComplete()
 	r := roster(t, b.Connect("alice"))
-	if len(r.Nodes) != 1500 || r.Kind != bus.Registered || r.Nodes[1499].Host != "n1499.example" {
+	if len(r.Nodes) != 1100 || r.Kind != bus.Registered || r.Nodes[1099].Host != "n1099.example" {
 		t.Errorf("%s roster of %d nodes", r.Kind, len(r.Nodes))
 	}
 }
@@ -193,6 +193,22 @@ func TestDiscoveredRoster(t *testing.T) {
 		r := roster(t, conn)
 		return names(r) == "n1 n2" && r.Nodes[0].Live && !r.Nodes[1].Live
 	})
+}
+
+// A roster that cannot be read must not turn into a shorter one, without which an answer looks complete.
+func TestSilentJetStreamIsAnError(t *testing.T) {
+	t.Parallel()
+	b := bustest.Start(t, bustest.NoJetStream)
+	serve(t, b.Connect("root", bustest.AsResponder), record("n1"))
+	nc, err := nats.Connect(b.URL())
+	must(t, err)
+	t.Cleanup(nc.Close)
+	_, err = nc.SubscribeSync("$JS.API.DIRECT.GET.KV_" + bus.RosterBucket)
+	must(t, err)
+	must(t, nc.Flush())
+	if r, err := b.Connect("alice").Roster(t.Context()); err == nil || !strings.Contains(err.Error(), "JetStream does not answer") {
+		t.Errorf("roster is %+v, %v", r, err)
+	}
 }
 
 func TestRosterHonoursItsContext(t *testing.T) {
