@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 )
 
@@ -94,7 +95,7 @@ func TestRequesterReconnects(t *testing.T) {
 // A node's connection breaks in mid-answer.
 func TestNodeReconnects(t *testing.T) {
 	f, truth := bigFleet(t)
-	f.nodes["node2"].end(9)
+	f.nodes["node2"].end(syscall.SIGKILL)
 	w := newWire(t, f.url)
 	direct := f.url
 	f.url = w.url()
