@@ -185,9 +185,6 @@ func (g *Gather) Done() bool {
 	return g.head == len(g.order)
 }
 
-// Enough reports that --limit or -q is satisfied.
-func (g *Gather) Enough() bool { return g.enough }
-
 // Frame takes a message that came on the node's own subject. It keeps msg.
 func (g *Gather) Frame(name string, msg []byte, now time.Time) {
 	if g.over {

@@ -26,7 +26,7 @@ const rowsMost = 20
 // Every node that is not complete is named. Control characters are shown escaped.
 func (r *Receipt) Text() string {
 	var b strings.Builder
-	complete, found := 0, r.RosterNote()
+	complete, found := 0, r.rosterNote()
 	var rows []NodeReceipt
 	for _, n := range r.Nodes {
 		switch {
@@ -57,8 +57,8 @@ func (r *Receipt) Text() string {
 	return b.String()
 }
 
-// RosterNote says what is to be known of a roster that nobody vouches for; empty for others.
-func (r *Receipt) RosterNote() string {
+// rosterNote says what is to be known of a roster that nobody vouches for; empty for others.
+func (r *Receipt) rosterNote() string {
 	if r.Roster == RosterDiscovered {
 		return "nodes discovered, not registered"
 	}

@@ -342,6 +342,10 @@ func TestSimulation(t *testing.T) {
 		}
 		return
 	}
+	seeds := *simSeeds
+	if testing.Short() { // as under the race detector, which is ten times slower
+		seeds = min(seeds, 200)
+	}
 	var mu sync.Mutex
 	tally := map[string]int{}
 	failed := 0
@@ -349,7 +353,7 @@ func TestSimulation(t *testing.T) {
 	var workers sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
 		workers.Go(func() {
-			for seed := next.Add(1); seed <= *simSeeds; seed = next.Add(1) {
+			for seed := next.Add(1); seed <= seeds; seed = next.Add(1) {
 				w := newWorld(newPlan(seed))
 				w.run()
 				wrong := w.judge()
@@ -375,7 +379,7 @@ func TestSimulation(t *testing.T) {
 	workers.Wait()
 	t.Logf("answers: %v", tally)
 	for _, status := range []string{"complete", "partial", "stopped", "down", "unreachable", "error"} {
-		if failed == 0 && *simSeeds >= 1000 && tally[status] == 0 {
+		if failed == 0 && seeds >= 1000 && tally[status] == 0 {
 			t.Errorf("no node of any seed is %s: the simulation does not do what it says", status)
 		}
 	}
