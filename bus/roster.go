@@ -61,8 +61,6 @@ func (c *Conn) Roster(ctx context.Context) (Roster, error) {
 	switch {
 	case err == nil && len(nodes) > 0:
 		return Roster{Registered, nodes}, nil
-	case errors.Is(err, errSilent):
-		return Roster{}, fmt.Errorf("roster: %w; --node NAME asks nodes without it", err)
 	case err != nil && !errors.Is(err, errNoRoster) && !errors.Is(err, nats.ErrPermissionViolation):
 		return Roster{}, fmt.Errorf("roster: %w", err)
 	}
