@@ -19,7 +19,7 @@ type Finder struct {
 // reference to needle, which may be empty, and is then found at 0.
 func NewFinder(needle []byte, fold bool) *Finder {
 	f := &Finder{literal: newLiteral(needle, fold)}
-	if len(needle) >= 2 {
+	if len(needle) >= 1 {
 		f.choosePair()
 		f.chooseWord()
 		f.fail = kmpTable(f.text)
@@ -68,6 +68,9 @@ func (f *Finder) choosePair() {
 		if i != rarest && better(i) {
 			second = i
 		}
+	}
+	if second < 0 { // a single byte: compared twice
+		second = rarest
 	}
 	k := &f.kernel
 	k.at1, k.byte1, k.fold1 = uintptr(rarest), f.text[rarest], f.foldAt(rarest)

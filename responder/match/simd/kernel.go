@@ -17,10 +17,12 @@ type pairKernel struct {
 // says beyond the last of them.
 func (k *pairKernel) next(buf []byte, n int) int {
 	if accelerated && n >= lane {
-		return pairVector(k, buf, n)
+		return pairVector(k, buf, n, nil)
 	}
 	return pairPure(k, buf, n)
 }
+
+func (k *pairKernel) vector(buf []byte, n int, b *batch) int { return pairVector(k, buf, n, b) }
 
 // setKernel finds positions where a window of one of some literals may stand.
 //
@@ -63,10 +65,12 @@ func setHash(key uint32) uint32 { return key * hashFactor >> (32 - hashBits) }
 // from the last of them on.
 func (k *setKernel) next(buf []byte, n int) int {
 	if accelerated && n >= lane {
-		return setVector(k, buf, n)
+		return setVector(k, buf, n, nil)
 	}
 	return setPure(k, buf, n)
 }
+
+func (k *setKernel) vector(buf []byte, n int, b *batch) int { return setVector(k, buf, n, b) }
 
 // windowKernel finds positions whose bytes are each in a class of their own: as a range, where all
 // classes are one (byte+minus ≤ span), else by nibble tables. in has bit i set for the bytes of class
@@ -82,7 +86,9 @@ type windowKernel struct {
 // next returns the first of n positions of buf that passes, or -1; buf holds n+width-1 bytes.
 func (k *windowKernel) next(buf []byte, n int) int {
 	if accelerated && n >= lane {
-		return windowVector(k, buf, n)
+		return windowVector(k, buf, n, nil)
 	}
 	return windowPure(k, buf, n)
 }
+
+func (k *windowKernel) vector(buf []byte, n int, b *batch) int { return windowVector(k, buf, n, b) }

@@ -6,87 +6,101 @@ package simd
 
 // pairAVX2 returns the first position below n (at least 32) where both bytes and the word of the pairKernel at k match,
 // or -1. It reads p[at : at+n] for at1 and at2, and 8 bytes at atWord of each candidate.
+// With a batch at b it takes all of them, and notes their lines (batch.go).
 //
 //go:noescape
-func pairAVX2(k *byte, p *byte, n int) int
+func pairAVX2(k *byte, p *byte, n int, b *byte) int
 
 // pairFoldAVX2 returns the first position below n (at least 32) where both bytes and the word of the pairKernel at k match,
 // or -1. It reads p[at : at+n] for at1 and at2, and 8 bytes at atWord of each candidate.
+// With a batch at b it takes all of them, and notes their lines (batch.go).
 //
 //go:noescape
-func pairFoldAVX2(k *byte, p *byte, n int) int
+func pairFoldAVX2(k *byte, p *byte, n int, b *byte) int
 
 // setLow4AVX2 returns the first position below n (at least 32) that passes the tables and the bitmap of the setKernel at k,
 // or -1. It reads as many bytes from each position as the tables are wide, and 4 from candidates.
+// With a batch at b it takes all of them, and notes their lines (batch.go).
 //
 //go:noescape
-func setLow4AVX2(k *byte, p *byte, n int) int
+func setLow4AVX2(k *byte, p *byte, n int, b *byte) int
 
 // setLow4FatAVX2 returns the first position below n (at least 32) that passes the tables and the bitmap of the setKernel at k,
 // or -1. It reads as many bytes from each position as the tables are wide, and 4 from candidates.
+// With a batch at b it takes all of them, and notes their lines (batch.go).
 //
 //go:noescape
-func setLow4FatAVX2(k *byte, p *byte, n int) int
+func setLow4FatAVX2(k *byte, p *byte, n int, b *byte) int
 
 // setLow6AVX2 returns the first position below n (at least 32) that passes the tables and the bitmap of the setKernel at k,
 // or -1. It reads as many bytes from each position as the tables are wide, and 4 from candidates.
+// With a batch at b it takes all of them, and notes their lines (batch.go).
 //
 //go:noescape
-func setLow6AVX2(k *byte, p *byte, n int) int
+func setLow6AVX2(k *byte, p *byte, n int, b *byte) int
 
 // setLow6FatAVX2 returns the first position below n (at least 32) that passes the tables and the bitmap of the setKernel at k,
 // or -1. It reads as many bytes from each position as the tables are wide, and 4 from candidates.
+// With a batch at b it takes all of them, and notes their lines (batch.go).
 //
 //go:noescape
-func setLow6FatAVX2(k *byte, p *byte, n int) int
+func setLow6FatAVX2(k *byte, p *byte, n int, b *byte) int
 
 // setFull3AVX2 returns the first position below n (at least 32) that passes the tables and the bitmap of the setKernel at k,
 // or -1. It reads as many bytes from each position as the tables are wide, and 4 from candidates.
+// With a batch at b it takes all of them, and notes their lines (batch.go).
 //
 //go:noescape
-func setFull3AVX2(k *byte, p *byte, n int) int
+func setFull3AVX2(k *byte, p *byte, n int, b *byte) int
 
 // setFull3FatAVX2 returns the first position below n (at least 32) that passes the tables and the bitmap of the setKernel at k,
 // or -1. It reads as many bytes from each position as the tables are wide, and 4 from candidates.
+// With a batch at b it takes all of them, and notes their lines (batch.go).
 //
 //go:noescape
-func setFull3FatAVX2(k *byte, p *byte, n int) int
+func setFull3FatAVX2(k *byte, p *byte, n int, b *byte) int
 
 // windowRange2AVX2 returns the first position below n (at least 32) whose 2 bytes are in the classes of the windowKernel at k,
 // or -1. It reads p[:n+1].
+// With a batch at b it takes all of them, and notes their lines (batch.go).
 //
 //go:noescape
-func windowRange2AVX2(k *byte, p *byte, n int) int
+func windowRange2AVX2(k *byte, p *byte, n int, b *byte) int
 
 // windowNibble2AVX2 returns the first position below n (at least 32) whose 2 bytes are in the classes of the windowKernel at k,
 // or -1. It reads p[:n+1].
+// With a batch at b it takes all of them, and notes their lines (batch.go).
 //
 //go:noescape
-func windowNibble2AVX2(k *byte, p *byte, n int) int
+func windowNibble2AVX2(k *byte, p *byte, n int, b *byte) int
 
 // windowRange3AVX2 returns the first position below n (at least 32) whose 3 bytes are in the classes of the windowKernel at k,
 // or -1. It reads p[:n+2].
+// With a batch at b it takes all of them, and notes their lines (batch.go).
 //
 //go:noescape
-func windowRange3AVX2(k *byte, p *byte, n int) int
+func windowRange3AVX2(k *byte, p *byte, n int, b *byte) int
 
 // windowNibble3AVX2 returns the first position below n (at least 32) whose 3 bytes are in the classes of the windowKernel at k,
 // or -1. It reads p[:n+2].
+// With a batch at b it takes all of them, and notes their lines (batch.go).
 //
 //go:noescape
-func windowNibble3AVX2(k *byte, p *byte, n int) int
+func windowNibble3AVX2(k *byte, p *byte, n int, b *byte) int
 
 // windowRange4AVX2 returns the first position below n (at least 32) whose 4 bytes are in the classes of the windowKernel at k,
 // or -1. It reads p[:n+3].
+// With a batch at b it takes all of them, and notes their lines (batch.go).
 //
 //go:noescape
-func windowRange4AVX2(k *byte, p *byte, n int) int
+func windowRange4AVX2(k *byte, p *byte, n int, b *byte) int
 
 // windowNibble4AVX2 returns the first position below n (at least 32) whose 4 bytes are in the classes of the windowKernel at k,
 // or -1. It reads p[:n+3].
+// With a batch at b it takes all of them, and notes their lines (batch.go).
 //
 //go:noescape
-func windowNibble4AVX2(k *byte, p *byte, n int) int
+func windowNibble4AVX2(k *byte, p *byte, n int, b *byte) int
 
 // index2AVX2 returns the first of n bytes (at least 32) that is one of the 2 given, or -1.
 //

@@ -4,196 +4,360 @@
 
 #include "textflag.h"
 
-// func pairAVX2(k *byte, p *byte, n int) int
-// Requires: AVX, AVX2, BMI
-TEXT ·pairAVX2(SB), NOSPLIT, $0-32
+// func pairAVX2(k *byte, p *byte, n int, b *byte) int
+// Requires: AVX, AVX2, BMI, CMOV
+TEXT ·pairAVX2(SB), NOSPLIT, $0-40
 	MOVQ         k+0(FP), AX
 	MOVQ         p+8(FP), CX
 	MOVQ         n+16(FP), DX
-	MOVQ         CX, BX
-	ADDQ         (AX), BX
+	MOVQ         b+24(FP), BX
 	MOVQ         CX, SI
-	ADDQ         8(AX), SI
+	ADDQ         (AX), SI
+	MOVQ         CX, DI
+	ADDQ         8(AX), DI
 	VPBROADCASTB 48(AX), Y0
 	VPBROADCASTB 49(AX), Y1
-	MOVQ         16(AX), DI
-	MOVQ         CX, R8
+	MOVQ         16(AX), R8
+	MOVQ         CX, R9
 	LEAQ         (CX)(DX*1), DX
 
 wide:
-	MOVQ      DX, R9
-	SUBQ      CX, R9
-	CMPQ      R9, $0x80
+	MOVQ      DX, R10
+	SUBQ      CX, R10
+	CMPQ      R10, $0x80
 	JLT       narrow
-	VPCMPEQB  (BX), Y0, Y2
-	VPCMPEQB  (SI), Y1, Y3
+	VPCMPEQB  (SI), Y0, Y2
+	VPCMPEQB  (DI), Y1, Y3
 	VPAND     Y2, Y3, Y2
-	VPCMPEQB  32(BX), Y0, Y3
-	VPCMPEQB  32(SI), Y1, Y4
+	VPCMPEQB  32(SI), Y0, Y3
+	VPCMPEQB  32(DI), Y1, Y4
 	VPAND     Y3, Y4, Y3
-	VPCMPEQB  64(BX), Y0, Y4
-	VPCMPEQB  64(SI), Y1, Y5
+	VPCMPEQB  64(SI), Y0, Y4
+	VPCMPEQB  64(DI), Y1, Y5
 	VPAND     Y4, Y5, Y4
-	VPCMPEQB  96(BX), Y0, Y5
-	VPCMPEQB  96(SI), Y1, Y6
+	VPCMPEQB  96(SI), Y0, Y5
+	VPCMPEQB  96(DI), Y1, Y6
 	VPAND     Y5, Y6, Y5
 	VPOR      Y2, Y3, Y6
 	VPOR      Y4, Y6, Y6
 	VPOR      Y5, Y6, Y6
 	VPTEST    Y6, Y6
 	JE        wide_next
-	VPMOVMSKB Y2, R9
-	VPMOVMSKB Y3, R10
-	SHLQ      $0x20, R10
-	ORQ       R10, R9
-	TESTQ     R9, R9
+	VPMOVMSKB Y2, R10
+	VPMOVMSKB Y3, R11
+	SHLQ      $0x20, R11
+	ORQ       R11, R10
+	TESTQ     R10, R10
 	JE        wide0_done
 
 wide0_try:
-	TZCNTQ R9, R10
-	LEAQ   (CX)(R10*1), R10
-	MOVQ   (R10)(DI*1), R11
-	ORQ    24(AX), R11
-	XORQ   40(AX), R11
-	TESTQ  R11, 32(AX)
+	TZCNTQ R10, R11
+	LEAQ   (CX)(R11*1), R11
+	MOVQ   (R11)(R8*1), R12
+	ORQ    24(AX), R12
+	XORQ   40(AX), R12
+	TESTQ  R12, 32(AX)
 	JNE    wide0_no
-	SUBQ   R8, R10
-	VZEROUPPER
-	MOVQ   R10, ret+24(FP)
-	RET
+	MOVQ   R11, R10
+	JMP    hit
 
 wide0_no:
-	LEAQ -1(R9), R10
-	ANDQ R10, R9
+	LEAQ -1(R10), R11
+	ANDQ R11, R10
 	JNE  wide0_try
 
 wide0_done:
-	VPMOVMSKB Y4, R9
-	VPMOVMSKB Y5, R10
-	SHLQ      $0x20, R10
-	ORQ       R10, R9
-	TESTQ     R9, R9
+	VPMOVMSKB Y4, R10
+	VPMOVMSKB Y5, R11
+	SHLQ      $0x20, R11
+	ORQ       R11, R10
+	TESTQ     R10, R10
 	JE        wide2_done
 
 wide2_try:
-	TZCNTQ R9, R10
-	LEAQ   64(CX)(R10*1), R10
-	MOVQ   (R10)(DI*1), R11
-	ORQ    24(AX), R11
-	XORQ   40(AX), R11
-	TESTQ  R11, 32(AX)
+	TZCNTQ R10, R11
+	LEAQ   64(CX)(R11*1), R11
+	MOVQ   (R11)(R8*1), R12
+	ORQ    24(AX), R12
+	XORQ   40(AX), R12
+	TESTQ  R12, 32(AX)
 	JNE    wide2_no
-	SUBQ   R8, R10
-	VZEROUPPER
-	MOVQ   R10, ret+24(FP)
-	RET
+	MOVQ   R11, R10
+	JMP    hit
 
 wide2_no:
-	LEAQ -1(R9), R10
-	ANDQ R10, R9
+	LEAQ -1(R10), R11
+	ANDQ R11, R10
 	JNE  wide2_try
 
 wide2_done:
 wide_next:
 	ADDQ $0x80, CX
-	ADDQ $0x80, BX
 	ADDQ $0x80, SI
+	ADDQ $0x80, DI
 	JMP  wide
 
 narrow:
-	MOVQ DX, R9
-	SUBQ CX, R9
-	CMPQ R9, $0x20
+	MOVQ DX, R10
+	SUBQ CX, R10
+	CMPQ R10, $0x20
 	JLT  tail
 
 last:
-	VPCMPEQB  (BX), Y0, Y2
-	VPCMPEQB  (SI), Y1, Y3
+	VPCMPEQB  (SI), Y0, Y2
+	VPCMPEQB  (DI), Y1, Y3
 	VPAND     Y2, Y3, Y2
-	VPMOVMSKB Y2, R9
-	TESTQ     R9, R9
+	VPMOVMSKB Y2, R10
+	TESTQ     R10, R10
 	JE        narrow_done
 
 narrow_try:
-	TZCNTQ R9, R10
-	LEAQ   (CX)(R10*1), R10
-	MOVQ   (R10)(DI*1), R11
-	ORQ    24(AX), R11
-	XORQ   40(AX), R11
-	TESTQ  R11, 32(AX)
+	TZCNTQ R10, R11
+	LEAQ   (CX)(R11*1), R11
+	MOVQ   (R11)(R8*1), R12
+	ORQ    24(AX), R12
+	XORQ   40(AX), R12
+	TESTQ  R12, 32(AX)
 	JNE    narrow_no
-	SUBQ   R8, R10
-	VZEROUPPER
-	MOVQ   R10, ret+24(FP)
-	RET
+	MOVQ   R11, R10
+	JMP    hit
 
 narrow_no:
-	LEAQ -1(R9), R10
-	ANDQ R10, R9
+	LEAQ -1(R10), R11
+	ANDQ R11, R10
 	JNE  narrow_try
 
 narrow_done:
 	ADDQ $0x20, CX
-	ADDQ $0x20, BX
 	ADDQ $0x20, SI
+	ADDQ $0x20, DI
 	JMP  narrow
 
 tail:
-	TESTQ R9, R9
+	TESTQ R10, R10
 	JE    none
-	SUBQ  $0x20, R9
-	ADDQ  R9, CX
-	ADDQ  R9, BX
-	ADDQ  R9, SI
+	TESTQ BX, BX
+	JNE   out
+	SUBQ  $0x20, R10
+	ADDQ  R10, CX
+	ADDQ  R10, SI
+	ADDQ  R10, DI
 	JMP   last
 
-none:
+hit:
+	TESTQ BX, BX
+	JNE   line
+	SUBQ  R9, R10
 	VZEROUPPER
-	MOVQ $-1, AX
-	MOVQ AX, ret+24(FP)
+	MOVQ  R10, ret+32(FP)
 	RET
 
-// func pairFoldAVX2(k *byte, p *byte, n int) int
-// Requires: AVX, AVX2, BMI
-TEXT ·pairFoldAVX2(SB), NOSPLIT, $0-32
+line:
+	VPBROADCASTB 48(BX), Y2
+	MOVQ         16(BX), R14
+	ADDQ         24(BX), R14
+	MOVQ         R14, 40(BX)
+	MOVQ         R10, R12
+	CMPQ         (BX), $0x00
+	JEQ          forward
+
+back_wide:
+	SUBQ      $0x80, R12
+	CMPQ      R12, 16(BX)
+	JCS       back_narrow
+	VPCMPEQB  (R12), Y2, Y3
+	VPMOVMSKB Y3, R11
+	VPCMPEQB  32(R12), Y2, Y3
+	VPMOVMSKB Y3, R15
+	SHLQ      $0x20, R15
+	ORQ       R15, R11
+	VPCMPEQB  64(R12), Y2, Y3
+	VPMOVMSKB Y3, R14
+	VPCMPEQB  96(R12), Y2, Y3
+	VPMOVMSKB Y3, R15
+	SHLQ      $0x20, R15
+	ORQ       R15, R14
+	MOVQ      $-1, R15
+	BSRQ      R11, R11
+	CMOVQEQ   R15, R11
+	BSRQ      R14, R14
+	LEAQ      64(R14), R14
+	CMOVQNE   R14, R11
+	TESTQ     R11, R11
+	JLT       back_wide
+	LEAQ      1(R12)(R11*1), R12
+	JMP       forward
+
+back_narrow:
+	ADDQ $0x80, R12
+
+back:
+	SUBQ      $0x20, R12
+	CMPQ      R12, 16(BX)
+	JCS       near_base
+	VPCMPEQB  (R12), Y2, Y3
+	VPMOVMSKB Y3, R11
+	TESTL     R11, R11
+	JE        back
+	BSRL      R11, R11
+	LEAQ      1(R12)(R11*1), R12
+	JMP       forward
+
+near_base:
+	ADDQ    $0x20, R12
+	MOVBLZX 48(BX), R11
+
+back_byte:
+	CMPQ R12, 16(BX)
+	JEQ  forward
+	CMPB R11, -1(R12)
+	JEQ  forward
+	DECQ R12
+	JMP  back_byte
+
+forward:
+	MOVQ R10, R13
+
+forward_wide:
+	LEAQ      128(R13), R14
+	CMPQ      R14, 40(BX)
+	JHI       forward_lane
+	VPCMPEQB  (R13), Y2, Y3
+	VPMOVMSKB Y3, R11
+	VPCMPEQB  32(R13), Y2, Y3
+	VPMOVMSKB Y3, R15
+	SHLQ      $0x20, R15
+	ORQ       R15, R11
+	VPCMPEQB  64(R13), Y2, Y3
+	VPMOVMSKB Y3, R14
+	VPCMPEQB  96(R13), Y2, Y3
+	VPMOVMSKB Y3, R15
+	SHLQ      $0x20, R15
+	ORQ       R15, R14
+	TZCNTQ    R11, R15
+	TZCNTQ    R14, R14
+	LEAQ      64(R14), R14
+	TESTQ     R11, R11
+	CMOVQEQ   R14, R15
+	ADDQ      R15, R13
+	CMPQ      R15, $+128
+	JEQ       forward_wide
+	JMP       enter
+
+forward_lane:
+	LEAQ      32(R13), R14
+	CMPQ      R14, 40(BX)
+	JHI       near_end
+	VPCMPEQB  (R13), Y2, Y3
+	VPMOVMSKB Y3, R11
+	TESTL     R11, R11
+	JNE       ended
+	MOVQ      R14, R13
+	JMP       forward_lane
+
+ended:
+	TZCNTL R11, R11
+	ADDQ   R11, R13
+	JMP    enter
+
+near_end:
+	MOVBLZX 48(BX), R11
+
+forward_byte:
+	CMPQ R13, 40(BX)
+	JEQ  enter
+	CMPB R11, (R13)
+	JEQ  enter
+	INCQ R13
+	JMP  forward_byte
+
+enter:
+	CMPQ (BX), $0x00
+	JEQ  entered
+	MOVQ 32(BX), R11
+	LEAQ (R11)(R11*2), R11
+	SHLQ $0x03, R11
+	ADDQ (BX), R11
+	MOVQ 16(BX), R14
+	SUBQ R14, R12
+	MOVQ R12, (R11)
+	SUBQ R14, R10
+	MOVQ R10, 16(R11)
+	MOVQ R13, R12
+	SUBQ R14, R12
+	MOVQ R12, 8(R11)
+
+entered:
+	INCQ R13
+	SUBQ CX, R13
+	ADDQ R13, CX
+	ADDQ R13, SI
+	ADDQ R13, DI
+	MOVQ 32(BX), R11
+	INCQ R11
+	MOVQ R11, 32(BX)
+	CMPQ R11, 8(BX)
+	JEQ  out
+	CMPQ CX, DX
+	JCS  wide
+
+out:
+	VZEROUPPER
+	MOVQ CX, R14
+	SUBQ R9, R14
+	MOVQ R14, ret+32(FP)
+	RET
+
+none:
+	TESTQ BX, BX
+	JNE   out
+	VZEROUPPER
+	MOVQ  $-1, AX
+	MOVQ  AX, ret+32(FP)
+	RET
+
+// func pairFoldAVX2(k *byte, p *byte, n int, b *byte) int
+// Requires: AVX, AVX2, BMI, CMOV
+TEXT ·pairFoldAVX2(SB), NOSPLIT, $0-40
 	MOVQ         k+0(FP), AX
 	MOVQ         p+8(FP), CX
 	MOVQ         n+16(FP), DX
-	MOVQ         CX, BX
-	ADDQ         (AX), BX
+	MOVQ         b+24(FP), BX
 	MOVQ         CX, SI
-	ADDQ         8(AX), SI
+	ADDQ         (AX), SI
+	MOVQ         CX, DI
+	ADDQ         8(AX), DI
 	VPBROADCASTB 48(AX), Y0
 	VPBROADCASTB 49(AX), Y1
 	VPBROADCASTB 50(AX), Y2
 	VPBROADCASTB 51(AX), Y3
-	MOVQ         16(AX), DI
-	MOVQ         CX, R8
+	MOVQ         16(AX), R8
+	MOVQ         CX, R9
 	LEAQ         (CX)(DX*1), DX
 
 wide:
-	MOVQ      DX, R9
-	SUBQ      CX, R9
-	CMPQ      R9, $0x80
+	MOVQ      DX, R10
+	SUBQ      CX, R10
+	CMPQ      R10, $0x80
 	JLT       narrow
-	VPOR      (BX), Y2, Y4
+	VPOR      (SI), Y2, Y4
 	VPCMPEQB  Y0, Y4, Y4
-	VPOR      (SI), Y3, Y5
+	VPOR      (DI), Y3, Y5
 	VPCMPEQB  Y1, Y5, Y5
 	VPAND     Y4, Y5, Y4
-	VPOR      32(BX), Y2, Y5
+	VPOR      32(SI), Y2, Y5
 	VPCMPEQB  Y0, Y5, Y5
-	VPOR      32(SI), Y3, Y6
+	VPOR      32(DI), Y3, Y6
 	VPCMPEQB  Y1, Y6, Y6
 	VPAND     Y5, Y6, Y5
-	VPOR      64(BX), Y2, Y6
+	VPOR      64(SI), Y2, Y6
 	VPCMPEQB  Y0, Y6, Y6
-	VPOR      64(SI), Y3, Y7
+	VPOR      64(DI), Y3, Y7
 	VPCMPEQB  Y1, Y7, Y7
 	VPAND     Y6, Y7, Y6
-	VPOR      96(BX), Y2, Y7
+	VPOR      96(SI), Y2, Y7
 	VPCMPEQB  Y0, Y7, Y7
-	VPOR      96(SI), Y3, Y8
+	VPOR      96(DI), Y3, Y8
 	VPCMPEQB  Y1, Y8, Y8
 	VPAND     Y7, Y8, Y7
 	VPOR      Y4, Y5, Y8
@@ -201,136 +365,299 @@ wide:
 	VPOR      Y7, Y8, Y8
 	VPTEST    Y8, Y8
 	JE        wide_next
-	VPMOVMSKB Y4, R9
-	VPMOVMSKB Y5, R10
-	SHLQ      $0x20, R10
-	ORQ       R10, R9
-	TESTQ     R9, R9
+	VPMOVMSKB Y4, R10
+	VPMOVMSKB Y5, R11
+	SHLQ      $0x20, R11
+	ORQ       R11, R10
+	TESTQ     R10, R10
 	JE        wide0_done
 
 wide0_try:
-	TZCNTQ R9, R10
-	LEAQ   (CX)(R10*1), R10
-	MOVQ   (R10)(DI*1), R11
-	ORQ    24(AX), R11
-	XORQ   40(AX), R11
-	TESTQ  R11, 32(AX)
+	TZCNTQ R10, R11
+	LEAQ   (CX)(R11*1), R11
+	MOVQ   (R11)(R8*1), R12
+	ORQ    24(AX), R12
+	XORQ   40(AX), R12
+	TESTQ  R12, 32(AX)
 	JNE    wide0_no
-	SUBQ   R8, R10
-	VZEROUPPER
-	MOVQ   R10, ret+24(FP)
-	RET
+	MOVQ   R11, R10
+	JMP    hit
 
 wide0_no:
-	LEAQ -1(R9), R10
-	ANDQ R10, R9
+	LEAQ -1(R10), R11
+	ANDQ R11, R10
 	JNE  wide0_try
 
 wide0_done:
-	VPMOVMSKB Y6, R9
-	VPMOVMSKB Y7, R10
-	SHLQ      $0x20, R10
-	ORQ       R10, R9
-	TESTQ     R9, R9
+	VPMOVMSKB Y6, R10
+	VPMOVMSKB Y7, R11
+	SHLQ      $0x20, R11
+	ORQ       R11, R10
+	TESTQ     R10, R10
 	JE        wide2_done
 
 wide2_try:
-	TZCNTQ R9, R10
-	LEAQ   64(CX)(R10*1), R10
-	MOVQ   (R10)(DI*1), R11
-	ORQ    24(AX), R11
-	XORQ   40(AX), R11
-	TESTQ  R11, 32(AX)
+	TZCNTQ R10, R11
+	LEAQ   64(CX)(R11*1), R11
+	MOVQ   (R11)(R8*1), R12
+	ORQ    24(AX), R12
+	XORQ   40(AX), R12
+	TESTQ  R12, 32(AX)
 	JNE    wide2_no
-	SUBQ   R8, R10
-	VZEROUPPER
-	MOVQ   R10, ret+24(FP)
-	RET
+	MOVQ   R11, R10
+	JMP    hit
 
 wide2_no:
-	LEAQ -1(R9), R10
-	ANDQ R10, R9
+	LEAQ -1(R10), R11
+	ANDQ R11, R10
 	JNE  wide2_try
 
 wide2_done:
 wide_next:
 	ADDQ $0x80, CX
-	ADDQ $0x80, BX
 	ADDQ $0x80, SI
+	ADDQ $0x80, DI
 	JMP  wide
 
 narrow:
-	MOVQ DX, R9
-	SUBQ CX, R9
-	CMPQ R9, $0x20
+	MOVQ DX, R10
+	SUBQ CX, R10
+	CMPQ R10, $0x20
 	JLT  tail
 
 last:
-	VPOR      (BX), Y2, Y4
+	VPOR      (SI), Y2, Y4
 	VPCMPEQB  Y0, Y4, Y4
-	VPOR      (SI), Y3, Y5
+	VPOR      (DI), Y3, Y5
 	VPCMPEQB  Y1, Y5, Y5
 	VPAND     Y4, Y5, Y4
-	VPMOVMSKB Y4, R9
-	TESTQ     R9, R9
+	VPMOVMSKB Y4, R10
+	TESTQ     R10, R10
 	JE        narrow_done
 
 narrow_try:
-	TZCNTQ R9, R10
-	LEAQ   (CX)(R10*1), R10
-	MOVQ   (R10)(DI*1), R11
-	ORQ    24(AX), R11
-	XORQ   40(AX), R11
-	TESTQ  R11, 32(AX)
+	TZCNTQ R10, R11
+	LEAQ   (CX)(R11*1), R11
+	MOVQ   (R11)(R8*1), R12
+	ORQ    24(AX), R12
+	XORQ   40(AX), R12
+	TESTQ  R12, 32(AX)
 	JNE    narrow_no
-	SUBQ   R8, R10
-	VZEROUPPER
-	MOVQ   R10, ret+24(FP)
-	RET
+	MOVQ   R11, R10
+	JMP    hit
 
 narrow_no:
-	LEAQ -1(R9), R10
-	ANDQ R10, R9
+	LEAQ -1(R10), R11
+	ANDQ R11, R10
 	JNE  narrow_try
 
 narrow_done:
 	ADDQ $0x20, CX
-	ADDQ $0x20, BX
 	ADDQ $0x20, SI
+	ADDQ $0x20, DI
 	JMP  narrow
 
 tail:
-	TESTQ R9, R9
+	TESTQ R10, R10
 	JE    none
-	SUBQ  $0x20, R9
-	ADDQ  R9, CX
-	ADDQ  R9, BX
-	ADDQ  R9, SI
+	TESTQ BX, BX
+	JNE   out
+	SUBQ  $0x20, R10
+	ADDQ  R10, CX
+	ADDQ  R10, SI
+	ADDQ  R10, DI
 	JMP   last
 
-none:
+hit:
+	TESTQ BX, BX
+	JNE   line
+	SUBQ  R9, R10
 	VZEROUPPER
-	MOVQ $-1, AX
-	MOVQ AX, ret+24(FP)
+	MOVQ  R10, ret+32(FP)
 	RET
 
-// func setLow4AVX2(k *byte, p *byte, n int) int
-// Requires: AVX, AVX2, BMI
-TEXT ·setLow4AVX2(SB), NOSPLIT, $0-32
+line:
+	VPBROADCASTB 48(BX), Y4
+	MOVQ         16(BX), R14
+	ADDQ         24(BX), R14
+	MOVQ         R14, 40(BX)
+	MOVQ         R10, R12
+	CMPQ         (BX), $0x00
+	JEQ          forward
+
+back_wide:
+	SUBQ      $0x80, R12
+	CMPQ      R12, 16(BX)
+	JCS       back_narrow
+	VPCMPEQB  (R12), Y4, Y5
+	VPMOVMSKB Y5, R11
+	VPCMPEQB  32(R12), Y4, Y5
+	VPMOVMSKB Y5, R15
+	SHLQ      $0x20, R15
+	ORQ       R15, R11
+	VPCMPEQB  64(R12), Y4, Y5
+	VPMOVMSKB Y5, R14
+	VPCMPEQB  96(R12), Y4, Y5
+	VPMOVMSKB Y5, R15
+	SHLQ      $0x20, R15
+	ORQ       R15, R14
+	MOVQ      $-1, R15
+	BSRQ      R11, R11
+	CMOVQEQ   R15, R11
+	BSRQ      R14, R14
+	LEAQ      64(R14), R14
+	CMOVQNE   R14, R11
+	TESTQ     R11, R11
+	JLT       back_wide
+	LEAQ      1(R12)(R11*1), R12
+	JMP       forward
+
+back_narrow:
+	ADDQ $0x80, R12
+
+back:
+	SUBQ      $0x20, R12
+	CMPQ      R12, 16(BX)
+	JCS       near_base
+	VPCMPEQB  (R12), Y4, Y5
+	VPMOVMSKB Y5, R11
+	TESTL     R11, R11
+	JE        back
+	BSRL      R11, R11
+	LEAQ      1(R12)(R11*1), R12
+	JMP       forward
+
+near_base:
+	ADDQ    $0x20, R12
+	MOVBLZX 48(BX), R11
+
+back_byte:
+	CMPQ R12, 16(BX)
+	JEQ  forward
+	CMPB R11, -1(R12)
+	JEQ  forward
+	DECQ R12
+	JMP  back_byte
+
+forward:
+	MOVQ R10, R13
+
+forward_wide:
+	LEAQ      128(R13), R14
+	CMPQ      R14, 40(BX)
+	JHI       forward_lane
+	VPCMPEQB  (R13), Y4, Y5
+	VPMOVMSKB Y5, R11
+	VPCMPEQB  32(R13), Y4, Y5
+	VPMOVMSKB Y5, R15
+	SHLQ      $0x20, R15
+	ORQ       R15, R11
+	VPCMPEQB  64(R13), Y4, Y5
+	VPMOVMSKB Y5, R14
+	VPCMPEQB  96(R13), Y4, Y5
+	VPMOVMSKB Y5, R15
+	SHLQ      $0x20, R15
+	ORQ       R15, R14
+	TZCNTQ    R11, R15
+	TZCNTQ    R14, R14
+	LEAQ      64(R14), R14
+	TESTQ     R11, R11
+	CMOVQEQ   R14, R15
+	ADDQ      R15, R13
+	CMPQ      R15, $+128
+	JEQ       forward_wide
+	JMP       enter
+
+forward_lane:
+	LEAQ      32(R13), R14
+	CMPQ      R14, 40(BX)
+	JHI       near_end
+	VPCMPEQB  (R13), Y4, Y5
+	VPMOVMSKB Y5, R11
+	TESTL     R11, R11
+	JNE       ended
+	MOVQ      R14, R13
+	JMP       forward_lane
+
+ended:
+	TZCNTL R11, R11
+	ADDQ   R11, R13
+	JMP    enter
+
+near_end:
+	MOVBLZX 48(BX), R11
+
+forward_byte:
+	CMPQ R13, 40(BX)
+	JEQ  enter
+	CMPB R11, (R13)
+	JEQ  enter
+	INCQ R13
+	JMP  forward_byte
+
+enter:
+	CMPQ (BX), $0x00
+	JEQ  entered
+	MOVQ 32(BX), R11
+	LEAQ (R11)(R11*2), R11
+	SHLQ $0x03, R11
+	ADDQ (BX), R11
+	MOVQ 16(BX), R14
+	SUBQ R14, R12
+	MOVQ R12, (R11)
+	SUBQ R14, R10
+	MOVQ R10, 16(R11)
+	MOVQ R13, R12
+	SUBQ R14, R12
+	MOVQ R12, 8(R11)
+
+entered:
+	INCQ R13
+	SUBQ CX, R13
+	ADDQ R13, CX
+	ADDQ R13, SI
+	ADDQ R13, DI
+	MOVQ 32(BX), R11
+	INCQ R11
+	MOVQ R11, 32(BX)
+	CMPQ R11, 8(BX)
+	JEQ  out
+	CMPQ CX, DX
+	JCS  wide
+
+out:
+	VZEROUPPER
+	MOVQ CX, R14
+	SUBQ R9, R14
+	MOVQ R14, ret+32(FP)
+	RET
+
+none:
+	TESTQ BX, BX
+	JNE   out
+	VZEROUPPER
+	MOVQ  $-1, AX
+	MOVQ  AX, ret+32(FP)
+	RET
+
+// func setLow4AVX2(k *byte, p *byte, n int, b *byte) int
+// Requires: AVX, AVX2, BMI, CMOV
+TEXT ·setLow4AVX2(SB), NOSPLIT, $0-40
 	MOVQ    k+0(FP), AX
 	MOVQ    p+8(FP), CX
 	MOVQ    n+16(FP), DX
+	MOVQ    b+24(FP), BX
 	VMOVDQU (AX), Y0
 	VMOVDQU 64(AX), Y1
 	VMOVDQU 128(AX), Y2
 	VMOVDQU 192(AX), Y3
-	MOVQ    CX, BX
+	MOVQ    CX, SI
 	LEAQ    (CX)(DX*1), DX
 
 wide:
-	MOVQ      DX, SI
-	SUBQ      CX, SI
-	CMPQ      SI, $0x80
+	MOVQ      DX, DI
+	SUBQ      CX, DI
+	CMPQ      DI, $0x80
 	JLT       narrow
 	VPSHUFB   (CX), Y0, Y4
 	VPSHUFB   1(CX), Y1, Y5
@@ -367,75 +694,71 @@ wide:
 	JE        wide_next
 	VPXOR     Y8, Y8, Y8
 	VPCMPEQB  Y8, Y4, Y8
-	VPMOVMSKB Y8, SI
-	NOTL      SI
+	VPMOVMSKB Y8, DI
+	NOTL      DI
 	VPXOR     Y4, Y4, Y4
 	VPCMPEQB  Y4, Y5, Y4
-	VPMOVMSKB Y4, DI
-	NOTL      DI
-	SHLQ      $0x20, DI
-	ORQ       DI, SI
-	TESTQ     SI, SI
+	VPMOVMSKB Y4, R8
+	NOTL      R8
+	SHLQ      $0x20, R8
+	ORQ       R8, DI
+	TESTQ     DI, DI
 	JE        wide0_done
 
 wide0_try:
-	TZCNTQ SI, DI
-	LEAQ   (CX)(DI*1), DI
-	MOVL   (DI), R8
-	ORL    768(AX), R8
-	ANDL   772(AX), R8
-	IMUL3L $0x9e3779b1, R8, R8
-	SHRL   $0x11, R8
-	MOVL   R8, R9
-	SHRL   $0x05, R9
-	MOVL   776(AX)(R9*4), R9
-	BTL    R8, R9
+	TZCNTQ DI, R8
+	LEAQ   (CX)(R8*1), R8
+	MOVL   (R8), R9
+	ORL    768(AX), R9
+	ANDL   772(AX), R9
+	IMUL3L $0x9e3779b1, R9, R9
+	SHRL   $0x11, R9
+	MOVL   R9, R10
+	SHRL   $0x05, R10
+	MOVL   776(AX)(R10*4), R10
+	BTL    R9, R10
 	JCC    wide0_no
-	SUBQ   BX, DI
-	VZEROUPPER
-	MOVQ   DI, ret+24(FP)
-	RET
+	MOVQ   R8, DI
+	JMP    hit
 
 wide0_no:
-	LEAQ -1(SI), DI
-	ANDQ DI, SI
+	LEAQ -1(DI), R8
+	ANDQ R8, DI
 	JNE  wide0_try
 
 wide0_done:
 	VPXOR     Y4, Y4, Y4
 	VPCMPEQB  Y4, Y6, Y4
-	VPMOVMSKB Y4, SI
-	NOTL      SI
-	VPXOR     Y4, Y4, Y4
-	VPCMPEQB  Y4, Y7, Y4
 	VPMOVMSKB Y4, DI
 	NOTL      DI
-	SHLQ      $0x20, DI
-	ORQ       DI, SI
-	TESTQ     SI, SI
+	VPXOR     Y4, Y4, Y4
+	VPCMPEQB  Y4, Y7, Y4
+	VPMOVMSKB Y4, R8
+	NOTL      R8
+	SHLQ      $0x20, R8
+	ORQ       R8, DI
+	TESTQ     DI, DI
 	JE        wide2_done
 
 wide2_try:
-	TZCNTQ SI, DI
-	LEAQ   64(CX)(DI*1), DI
-	MOVL   (DI), R8
-	ORL    768(AX), R8
-	ANDL   772(AX), R8
-	IMUL3L $0x9e3779b1, R8, R8
-	SHRL   $0x11, R8
-	MOVL   R8, R9
-	SHRL   $0x05, R9
-	MOVL   776(AX)(R9*4), R9
-	BTL    R8, R9
+	TZCNTQ DI, R8
+	LEAQ   64(CX)(R8*1), R8
+	MOVL   (R8), R9
+	ORL    768(AX), R9
+	ANDL   772(AX), R9
+	IMUL3L $0x9e3779b1, R9, R9
+	SHRL   $0x11, R9
+	MOVL   R9, R10
+	SHRL   $0x05, R10
+	MOVL   776(AX)(R10*4), R10
+	BTL    R9, R10
 	JCC    wide2_no
-	SUBQ   BX, DI
-	VZEROUPPER
-	MOVQ   DI, ret+24(FP)
-	RET
+	MOVQ   R8, DI
+	JMP    hit
 
 wide2_no:
-	LEAQ -1(SI), DI
-	ANDQ DI, SI
+	LEAQ -1(DI), R8
+	ANDQ R8, DI
 	JNE  wide2_try
 
 wide2_done:
@@ -444,9 +767,9 @@ wide_next:
 	JMP  wide
 
 narrow:
-	MOVQ DX, SI
-	SUBQ CX, SI
-	CMPQ SI, $0x20
+	MOVQ DX, DI
+	SUBQ CX, DI
+	CMPQ DI, $0x20
 	JLT  tail
 
 last:
@@ -459,32 +782,30 @@ last:
 	VPAND     Y5, Y4, Y4
 	VPXOR     Y5, Y5, Y5
 	VPCMPEQB  Y5, Y4, Y5
-	VPMOVMSKB Y5, SI
-	NOTL      SI
-	TESTQ     SI, SI
+	VPMOVMSKB Y5, DI
+	NOTL      DI
+	TESTQ     DI, DI
 	JE        narrow_done
 
 narrow_try:
-	TZCNTQ SI, DI
-	LEAQ   (CX)(DI*1), DI
-	MOVL   (DI), R8
-	ORL    768(AX), R8
-	ANDL   772(AX), R8
-	IMUL3L $0x9e3779b1, R8, R8
-	SHRL   $0x11, R8
-	MOVL   R8, R9
-	SHRL   $0x05, R9
-	MOVL   776(AX)(R9*4), R9
-	BTL    R8, R9
+	TZCNTQ DI, R8
+	LEAQ   (CX)(R8*1), R8
+	MOVL   (R8), R9
+	ORL    768(AX), R9
+	ANDL   772(AX), R9
+	IMUL3L $0x9e3779b1, R9, R9
+	SHRL   $0x11, R9
+	MOVL   R9, R10
+	SHRL   $0x05, R10
+	MOVL   776(AX)(R10*4), R10
+	BTL    R9, R10
 	JCC    narrow_no
-	SUBQ   BX, DI
-	VZEROUPPER
-	MOVQ   DI, ret+24(FP)
-	RET
+	MOVQ   R8, DI
+	JMP    hit
 
 narrow_no:
-	LEAQ -1(SI), DI
-	ANDQ DI, SI
+	LEAQ -1(DI), R8
+	ANDQ R8, DI
 	JNE  narrow_try
 
 narrow_done:
@@ -492,24 +813,191 @@ narrow_done:
 	JMP  narrow
 
 tail:
-	TESTQ SI, SI
+	TESTQ DI, DI
 	JE    none
-	SUBQ  $0x20, SI
-	ADDQ  SI, CX
+	TESTQ BX, BX
+	JNE   out
+	SUBQ  $0x20, DI
+	ADDQ  DI, CX
 	JMP   last
 
-none:
+hit:
+	TESTQ BX, BX
+	JNE   line
+	SUBQ  SI, DI
 	VZEROUPPER
-	MOVQ $-1, AX
-	MOVQ AX, ret+24(FP)
+	MOVQ  DI, ret+32(FP)
 	RET
 
-// func setLow4FatAVX2(k *byte, p *byte, n int) int
-// Requires: AVX, AVX2, BMI
-TEXT ·setLow4FatAVX2(SB), NOSPLIT, $0-32
+line:
+	VPBROADCASTB 48(BX), Y4
+	MOVQ         16(BX), R11
+	ADDQ         24(BX), R11
+	MOVQ         R11, 40(BX)
+	MOVQ         DI, R9
+	CMPQ         (BX), $0x00
+	JEQ          forward
+
+back_wide:
+	SUBQ      $0x80, R9
+	CMPQ      R9, 16(BX)
+	JCS       back_narrow
+	VPCMPEQB  (R9), Y4, Y5
+	VPMOVMSKB Y5, R8
+	VPCMPEQB  32(R9), Y4, Y5
+	VPMOVMSKB Y5, R12
+	SHLQ      $0x20, R12
+	ORQ       R12, R8
+	VPCMPEQB  64(R9), Y4, Y5
+	VPMOVMSKB Y5, R11
+	VPCMPEQB  96(R9), Y4, Y5
+	VPMOVMSKB Y5, R12
+	SHLQ      $0x20, R12
+	ORQ       R12, R11
+	MOVQ      $-1, R12
+	BSRQ      R8, R8
+	CMOVQEQ   R12, R8
+	BSRQ      R11, R11
+	LEAQ      64(R11), R11
+	CMOVQNE   R11, R8
+	TESTQ     R8, R8
+	JLT       back_wide
+	LEAQ      1(R9)(R8*1), R9
+	JMP       forward
+
+back_narrow:
+	ADDQ $0x80, R9
+
+back:
+	SUBQ      $0x20, R9
+	CMPQ      R9, 16(BX)
+	JCS       near_base
+	VPCMPEQB  (R9), Y4, Y5
+	VPMOVMSKB Y5, R8
+	TESTL     R8, R8
+	JE        back
+	BSRL      R8, R8
+	LEAQ      1(R9)(R8*1), R9
+	JMP       forward
+
+near_base:
+	ADDQ    $0x20, R9
+	MOVBLZX 48(BX), R8
+
+back_byte:
+	CMPQ R9, 16(BX)
+	JEQ  forward
+	CMPB R8, -1(R9)
+	JEQ  forward
+	DECQ R9
+	JMP  back_byte
+
+forward:
+	MOVQ DI, R10
+
+forward_wide:
+	LEAQ      128(R10), R11
+	CMPQ      R11, 40(BX)
+	JHI       forward_lane
+	VPCMPEQB  (R10), Y4, Y5
+	VPMOVMSKB Y5, R8
+	VPCMPEQB  32(R10), Y4, Y5
+	VPMOVMSKB Y5, R12
+	SHLQ      $0x20, R12
+	ORQ       R12, R8
+	VPCMPEQB  64(R10), Y4, Y5
+	VPMOVMSKB Y5, R11
+	VPCMPEQB  96(R10), Y4, Y5
+	VPMOVMSKB Y5, R12
+	SHLQ      $0x20, R12
+	ORQ       R12, R11
+	TZCNTQ    R8, R12
+	TZCNTQ    R11, R11
+	LEAQ      64(R11), R11
+	TESTQ     R8, R8
+	CMOVQEQ   R11, R12
+	ADDQ      R12, R10
+	CMPQ      R12, $+128
+	JEQ       forward_wide
+	JMP       enter
+
+forward_lane:
+	LEAQ      32(R10), R11
+	CMPQ      R11, 40(BX)
+	JHI       near_end
+	VPCMPEQB  (R10), Y4, Y5
+	VPMOVMSKB Y5, R8
+	TESTL     R8, R8
+	JNE       ended
+	MOVQ      R11, R10
+	JMP       forward_lane
+
+ended:
+	TZCNTL R8, R8
+	ADDQ   R8, R10
+	JMP    enter
+
+near_end:
+	MOVBLZX 48(BX), R8
+
+forward_byte:
+	CMPQ R10, 40(BX)
+	JEQ  enter
+	CMPB R8, (R10)
+	JEQ  enter
+	INCQ R10
+	JMP  forward_byte
+
+enter:
+	CMPQ (BX), $0x00
+	JEQ  entered
+	MOVQ 32(BX), R8
+	LEAQ (R8)(R8*2), R8
+	SHLQ $0x03, R8
+	ADDQ (BX), R8
+	MOVQ 16(BX), R11
+	SUBQ R11, R9
+	MOVQ R9, (R8)
+	SUBQ R11, DI
+	MOVQ DI, 16(R8)
+	MOVQ R10, R9
+	SUBQ R11, R9
+	MOVQ R9, 8(R8)
+
+entered:
+	INCQ R10
+	SUBQ CX, R10
+	ADDQ R10, CX
+	MOVQ 32(BX), R8
+	INCQ R8
+	MOVQ R8, 32(BX)
+	CMPQ R8, 8(BX)
+	JEQ  out
+	CMPQ CX, DX
+	JCS  wide
+
+out:
+	VZEROUPPER
+	MOVQ CX, R11
+	SUBQ SI, R11
+	MOVQ R11, ret+32(FP)
+	RET
+
+none:
+	TESTQ BX, BX
+	JNE   out
+	VZEROUPPER
+	MOVQ  $-1, AX
+	MOVQ  AX, ret+32(FP)
+	RET
+
+// func setLow4FatAVX2(k *byte, p *byte, n int, b *byte) int
+// Requires: AVX, AVX2, BMI, CMOV
+TEXT ·setLow4FatAVX2(SB), NOSPLIT, $0-40
 	MOVQ    k+0(FP), AX
 	MOVQ    p+8(FP), CX
 	MOVQ    n+16(FP), DX
+	MOVQ    b+24(FP), BX
 	VMOVDQU (AX), Y0
 	VMOVDQU 64(AX), Y1
 	VMOVDQU 128(AX), Y2
@@ -518,13 +1006,13 @@ TEXT ·setLow4FatAVX2(SB), NOSPLIT, $0-32
 	VMOVDQU 448(AX), Y5
 	VMOVDQU 512(AX), Y6
 	VMOVDQU 576(AX), Y7
-	MOVQ    CX, BX
+	MOVQ    CX, SI
 	LEAQ    (CX)(DX*1), DX
 
 wide:
-	MOVQ      DX, SI
-	SUBQ      CX, SI
-	CMPQ      SI, $0x40
+	MOVQ      DX, DI
+	SUBQ      CX, DI
+	CMPQ      DI, $0x40
 	JLT       narrow
 	VMOVDQU   (CX), Y8
 	VPSHUFB   Y8, Y0, Y9
@@ -569,38 +1057,36 @@ wide:
 	JE        wide_next
 	VPXOR     Y8, Y8, Y8
 	VPCMPEQB  Y8, Y9, Y8
-	VPMOVMSKB Y8, SI
-	NOTL      SI
-	VPXOR     Y8, Y8, Y8
-	VPCMPEQB  Y8, Y10, Y8
 	VPMOVMSKB Y8, DI
 	NOTL      DI
-	SHLQ      $0x20, DI
-	ORQ       DI, SI
-	TESTQ     SI, SI
+	VPXOR     Y8, Y8, Y8
+	VPCMPEQB  Y8, Y10, Y8
+	VPMOVMSKB Y8, R8
+	NOTL      R8
+	SHLQ      $0x20, R8
+	ORQ       R8, DI
+	TESTQ     DI, DI
 	JE        wide0_done
 
 wide0_try:
-	TZCNTQ SI, DI
-	LEAQ   (CX)(DI*1), DI
-	MOVL   (DI), R8
-	ORL    768(AX), R8
-	ANDL   772(AX), R8
-	IMUL3L $0x9e3779b1, R8, R8
-	SHRL   $0x11, R8
-	MOVL   R8, R9
-	SHRL   $0x05, R9
-	MOVL   776(AX)(R9*4), R9
-	BTL    R8, R9
+	TZCNTQ DI, R8
+	LEAQ   (CX)(R8*1), R8
+	MOVL   (R8), R9
+	ORL    768(AX), R9
+	ANDL   772(AX), R9
+	IMUL3L $0x9e3779b1, R9, R9
+	SHRL   $0x11, R9
+	MOVL   R9, R10
+	SHRL   $0x05, R10
+	MOVL   776(AX)(R10*4), R10
+	BTL    R9, R10
 	JCC    wide0_no
-	SUBQ   BX, DI
-	VZEROUPPER
-	MOVQ   DI, ret+24(FP)
-	RET
+	MOVQ   R8, DI
+	JMP    hit
 
 wide0_no:
-	LEAQ -1(SI), DI
-	ANDQ DI, SI
+	LEAQ -1(DI), R8
+	ANDQ R8, DI
 	JNE  wide0_try
 
 wide0_done:
@@ -609,9 +1095,9 @@ wide_next:
 	JMP  wide
 
 narrow:
-	MOVQ DX, SI
-	SUBQ CX, SI
-	CMPQ SI, $0x20
+	MOVQ DX, DI
+	SUBQ CX, DI
+	CMPQ DI, $0x20
 	JLT  tail
 
 last:
@@ -636,32 +1122,30 @@ last:
 	VPOR      Y8, Y9, Y9
 	VPXOR     Y8, Y8, Y8
 	VPCMPEQB  Y8, Y9, Y8
-	VPMOVMSKB Y8, SI
-	NOTL      SI
-	TESTQ     SI, SI
+	VPMOVMSKB Y8, DI
+	NOTL      DI
+	TESTQ     DI, DI
 	JE        narrow_done
 
 narrow_try:
-	TZCNTQ SI, DI
-	LEAQ   (CX)(DI*1), DI
-	MOVL   (DI), R8
-	ORL    768(AX), R8
-	ANDL   772(AX), R8
-	IMUL3L $0x9e3779b1, R8, R8
-	SHRL   $0x11, R8
-	MOVL   R8, R9
-	SHRL   $0x05, R9
-	MOVL   776(AX)(R9*4), R9
-	BTL    R8, R9
+	TZCNTQ DI, R8
+	LEAQ   (CX)(R8*1), R8
+	MOVL   (R8), R9
+	ORL    768(AX), R9
+	ANDL   772(AX), R9
+	IMUL3L $0x9e3779b1, R9, R9
+	SHRL   $0x11, R9
+	MOVL   R9, R10
+	SHRL   $0x05, R10
+	MOVL   776(AX)(R10*4), R10
+	BTL    R9, R10
 	JCC    narrow_no
-	SUBQ   BX, DI
-	VZEROUPPER
-	MOVQ   DI, ret+24(FP)
-	RET
+	MOVQ   R8, DI
+	JMP    hit
 
 narrow_no:
-	LEAQ -1(SI), DI
-	ANDQ DI, SI
+	LEAQ -1(DI), R8
+	ANDQ R8, DI
 	JNE  narrow_try
 
 narrow_done:
@@ -669,37 +1153,204 @@ narrow_done:
 	JMP  narrow
 
 tail:
-	TESTQ SI, SI
+	TESTQ DI, DI
 	JE    none
-	SUBQ  $0x20, SI
-	ADDQ  SI, CX
+	TESTQ BX, BX
+	JNE   out
+	SUBQ  $0x20, DI
+	ADDQ  DI, CX
 	JMP   last
 
-none:
+hit:
+	TESTQ BX, BX
+	JNE   line
+	SUBQ  SI, DI
 	VZEROUPPER
-	MOVQ $-1, AX
-	MOVQ AX, ret+24(FP)
+	MOVQ  DI, ret+32(FP)
 	RET
 
-// func setLow6AVX2(k *byte, p *byte, n int) int
-// Requires: AVX, AVX2, BMI
-TEXT ·setLow6AVX2(SB), NOSPLIT, $0-32
+line:
+	VPBROADCASTB 48(BX), Y8
+	MOVQ         16(BX), R11
+	ADDQ         24(BX), R11
+	MOVQ         R11, 40(BX)
+	MOVQ         DI, R9
+	CMPQ         (BX), $0x00
+	JEQ          forward
+
+back_wide:
+	SUBQ      $0x80, R9
+	CMPQ      R9, 16(BX)
+	JCS       back_narrow
+	VPCMPEQB  (R9), Y8, Y9
+	VPMOVMSKB Y9, R8
+	VPCMPEQB  32(R9), Y8, Y9
+	VPMOVMSKB Y9, R12
+	SHLQ      $0x20, R12
+	ORQ       R12, R8
+	VPCMPEQB  64(R9), Y8, Y9
+	VPMOVMSKB Y9, R11
+	VPCMPEQB  96(R9), Y8, Y9
+	VPMOVMSKB Y9, R12
+	SHLQ      $0x20, R12
+	ORQ       R12, R11
+	MOVQ      $-1, R12
+	BSRQ      R8, R8
+	CMOVQEQ   R12, R8
+	BSRQ      R11, R11
+	LEAQ      64(R11), R11
+	CMOVQNE   R11, R8
+	TESTQ     R8, R8
+	JLT       back_wide
+	LEAQ      1(R9)(R8*1), R9
+	JMP       forward
+
+back_narrow:
+	ADDQ $0x80, R9
+
+back:
+	SUBQ      $0x20, R9
+	CMPQ      R9, 16(BX)
+	JCS       near_base
+	VPCMPEQB  (R9), Y8, Y9
+	VPMOVMSKB Y9, R8
+	TESTL     R8, R8
+	JE        back
+	BSRL      R8, R8
+	LEAQ      1(R9)(R8*1), R9
+	JMP       forward
+
+near_base:
+	ADDQ    $0x20, R9
+	MOVBLZX 48(BX), R8
+
+back_byte:
+	CMPQ R9, 16(BX)
+	JEQ  forward
+	CMPB R8, -1(R9)
+	JEQ  forward
+	DECQ R9
+	JMP  back_byte
+
+forward:
+	MOVQ DI, R10
+
+forward_wide:
+	LEAQ      128(R10), R11
+	CMPQ      R11, 40(BX)
+	JHI       forward_lane
+	VPCMPEQB  (R10), Y8, Y9
+	VPMOVMSKB Y9, R8
+	VPCMPEQB  32(R10), Y8, Y9
+	VPMOVMSKB Y9, R12
+	SHLQ      $0x20, R12
+	ORQ       R12, R8
+	VPCMPEQB  64(R10), Y8, Y9
+	VPMOVMSKB Y9, R11
+	VPCMPEQB  96(R10), Y8, Y9
+	VPMOVMSKB Y9, R12
+	SHLQ      $0x20, R12
+	ORQ       R12, R11
+	TZCNTQ    R8, R12
+	TZCNTQ    R11, R11
+	LEAQ      64(R11), R11
+	TESTQ     R8, R8
+	CMOVQEQ   R11, R12
+	ADDQ      R12, R10
+	CMPQ      R12, $+128
+	JEQ       forward_wide
+	JMP       enter
+
+forward_lane:
+	LEAQ      32(R10), R11
+	CMPQ      R11, 40(BX)
+	JHI       near_end
+	VPCMPEQB  (R10), Y8, Y9
+	VPMOVMSKB Y9, R8
+	TESTL     R8, R8
+	JNE       ended
+	MOVQ      R11, R10
+	JMP       forward_lane
+
+ended:
+	TZCNTL R8, R8
+	ADDQ   R8, R10
+	JMP    enter
+
+near_end:
+	MOVBLZX 48(BX), R8
+
+forward_byte:
+	CMPQ R10, 40(BX)
+	JEQ  enter
+	CMPB R8, (R10)
+	JEQ  enter
+	INCQ R10
+	JMP  forward_byte
+
+enter:
+	CMPQ (BX), $0x00
+	JEQ  entered
+	MOVQ 32(BX), R8
+	LEAQ (R8)(R8*2), R8
+	SHLQ $0x03, R8
+	ADDQ (BX), R8
+	MOVQ 16(BX), R11
+	SUBQ R11, R9
+	MOVQ R9, (R8)
+	SUBQ R11, DI
+	MOVQ DI, 16(R8)
+	MOVQ R10, R9
+	SUBQ R11, R9
+	MOVQ R9, 8(R8)
+
+entered:
+	INCQ R10
+	SUBQ CX, R10
+	ADDQ R10, CX
+	MOVQ 32(BX), R8
+	INCQ R8
+	MOVQ R8, 32(BX)
+	CMPQ R8, 8(BX)
+	JEQ  out
+	CMPQ CX, DX
+	JCS  wide
+
+out:
+	VZEROUPPER
+	MOVQ CX, R11
+	SUBQ SI, R11
+	MOVQ R11, ret+32(FP)
+	RET
+
+none:
+	TESTQ BX, BX
+	JNE   out
+	VZEROUPPER
+	MOVQ  $-1, AX
+	MOVQ  AX, ret+32(FP)
+	RET
+
+// func setLow6AVX2(k *byte, p *byte, n int, b *byte) int
+// Requires: AVX, AVX2, BMI, CMOV
+TEXT ·setLow6AVX2(SB), NOSPLIT, $0-40
 	MOVQ    k+0(FP), AX
 	MOVQ    p+8(FP), CX
 	MOVQ    n+16(FP), DX
+	MOVQ    b+24(FP), BX
 	VMOVDQU (AX), Y0
 	VMOVDQU 64(AX), Y1
 	VMOVDQU 128(AX), Y2
 	VMOVDQU 192(AX), Y3
 	VMOVDQU 256(AX), Y4
 	VMOVDQU 320(AX), Y5
-	MOVQ    CX, BX
+	MOVQ    CX, SI
 	LEAQ    (CX)(DX*1), DX
 
 wide:
-	MOVQ      DX, SI
-	SUBQ      CX, SI
-	CMPQ      SI, $0x40
+	MOVQ      DX, DI
+	SUBQ      CX, DI
+	CMPQ      DI, $0x40
 	JLT       narrow
 	VPSHUFB   (CX), Y0, Y6
 	VPSHUFB   1(CX), Y1, Y7
@@ -728,38 +1379,36 @@ wide:
 	JE        wide_next
 	VPXOR     Y8, Y8, Y8
 	VPCMPEQB  Y8, Y6, Y8
-	VPMOVMSKB Y8, SI
-	NOTL      SI
+	VPMOVMSKB Y8, DI
+	NOTL      DI
 	VPXOR     Y6, Y6, Y6
 	VPCMPEQB  Y6, Y7, Y6
-	VPMOVMSKB Y6, DI
-	NOTL      DI
-	SHLQ      $0x20, DI
-	ORQ       DI, SI
-	TESTQ     SI, SI
+	VPMOVMSKB Y6, R8
+	NOTL      R8
+	SHLQ      $0x20, R8
+	ORQ       R8, DI
+	TESTQ     DI, DI
 	JE        wide0_done
 
 wide0_try:
-	TZCNTQ SI, DI
-	LEAQ   (CX)(DI*1), DI
-	MOVL   (DI), R8
-	ORL    768(AX), R8
-	ANDL   772(AX), R8
-	IMUL3L $0x9e3779b1, R8, R8
-	SHRL   $0x11, R8
-	MOVL   R8, R9
-	SHRL   $0x05, R9
-	MOVL   776(AX)(R9*4), R9
-	BTL    R8, R9
+	TZCNTQ DI, R8
+	LEAQ   (CX)(R8*1), R8
+	MOVL   (R8), R9
+	ORL    768(AX), R9
+	ANDL   772(AX), R9
+	IMUL3L $0x9e3779b1, R9, R9
+	SHRL   $0x11, R9
+	MOVL   R9, R10
+	SHRL   $0x05, R10
+	MOVL   776(AX)(R10*4), R10
+	BTL    R9, R10
 	JCC    wide0_no
-	SUBQ   BX, DI
-	VZEROUPPER
-	MOVQ   DI, ret+24(FP)
-	RET
+	MOVQ   R8, DI
+	JMP    hit
 
 wide0_no:
-	LEAQ -1(SI), DI
-	ANDQ DI, SI
+	LEAQ -1(DI), R8
+	ANDQ R8, DI
 	JNE  wide0_try
 
 wide0_done:
@@ -768,9 +1417,9 @@ wide_next:
 	JMP  wide
 
 narrow:
-	MOVQ DX, SI
-	SUBQ CX, SI
-	CMPQ SI, $0x20
+	MOVQ DX, DI
+	SUBQ CX, DI
+	CMPQ DI, $0x20
 	JLT  tail
 
 last:
@@ -787,32 +1436,30 @@ last:
 	VPAND     Y7, Y6, Y6
 	VPXOR     Y7, Y7, Y7
 	VPCMPEQB  Y7, Y6, Y7
-	VPMOVMSKB Y7, SI
-	NOTL      SI
-	TESTQ     SI, SI
+	VPMOVMSKB Y7, DI
+	NOTL      DI
+	TESTQ     DI, DI
 	JE        narrow_done
 
 narrow_try:
-	TZCNTQ SI, DI
-	LEAQ   (CX)(DI*1), DI
-	MOVL   (DI), R8
-	ORL    768(AX), R8
-	ANDL   772(AX), R8
-	IMUL3L $0x9e3779b1, R8, R8
-	SHRL   $0x11, R8
-	MOVL   R8, R9
-	SHRL   $0x05, R9
-	MOVL   776(AX)(R9*4), R9
-	BTL    R8, R9
+	TZCNTQ DI, R8
+	LEAQ   (CX)(R8*1), R8
+	MOVL   (R8), R9
+	ORL    768(AX), R9
+	ANDL   772(AX), R9
+	IMUL3L $0x9e3779b1, R9, R9
+	SHRL   $0x11, R9
+	MOVL   R9, R10
+	SHRL   $0x05, R10
+	MOVL   776(AX)(R10*4), R10
+	BTL    R9, R10
 	JCC    narrow_no
-	SUBQ   BX, DI
-	VZEROUPPER
-	MOVQ   DI, ret+24(FP)
-	RET
+	MOVQ   R8, DI
+	JMP    hit
 
 narrow_no:
-	LEAQ -1(SI), DI
-	ANDQ DI, SI
+	LEAQ -1(DI), R8
+	ANDQ R8, DI
 	JNE  narrow_try
 
 narrow_done:
@@ -820,24 +1467,191 @@ narrow_done:
 	JMP  narrow
 
 tail:
-	TESTQ SI, SI
+	TESTQ DI, DI
 	JE    none
-	SUBQ  $0x20, SI
-	ADDQ  SI, CX
+	TESTQ BX, BX
+	JNE   out
+	SUBQ  $0x20, DI
+	ADDQ  DI, CX
 	JMP   last
 
-none:
+hit:
+	TESTQ BX, BX
+	JNE   line
+	SUBQ  SI, DI
 	VZEROUPPER
-	MOVQ $-1, AX
-	MOVQ AX, ret+24(FP)
+	MOVQ  DI, ret+32(FP)
 	RET
 
-// func setLow6FatAVX2(k *byte, p *byte, n int) int
-// Requires: AVX, AVX2, BMI
-TEXT ·setLow6FatAVX2(SB), NOSPLIT, $0-32
+line:
+	VPBROADCASTB 48(BX), Y6
+	MOVQ         16(BX), R11
+	ADDQ         24(BX), R11
+	MOVQ         R11, 40(BX)
+	MOVQ         DI, R9
+	CMPQ         (BX), $0x00
+	JEQ          forward
+
+back_wide:
+	SUBQ      $0x80, R9
+	CMPQ      R9, 16(BX)
+	JCS       back_narrow
+	VPCMPEQB  (R9), Y6, Y7
+	VPMOVMSKB Y7, R8
+	VPCMPEQB  32(R9), Y6, Y7
+	VPMOVMSKB Y7, R12
+	SHLQ      $0x20, R12
+	ORQ       R12, R8
+	VPCMPEQB  64(R9), Y6, Y7
+	VPMOVMSKB Y7, R11
+	VPCMPEQB  96(R9), Y6, Y7
+	VPMOVMSKB Y7, R12
+	SHLQ      $0x20, R12
+	ORQ       R12, R11
+	MOVQ      $-1, R12
+	BSRQ      R8, R8
+	CMOVQEQ   R12, R8
+	BSRQ      R11, R11
+	LEAQ      64(R11), R11
+	CMOVQNE   R11, R8
+	TESTQ     R8, R8
+	JLT       back_wide
+	LEAQ      1(R9)(R8*1), R9
+	JMP       forward
+
+back_narrow:
+	ADDQ $0x80, R9
+
+back:
+	SUBQ      $0x20, R9
+	CMPQ      R9, 16(BX)
+	JCS       near_base
+	VPCMPEQB  (R9), Y6, Y7
+	VPMOVMSKB Y7, R8
+	TESTL     R8, R8
+	JE        back
+	BSRL      R8, R8
+	LEAQ      1(R9)(R8*1), R9
+	JMP       forward
+
+near_base:
+	ADDQ    $0x20, R9
+	MOVBLZX 48(BX), R8
+
+back_byte:
+	CMPQ R9, 16(BX)
+	JEQ  forward
+	CMPB R8, -1(R9)
+	JEQ  forward
+	DECQ R9
+	JMP  back_byte
+
+forward:
+	MOVQ DI, R10
+
+forward_wide:
+	LEAQ      128(R10), R11
+	CMPQ      R11, 40(BX)
+	JHI       forward_lane
+	VPCMPEQB  (R10), Y6, Y7
+	VPMOVMSKB Y7, R8
+	VPCMPEQB  32(R10), Y6, Y7
+	VPMOVMSKB Y7, R12
+	SHLQ      $0x20, R12
+	ORQ       R12, R8
+	VPCMPEQB  64(R10), Y6, Y7
+	VPMOVMSKB Y7, R11
+	VPCMPEQB  96(R10), Y6, Y7
+	VPMOVMSKB Y7, R12
+	SHLQ      $0x20, R12
+	ORQ       R12, R11
+	TZCNTQ    R8, R12
+	TZCNTQ    R11, R11
+	LEAQ      64(R11), R11
+	TESTQ     R8, R8
+	CMOVQEQ   R11, R12
+	ADDQ      R12, R10
+	CMPQ      R12, $+128
+	JEQ       forward_wide
+	JMP       enter
+
+forward_lane:
+	LEAQ      32(R10), R11
+	CMPQ      R11, 40(BX)
+	JHI       near_end
+	VPCMPEQB  (R10), Y6, Y7
+	VPMOVMSKB Y7, R8
+	TESTL     R8, R8
+	JNE       ended
+	MOVQ      R11, R10
+	JMP       forward_lane
+
+ended:
+	TZCNTL R8, R8
+	ADDQ   R8, R10
+	JMP    enter
+
+near_end:
+	MOVBLZX 48(BX), R8
+
+forward_byte:
+	CMPQ R10, 40(BX)
+	JEQ  enter
+	CMPB R8, (R10)
+	JEQ  enter
+	INCQ R10
+	JMP  forward_byte
+
+enter:
+	CMPQ (BX), $0x00
+	JEQ  entered
+	MOVQ 32(BX), R8
+	LEAQ (R8)(R8*2), R8
+	SHLQ $0x03, R8
+	ADDQ (BX), R8
+	MOVQ 16(BX), R11
+	SUBQ R11, R9
+	MOVQ R9, (R8)
+	SUBQ R11, DI
+	MOVQ DI, 16(R8)
+	MOVQ R10, R9
+	SUBQ R11, R9
+	MOVQ R9, 8(R8)
+
+entered:
+	INCQ R10
+	SUBQ CX, R10
+	ADDQ R10, CX
+	MOVQ 32(BX), R8
+	INCQ R8
+	MOVQ R8, 32(BX)
+	CMPQ R8, 8(BX)
+	JEQ  out
+	CMPQ CX, DX
+	JCS  wide
+
+out:
+	VZEROUPPER
+	MOVQ CX, R11
+	SUBQ SI, R11
+	MOVQ R11, ret+32(FP)
+	RET
+
+none:
+	TESTQ BX, BX
+	JNE   out
+	VZEROUPPER
+	MOVQ  $-1, AX
+	MOVQ  AX, ret+32(FP)
+	RET
+
+// func setLow6FatAVX2(k *byte, p *byte, n int, b *byte) int
+// Requires: AVX, AVX2, BMI, CMOV
+TEXT ·setLow6FatAVX2(SB), NOSPLIT, $0-40
 	MOVQ    k+0(FP), AX
 	MOVQ    p+8(FP), CX
 	MOVQ    n+16(FP), DX
+	MOVQ    b+24(FP), BX
 	VMOVDQU (AX), Y0
 	VMOVDQU 64(AX), Y1
 	VMOVDQU 128(AX), Y2
@@ -850,13 +1664,13 @@ TEXT ·setLow6FatAVX2(SB), NOSPLIT, $0-32
 	VMOVDQU 576(AX), Y9
 	VMOVDQU 640(AX), Y10
 	VMOVDQU 704(AX), Y11
-	MOVQ    CX, BX
+	MOVQ    CX, SI
 	LEAQ    (CX)(DX*1), DX
 
 narrow:
-	MOVQ DX, SI
-	SUBQ CX, SI
-	CMPQ SI, $0x20
+	MOVQ DX, DI
+	SUBQ CX, DI
+	CMPQ DI, $0x20
 	JLT  tail
 
 last:
@@ -891,32 +1705,30 @@ last:
 	VPOR      Y12, Y13, Y13
 	VPXOR     Y12, Y12, Y12
 	VPCMPEQB  Y12, Y13, Y12
-	VPMOVMSKB Y12, SI
-	NOTL      SI
-	TESTQ     SI, SI
+	VPMOVMSKB Y12, DI
+	NOTL      DI
+	TESTQ     DI, DI
 	JE        narrow_done
 
 narrow_try:
-	TZCNTQ SI, DI
-	LEAQ   (CX)(DI*1), DI
-	MOVL   (DI), R8
-	ORL    768(AX), R8
-	ANDL   772(AX), R8
-	IMUL3L $0x9e3779b1, R8, R8
-	SHRL   $0x11, R8
-	MOVL   R8, R9
-	SHRL   $0x05, R9
-	MOVL   776(AX)(R9*4), R9
-	BTL    R8, R9
+	TZCNTQ DI, R8
+	LEAQ   (CX)(R8*1), R8
+	MOVL   (R8), R9
+	ORL    768(AX), R9
+	ANDL   772(AX), R9
+	IMUL3L $0x9e3779b1, R9, R9
+	SHRL   $0x11, R9
+	MOVL   R9, R10
+	SHRL   $0x05, R10
+	MOVL   776(AX)(R10*4), R10
+	BTL    R9, R10
 	JCC    narrow_no
-	SUBQ   BX, DI
-	VZEROUPPER
-	MOVQ   DI, ret+24(FP)
-	RET
+	MOVQ   R8, DI
+	JMP    hit
 
 narrow_no:
-	LEAQ -1(SI), DI
-	ANDQ DI, SI
+	LEAQ -1(DI), R8
+	ANDQ R8, DI
 	JNE  narrow_try
 
 narrow_done:
@@ -924,26 +1736,193 @@ narrow_done:
 	JMP  narrow
 
 tail:
-	TESTQ SI, SI
+	TESTQ DI, DI
 	JE    none
-	SUBQ  $0x20, SI
-	ADDQ  SI, CX
+	TESTQ BX, BX
+	JNE   out
+	SUBQ  $0x20, DI
+	ADDQ  DI, CX
 	JMP   last
 
-none:
+hit:
+	TESTQ BX, BX
+	JNE   line
+	SUBQ  SI, DI
 	VZEROUPPER
-	MOVQ $-1, AX
-	MOVQ AX, ret+24(FP)
+	MOVQ  DI, ret+32(FP)
 	RET
 
-// func setFull3AVX2(k *byte, p *byte, n int) int
-// Requires: AVX, AVX2, BMI
-TEXT ·setFull3AVX2(SB), NOSPLIT, $0-32
+line:
+	VPBROADCASTB 48(BX), Y12
+	MOVQ         16(BX), R11
+	ADDQ         24(BX), R11
+	MOVQ         R11, 40(BX)
+	MOVQ         DI, R9
+	CMPQ         (BX), $0x00
+	JEQ          forward
+
+back_wide:
+	SUBQ      $0x80, R9
+	CMPQ      R9, 16(BX)
+	JCS       back_narrow
+	VPCMPEQB  (R9), Y12, Y13
+	VPMOVMSKB Y13, R8
+	VPCMPEQB  32(R9), Y12, Y13
+	VPMOVMSKB Y13, R12
+	SHLQ      $0x20, R12
+	ORQ       R12, R8
+	VPCMPEQB  64(R9), Y12, Y13
+	VPMOVMSKB Y13, R11
+	VPCMPEQB  96(R9), Y12, Y13
+	VPMOVMSKB Y13, R12
+	SHLQ      $0x20, R12
+	ORQ       R12, R11
+	MOVQ      $-1, R12
+	BSRQ      R8, R8
+	CMOVQEQ   R12, R8
+	BSRQ      R11, R11
+	LEAQ      64(R11), R11
+	CMOVQNE   R11, R8
+	TESTQ     R8, R8
+	JLT       back_wide
+	LEAQ      1(R9)(R8*1), R9
+	JMP       forward
+
+back_narrow:
+	ADDQ $0x80, R9
+
+back:
+	SUBQ      $0x20, R9
+	CMPQ      R9, 16(BX)
+	JCS       near_base
+	VPCMPEQB  (R9), Y12, Y13
+	VPMOVMSKB Y13, R8
+	TESTL     R8, R8
+	JE        back
+	BSRL      R8, R8
+	LEAQ      1(R9)(R8*1), R9
+	JMP       forward
+
+near_base:
+	ADDQ    $0x20, R9
+	MOVBLZX 48(BX), R8
+
+back_byte:
+	CMPQ R9, 16(BX)
+	JEQ  forward
+	CMPB R8, -1(R9)
+	JEQ  forward
+	DECQ R9
+	JMP  back_byte
+
+forward:
+	MOVQ DI, R10
+
+forward_wide:
+	LEAQ      128(R10), R11
+	CMPQ      R11, 40(BX)
+	JHI       forward_lane
+	VPCMPEQB  (R10), Y12, Y13
+	VPMOVMSKB Y13, R8
+	VPCMPEQB  32(R10), Y12, Y13
+	VPMOVMSKB Y13, R12
+	SHLQ      $0x20, R12
+	ORQ       R12, R8
+	VPCMPEQB  64(R10), Y12, Y13
+	VPMOVMSKB Y13, R11
+	VPCMPEQB  96(R10), Y12, Y13
+	VPMOVMSKB Y13, R12
+	SHLQ      $0x20, R12
+	ORQ       R12, R11
+	TZCNTQ    R8, R12
+	TZCNTQ    R11, R11
+	LEAQ      64(R11), R11
+	TESTQ     R8, R8
+	CMOVQEQ   R11, R12
+	ADDQ      R12, R10
+	CMPQ      R12, $+128
+	JEQ       forward_wide
+	JMP       enter
+
+forward_lane:
+	LEAQ      32(R10), R11
+	CMPQ      R11, 40(BX)
+	JHI       near_end
+	VPCMPEQB  (R10), Y12, Y13
+	VPMOVMSKB Y13, R8
+	TESTL     R8, R8
+	JNE       ended
+	MOVQ      R11, R10
+	JMP       forward_lane
+
+ended:
+	TZCNTL R8, R8
+	ADDQ   R8, R10
+	JMP    enter
+
+near_end:
+	MOVBLZX 48(BX), R8
+
+forward_byte:
+	CMPQ R10, 40(BX)
+	JEQ  enter
+	CMPB R8, (R10)
+	JEQ  enter
+	INCQ R10
+	JMP  forward_byte
+
+enter:
+	CMPQ (BX), $0x00
+	JEQ  entered
+	MOVQ 32(BX), R8
+	LEAQ (R8)(R8*2), R8
+	SHLQ $0x03, R8
+	ADDQ (BX), R8
+	MOVQ 16(BX), R11
+	SUBQ R11, R9
+	MOVQ R9, (R8)
+	SUBQ R11, DI
+	MOVQ DI, 16(R8)
+	MOVQ R10, R9
+	SUBQ R11, R9
+	MOVQ R9, 8(R8)
+
+entered:
+	INCQ R10
+	SUBQ CX, R10
+	ADDQ R10, CX
+	MOVQ 32(BX), R8
+	INCQ R8
+	MOVQ R8, 32(BX)
+	CMPQ R8, 8(BX)
+	JEQ  out
+	CMPQ CX, DX
+	JCS  narrow
+
+out:
+	VZEROUPPER
+	MOVQ CX, R11
+	SUBQ SI, R11
+	MOVQ R11, ret+32(FP)
+	RET
+
+none:
+	TESTQ BX, BX
+	JNE   out
+	VZEROUPPER
+	MOVQ  $-1, AX
+	MOVQ  AX, ret+32(FP)
+	RET
+
+// func setFull3AVX2(k *byte, p *byte, n int, b *byte) int
+// Requires: AVX, AVX2, BMI, CMOV
+TEXT ·setFull3AVX2(SB), NOSPLIT, $0-40
 	MOVQ         k+0(FP), AX
 	MOVQ         p+8(FP), CX
 	MOVQ         n+16(FP), DX
-	MOVL         $0x0f0f0f0f, BX
-	VMOVD        BX, X0
+	MOVQ         b+24(FP), BX
+	MOVL         $0x0f0f0f0f, SI
+	VMOVD        SI, X0
 	VPBROADCASTD X0, Y0
 	VMOVDQU      (AX), Y1
 	VMOVDQU      32(AX), Y2
@@ -951,13 +1930,13 @@ TEXT ·setFull3AVX2(SB), NOSPLIT, $0-32
 	VMOVDQU      96(AX), Y4
 	VMOVDQU      128(AX), Y5
 	VMOVDQU      160(AX), Y6
-	MOVQ         CX, BX
+	MOVQ         CX, SI
 	LEAQ         (CX)(DX*1), DX
 
 wide:
-	MOVQ      DX, SI
-	SUBQ      CX, SI
-	CMPQ      SI, $0x40
+	MOVQ      DX, DI
+	SUBQ      CX, DI
+	CMPQ      DI, $0x40
 	JLT       narrow
 	VMOVDQU   (CX), Y7
 	VPSRLW    $0x04, Y7, Y8
@@ -1010,38 +1989,36 @@ wide:
 	JE        wide_next
 	VPXOR     Y9, Y9, Y9
 	VPCMPEQB  Y9, Y7, Y9
-	VPMOVMSKB Y9, SI
-	NOTL      SI
+	VPMOVMSKB Y9, DI
+	NOTL      DI
 	VPXOR     Y7, Y7, Y7
 	VPCMPEQB  Y7, Y8, Y7
-	VPMOVMSKB Y7, DI
-	NOTL      DI
-	SHLQ      $0x20, DI
-	ORQ       DI, SI
-	TESTQ     SI, SI
+	VPMOVMSKB Y7, R8
+	NOTL      R8
+	SHLQ      $0x20, R8
+	ORQ       R8, DI
+	TESTQ     DI, DI
 	JE        wide0_done
 
 wide0_try:
-	TZCNTQ SI, DI
-	LEAQ   (CX)(DI*1), DI
-	MOVL   (DI), R8
-	ORL    768(AX), R8
-	ANDL   772(AX), R8
-	IMUL3L $0x9e3779b1, R8, R8
-	SHRL   $0x11, R8
-	MOVL   R8, R9
-	SHRL   $0x05, R9
-	MOVL   776(AX)(R9*4), R9
-	BTL    R8, R9
+	TZCNTQ DI, R8
+	LEAQ   (CX)(R8*1), R8
+	MOVL   (R8), R9
+	ORL    768(AX), R9
+	ANDL   772(AX), R9
+	IMUL3L $0x9e3779b1, R9, R9
+	SHRL   $0x11, R9
+	MOVL   R9, R10
+	SHRL   $0x05, R10
+	MOVL   776(AX)(R10*4), R10
+	BTL    R9, R10
 	JCC    wide0_no
-	SUBQ   BX, DI
-	VZEROUPPER
-	MOVQ   DI, ret+24(FP)
-	RET
+	MOVQ   R8, DI
+	JMP    hit
 
 wide0_no:
-	LEAQ -1(SI), DI
-	ANDQ DI, SI
+	LEAQ -1(DI), R8
+	ANDQ R8, DI
 	JNE  wide0_try
 
 wide0_done:
@@ -1050,9 +2027,9 @@ wide_next:
 	JMP  wide
 
 narrow:
-	MOVQ DX, SI
-	SUBQ CX, SI
-	CMPQ SI, $0x20
+	MOVQ DX, DI
+	SUBQ CX, DI
+	CMPQ DI, $0x20
 	JLT  tail
 
 last:
@@ -1081,32 +2058,30 @@ last:
 	VPAND     Y8, Y7, Y7
 	VPXOR     Y8, Y8, Y8
 	VPCMPEQB  Y8, Y7, Y8
-	VPMOVMSKB Y8, SI
-	NOTL      SI
-	TESTQ     SI, SI
+	VPMOVMSKB Y8, DI
+	NOTL      DI
+	TESTQ     DI, DI
 	JE        narrow_done
 
 narrow_try:
-	TZCNTQ SI, DI
-	LEAQ   (CX)(DI*1), DI
-	MOVL   (DI), R8
-	ORL    768(AX), R8
-	ANDL   772(AX), R8
-	IMUL3L $0x9e3779b1, R8, R8
-	SHRL   $0x11, R8
-	MOVL   R8, R9
-	SHRL   $0x05, R9
-	MOVL   776(AX)(R9*4), R9
-	BTL    R8, R9
+	TZCNTQ DI, R8
+	LEAQ   (CX)(R8*1), R8
+	MOVL   (R8), R9
+	ORL    768(AX), R9
+	ANDL   772(AX), R9
+	IMUL3L $0x9e3779b1, R9, R9
+	SHRL   $0x11, R9
+	MOVL   R9, R10
+	SHRL   $0x05, R10
+	MOVL   776(AX)(R10*4), R10
+	BTL    R9, R10
 	JCC    narrow_no
-	SUBQ   BX, DI
-	VZEROUPPER
-	MOVQ   DI, ret+24(FP)
-	RET
+	MOVQ   R8, DI
+	JMP    hit
 
 narrow_no:
-	LEAQ -1(SI), DI
-	ANDQ DI, SI
+	LEAQ -1(DI), R8
+	ANDQ R8, DI
 	JNE  narrow_try
 
 narrow_done:
@@ -1114,26 +2089,193 @@ narrow_done:
 	JMP  narrow
 
 tail:
-	TESTQ SI, SI
+	TESTQ DI, DI
 	JE    none
-	SUBQ  $0x20, SI
-	ADDQ  SI, CX
+	TESTQ BX, BX
+	JNE   out
+	SUBQ  $0x20, DI
+	ADDQ  DI, CX
 	JMP   last
 
-none:
+hit:
+	TESTQ BX, BX
+	JNE   line
+	SUBQ  SI, DI
 	VZEROUPPER
-	MOVQ $-1, AX
-	MOVQ AX, ret+24(FP)
+	MOVQ  DI, ret+32(FP)
 	RET
 
-// func setFull3FatAVX2(k *byte, p *byte, n int) int
-// Requires: AVX, AVX2, BMI
-TEXT ·setFull3FatAVX2(SB), NOSPLIT, $0-32
+line:
+	VPBROADCASTB 48(BX), Y7
+	MOVQ         16(BX), R11
+	ADDQ         24(BX), R11
+	MOVQ         R11, 40(BX)
+	MOVQ         DI, R9
+	CMPQ         (BX), $0x00
+	JEQ          forward
+
+back_wide:
+	SUBQ      $0x80, R9
+	CMPQ      R9, 16(BX)
+	JCS       back_narrow
+	VPCMPEQB  (R9), Y7, Y8
+	VPMOVMSKB Y8, R8
+	VPCMPEQB  32(R9), Y7, Y8
+	VPMOVMSKB Y8, R12
+	SHLQ      $0x20, R12
+	ORQ       R12, R8
+	VPCMPEQB  64(R9), Y7, Y8
+	VPMOVMSKB Y8, R11
+	VPCMPEQB  96(R9), Y7, Y8
+	VPMOVMSKB Y8, R12
+	SHLQ      $0x20, R12
+	ORQ       R12, R11
+	MOVQ      $-1, R12
+	BSRQ      R8, R8
+	CMOVQEQ   R12, R8
+	BSRQ      R11, R11
+	LEAQ      64(R11), R11
+	CMOVQNE   R11, R8
+	TESTQ     R8, R8
+	JLT       back_wide
+	LEAQ      1(R9)(R8*1), R9
+	JMP       forward
+
+back_narrow:
+	ADDQ $0x80, R9
+
+back:
+	SUBQ      $0x20, R9
+	CMPQ      R9, 16(BX)
+	JCS       near_base
+	VPCMPEQB  (R9), Y7, Y8
+	VPMOVMSKB Y8, R8
+	TESTL     R8, R8
+	JE        back
+	BSRL      R8, R8
+	LEAQ      1(R9)(R8*1), R9
+	JMP       forward
+
+near_base:
+	ADDQ    $0x20, R9
+	MOVBLZX 48(BX), R8
+
+back_byte:
+	CMPQ R9, 16(BX)
+	JEQ  forward
+	CMPB R8, -1(R9)
+	JEQ  forward
+	DECQ R9
+	JMP  back_byte
+
+forward:
+	MOVQ DI, R10
+
+forward_wide:
+	LEAQ      128(R10), R11
+	CMPQ      R11, 40(BX)
+	JHI       forward_lane
+	VPCMPEQB  (R10), Y7, Y8
+	VPMOVMSKB Y8, R8
+	VPCMPEQB  32(R10), Y7, Y8
+	VPMOVMSKB Y8, R12
+	SHLQ      $0x20, R12
+	ORQ       R12, R8
+	VPCMPEQB  64(R10), Y7, Y8
+	VPMOVMSKB Y8, R11
+	VPCMPEQB  96(R10), Y7, Y8
+	VPMOVMSKB Y8, R12
+	SHLQ      $0x20, R12
+	ORQ       R12, R11
+	TZCNTQ    R8, R12
+	TZCNTQ    R11, R11
+	LEAQ      64(R11), R11
+	TESTQ     R8, R8
+	CMOVQEQ   R11, R12
+	ADDQ      R12, R10
+	CMPQ      R12, $+128
+	JEQ       forward_wide
+	JMP       enter
+
+forward_lane:
+	LEAQ      32(R10), R11
+	CMPQ      R11, 40(BX)
+	JHI       near_end
+	VPCMPEQB  (R10), Y7, Y8
+	VPMOVMSKB Y8, R8
+	TESTL     R8, R8
+	JNE       ended
+	MOVQ      R11, R10
+	JMP       forward_lane
+
+ended:
+	TZCNTL R8, R8
+	ADDQ   R8, R10
+	JMP    enter
+
+near_end:
+	MOVBLZX 48(BX), R8
+
+forward_byte:
+	CMPQ R10, 40(BX)
+	JEQ  enter
+	CMPB R8, (R10)
+	JEQ  enter
+	INCQ R10
+	JMP  forward_byte
+
+enter:
+	CMPQ (BX), $0x00
+	JEQ  entered
+	MOVQ 32(BX), R8
+	LEAQ (R8)(R8*2), R8
+	SHLQ $0x03, R8
+	ADDQ (BX), R8
+	MOVQ 16(BX), R11
+	SUBQ R11, R9
+	MOVQ R9, (R8)
+	SUBQ R11, DI
+	MOVQ DI, 16(R8)
+	MOVQ R10, R9
+	SUBQ R11, R9
+	MOVQ R9, 8(R8)
+
+entered:
+	INCQ R10
+	SUBQ CX, R10
+	ADDQ R10, CX
+	MOVQ 32(BX), R8
+	INCQ R8
+	MOVQ R8, 32(BX)
+	CMPQ R8, 8(BX)
+	JEQ  out
+	CMPQ CX, DX
+	JCS  wide
+
+out:
+	VZEROUPPER
+	MOVQ CX, R11
+	SUBQ SI, R11
+	MOVQ R11, ret+32(FP)
+	RET
+
+none:
+	TESTQ BX, BX
+	JNE   out
+	VZEROUPPER
+	MOVQ  $-1, AX
+	MOVQ  AX, ret+32(FP)
+	RET
+
+// func setFull3FatAVX2(k *byte, p *byte, n int, b *byte) int
+// Requires: AVX, AVX2, BMI, CMOV
+TEXT ·setFull3FatAVX2(SB), NOSPLIT, $0-40
 	MOVQ         k+0(FP), AX
 	MOVQ         p+8(FP), CX
 	MOVQ         n+16(FP), DX
-	MOVL         $0x0f0f0f0f, BX
-	VMOVD        BX, X0
+	MOVQ         b+24(FP), BX
+	MOVL         $0x0f0f0f0f, SI
+	VMOVD        SI, X0
 	VPBROADCASTD X0, Y0
 	VMOVDQU      (AX), Y1
 	VMOVDQU      32(AX), Y2
@@ -1141,13 +2283,13 @@ TEXT ·setFull3FatAVX2(SB), NOSPLIT, $0-32
 	VMOVDQU      96(AX), Y4
 	VMOVDQU      128(AX), Y5
 	VMOVDQU      160(AX), Y6
-	MOVQ         CX, BX
+	MOVQ         CX, SI
 	LEAQ         (CX)(DX*1), DX
 
 narrow:
-	MOVQ DX, SI
-	SUBQ CX, SI
-	CMPQ SI, $0x20
+	MOVQ DX, DI
+	SUBQ CX, DI
+	CMPQ DI, $0x20
 	JLT  tail
 
 last:
@@ -1194,32 +2336,30 @@ last:
 	VPOR      Y7, Y9, Y9
 	VPXOR     Y7, Y7, Y7
 	VPCMPEQB  Y7, Y9, Y7
-	VPMOVMSKB Y7, SI
-	NOTL      SI
-	TESTQ     SI, SI
+	VPMOVMSKB Y7, DI
+	NOTL      DI
+	TESTQ     DI, DI
 	JE        narrow_done
 
 narrow_try:
-	TZCNTQ SI, DI
-	LEAQ   (CX)(DI*1), DI
-	MOVL   (DI), R8
-	ORL    768(AX), R8
-	ANDL   772(AX), R8
-	IMUL3L $0x9e3779b1, R8, R8
-	SHRL   $0x11, R8
-	MOVL   R8, R9
-	SHRL   $0x05, R9
-	MOVL   776(AX)(R9*4), R9
-	BTL    R8, R9
+	TZCNTQ DI, R8
+	LEAQ   (CX)(R8*1), R8
+	MOVL   (R8), R9
+	ORL    768(AX), R9
+	ANDL   772(AX), R9
+	IMUL3L $0x9e3779b1, R9, R9
+	SHRL   $0x11, R9
+	MOVL   R9, R10
+	SHRL   $0x05, R10
+	MOVL   776(AX)(R10*4), R10
+	BTL    R9, R10
 	JCC    narrow_no
-	SUBQ   BX, DI
-	VZEROUPPER
-	MOVQ   DI, ret+24(FP)
-	RET
+	MOVQ   R8, DI
+	JMP    hit
 
 narrow_no:
-	LEAQ -1(SI), DI
-	ANDQ DI, SI
+	LEAQ -1(DI), R8
+	ANDQ R8, DI
 	JNE  narrow_try
 
 narrow_done:
@@ -1227,24 +2367,191 @@ narrow_done:
 	JMP  narrow
 
 tail:
-	TESTQ SI, SI
+	TESTQ DI, DI
 	JE    none
-	SUBQ  $0x20, SI
-	ADDQ  SI, CX
+	TESTQ BX, BX
+	JNE   out
+	SUBQ  $0x20, DI
+	ADDQ  DI, CX
 	JMP   last
 
-none:
+hit:
+	TESTQ BX, BX
+	JNE   line
+	SUBQ  SI, DI
 	VZEROUPPER
-	MOVQ $-1, AX
-	MOVQ AX, ret+24(FP)
+	MOVQ  DI, ret+32(FP)
 	RET
 
-// func windowRange2AVX2(k *byte, p *byte, n int) int
-// Requires: AVX, AVX2, BMI
-TEXT ·windowRange2AVX2(SB), NOSPLIT, $0-32
+line:
+	VPBROADCASTB 48(BX), Y7
+	MOVQ         16(BX), R11
+	ADDQ         24(BX), R11
+	MOVQ         R11, 40(BX)
+	MOVQ         DI, R9
+	CMPQ         (BX), $0x00
+	JEQ          forward
+
+back_wide:
+	SUBQ      $0x80, R9
+	CMPQ      R9, 16(BX)
+	JCS       back_narrow
+	VPCMPEQB  (R9), Y7, Y8
+	VPMOVMSKB Y8, R8
+	VPCMPEQB  32(R9), Y7, Y8
+	VPMOVMSKB Y8, R12
+	SHLQ      $0x20, R12
+	ORQ       R12, R8
+	VPCMPEQB  64(R9), Y7, Y8
+	VPMOVMSKB Y8, R11
+	VPCMPEQB  96(R9), Y7, Y8
+	VPMOVMSKB Y8, R12
+	SHLQ      $0x20, R12
+	ORQ       R12, R11
+	MOVQ      $-1, R12
+	BSRQ      R8, R8
+	CMOVQEQ   R12, R8
+	BSRQ      R11, R11
+	LEAQ      64(R11), R11
+	CMOVQNE   R11, R8
+	TESTQ     R8, R8
+	JLT       back_wide
+	LEAQ      1(R9)(R8*1), R9
+	JMP       forward
+
+back_narrow:
+	ADDQ $0x80, R9
+
+back:
+	SUBQ      $0x20, R9
+	CMPQ      R9, 16(BX)
+	JCS       near_base
+	VPCMPEQB  (R9), Y7, Y8
+	VPMOVMSKB Y8, R8
+	TESTL     R8, R8
+	JE        back
+	BSRL      R8, R8
+	LEAQ      1(R9)(R8*1), R9
+	JMP       forward
+
+near_base:
+	ADDQ    $0x20, R9
+	MOVBLZX 48(BX), R8
+
+back_byte:
+	CMPQ R9, 16(BX)
+	JEQ  forward
+	CMPB R8, -1(R9)
+	JEQ  forward
+	DECQ R9
+	JMP  back_byte
+
+forward:
+	MOVQ DI, R10
+
+forward_wide:
+	LEAQ      128(R10), R11
+	CMPQ      R11, 40(BX)
+	JHI       forward_lane
+	VPCMPEQB  (R10), Y7, Y8
+	VPMOVMSKB Y8, R8
+	VPCMPEQB  32(R10), Y7, Y8
+	VPMOVMSKB Y8, R12
+	SHLQ      $0x20, R12
+	ORQ       R12, R8
+	VPCMPEQB  64(R10), Y7, Y8
+	VPMOVMSKB Y8, R11
+	VPCMPEQB  96(R10), Y7, Y8
+	VPMOVMSKB Y8, R12
+	SHLQ      $0x20, R12
+	ORQ       R12, R11
+	TZCNTQ    R8, R12
+	TZCNTQ    R11, R11
+	LEAQ      64(R11), R11
+	TESTQ     R8, R8
+	CMOVQEQ   R11, R12
+	ADDQ      R12, R10
+	CMPQ      R12, $+128
+	JEQ       forward_wide
+	JMP       enter
+
+forward_lane:
+	LEAQ      32(R10), R11
+	CMPQ      R11, 40(BX)
+	JHI       near_end
+	VPCMPEQB  (R10), Y7, Y8
+	VPMOVMSKB Y8, R8
+	TESTL     R8, R8
+	JNE       ended
+	MOVQ      R11, R10
+	JMP       forward_lane
+
+ended:
+	TZCNTL R8, R8
+	ADDQ   R8, R10
+	JMP    enter
+
+near_end:
+	MOVBLZX 48(BX), R8
+
+forward_byte:
+	CMPQ R10, 40(BX)
+	JEQ  enter
+	CMPB R8, (R10)
+	JEQ  enter
+	INCQ R10
+	JMP  forward_byte
+
+enter:
+	CMPQ (BX), $0x00
+	JEQ  entered
+	MOVQ 32(BX), R8
+	LEAQ (R8)(R8*2), R8
+	SHLQ $0x03, R8
+	ADDQ (BX), R8
+	MOVQ 16(BX), R11
+	SUBQ R11, R9
+	MOVQ R9, (R8)
+	SUBQ R11, DI
+	MOVQ DI, 16(R8)
+	MOVQ R10, R9
+	SUBQ R11, R9
+	MOVQ R9, 8(R8)
+
+entered:
+	INCQ R10
+	SUBQ CX, R10
+	ADDQ R10, CX
+	MOVQ 32(BX), R8
+	INCQ R8
+	MOVQ R8, 32(BX)
+	CMPQ R8, 8(BX)
+	JEQ  out
+	CMPQ CX, DX
+	JCS  narrow
+
+out:
+	VZEROUPPER
+	MOVQ CX, R11
+	SUBQ SI, R11
+	MOVQ R11, ret+32(FP)
+	RET
+
+none:
+	TESTQ BX, BX
+	JNE   out
+	VZEROUPPER
+	MOVQ  $-1, AX
+	MOVQ  AX, ret+32(FP)
+	RET
+
+// func windowRange2AVX2(k *byte, p *byte, n int, b *byte) int
+// Requires: AVX, AVX2, BMI, CMOV
+TEXT ·windowRange2AVX2(SB), NOSPLIT, $0-40
 	MOVQ         k+0(FP), AX
 	MOVQ         p+8(FP), CX
 	MOVQ         n+16(FP), DX
+	MOVQ         b+24(FP), BX
 	VPBROADCASTB 256(AX), Y0
 	VPBROADCASTB 260(AX), Y1
 	VPBROADCASTB 257(AX), Y2
@@ -1253,9 +2560,9 @@ TEXT ·windowRange2AVX2(SB), NOSPLIT, $0-32
 	LEAQ         (CX)(DX*1), DX
 
 wide:
-	MOVQ      DX, BX
-	SUBQ      CX, BX
-	CMPQ      BX, $0x40
+	MOVQ      DX, SI
+	SUBQ      CX, SI
+	CMPQ      SI, $0x40
 	JLT       narrow
 	VPADDB    (CX), Y0, Y4
 	VPMINUB   Y1, Y4, Y5
@@ -1274,18 +2581,15 @@ wide:
 	VPOR      Y4, Y5, Y6
 	VPTEST    Y6, Y6
 	JE        wide_next
-	VPMOVMSKB Y4, BX
-	VPMOVMSKB Y5, SI
-	SHLQ      $0x20, SI
-	ORQ       SI, BX
-	TESTQ     BX, BX
+	VPMOVMSKB Y4, SI
+	VPMOVMSKB Y5, DI
+	SHLQ      $0x20, DI
+	ORQ       DI, SI
+	TESTQ     SI, SI
 	JE        wide0_done
-	TZCNTQ    BX, DX
-	LEAQ      (CX)(DX*1), DX
-	SUBQ      AX, DX
-	VZEROUPPER
-	MOVQ      DX, ret+24(FP)
-	RET
+	TZCNTQ    SI, SI
+	LEAQ      (CX)(SI*1), SI
+	JMP       hit
 
 wide0_done:
 wide_next:
@@ -1293,9 +2597,9 @@ wide_next:
 	JMP  wide
 
 narrow:
-	MOVQ DX, BX
-	SUBQ CX, BX
-	CMPQ BX, $0x20
+	MOVQ DX, SI
+	SUBQ CX, SI
+	CMPQ SI, $0x20
 	JLT  tail
 
 last:
@@ -1306,41 +2610,205 @@ last:
 	VPMINUB   Y3, Y5, Y6
 	VPCMPEQB  Y6, Y5, Y5
 	VPAND     Y5, Y4, Y4
-	VPMOVMSKB Y4, BX
-	TESTQ     BX, BX
+	VPMOVMSKB Y4, SI
+	TESTQ     SI, SI
 	JE        narrow_done
-	TZCNTQ    BX, DX
-	LEAQ      (CX)(DX*1), DX
-	SUBQ      AX, DX
-	VZEROUPPER
-	MOVQ      DX, ret+24(FP)
-	RET
+	TZCNTQ    SI, SI
+	LEAQ      (CX)(SI*1), SI
+	JMP       hit
 
 narrow_done:
 	ADDQ $0x20, CX
 	JMP  narrow
 
 tail:
-	TESTQ BX, BX
+	TESTQ SI, SI
 	JE    none
-	SUBQ  $0x20, BX
-	ADDQ  BX, CX
+	TESTQ BX, BX
+	JNE   out
+	SUBQ  $0x20, SI
+	ADDQ  SI, CX
 	JMP   last
 
-none:
+hit:
+	TESTQ BX, BX
+	JNE   line
+	SUBQ  AX, SI
 	VZEROUPPER
-	MOVQ $-1, AX
-	MOVQ AX, ret+24(FP)
+	MOVQ  SI, ret+32(FP)
 	RET
 
-// func windowNibble2AVX2(k *byte, p *byte, n int) int
-// Requires: AVX, AVX2, BMI
-TEXT ·windowNibble2AVX2(SB), NOSPLIT, $0-32
+line:
+	VPBROADCASTB 48(BX), Y4
+	MOVQ         16(BX), R10
+	ADDQ         24(BX), R10
+	MOVQ         R10, 40(BX)
+	MOVQ         SI, R8
+	CMPQ         (BX), $0x00
+	JEQ          forward
+
+back_wide:
+	SUBQ      $0x80, R8
+	CMPQ      R8, 16(BX)
+	JCS       back_narrow
+	VPCMPEQB  (R8), Y4, Y5
+	VPMOVMSKB Y5, DI
+	VPCMPEQB  32(R8), Y4, Y5
+	VPMOVMSKB Y5, R11
+	SHLQ      $0x20, R11
+	ORQ       R11, DI
+	VPCMPEQB  64(R8), Y4, Y5
+	VPMOVMSKB Y5, R10
+	VPCMPEQB  96(R8), Y4, Y5
+	VPMOVMSKB Y5, R11
+	SHLQ      $0x20, R11
+	ORQ       R11, R10
+	MOVQ      $-1, R11
+	BSRQ      DI, DI
+	CMOVQEQ   R11, DI
+	BSRQ      R10, R10
+	LEAQ      64(R10), R10
+	CMOVQNE   R10, DI
+	TESTQ     DI, DI
+	JLT       back_wide
+	LEAQ      1(R8)(DI*1), R8
+	JMP       forward
+
+back_narrow:
+	ADDQ $0x80, R8
+
+back:
+	SUBQ      $0x20, R8
+	CMPQ      R8, 16(BX)
+	JCS       near_base
+	VPCMPEQB  (R8), Y4, Y5
+	VPMOVMSKB Y5, DI
+	TESTL     DI, DI
+	JE        back
+	BSRL      DI, DI
+	LEAQ      1(R8)(DI*1), R8
+	JMP       forward
+
+near_base:
+	ADDQ    $0x20, R8
+	MOVBLZX 48(BX), DI
+
+back_byte:
+	CMPQ R8, 16(BX)
+	JEQ  forward
+	CMPB DI, -1(R8)
+	JEQ  forward
+	DECQ R8
+	JMP  back_byte
+
+forward:
+	MOVQ SI, R9
+
+forward_wide:
+	LEAQ      128(R9), R10
+	CMPQ      R10, 40(BX)
+	JHI       forward_lane
+	VPCMPEQB  (R9), Y4, Y5
+	VPMOVMSKB Y5, DI
+	VPCMPEQB  32(R9), Y4, Y5
+	VPMOVMSKB Y5, R11
+	SHLQ      $0x20, R11
+	ORQ       R11, DI
+	VPCMPEQB  64(R9), Y4, Y5
+	VPMOVMSKB Y5, R10
+	VPCMPEQB  96(R9), Y4, Y5
+	VPMOVMSKB Y5, R11
+	SHLQ      $0x20, R11
+	ORQ       R11, R10
+	TZCNTQ    DI, R11
+	TZCNTQ    R10, R10
+	LEAQ      64(R10), R10
+	TESTQ     DI, DI
+	CMOVQEQ   R10, R11
+	ADDQ      R11, R9
+	CMPQ      R11, $+128
+	JEQ       forward_wide
+	JMP       enter
+
+forward_lane:
+	LEAQ      32(R9), R10
+	CMPQ      R10, 40(BX)
+	JHI       near_end
+	VPCMPEQB  (R9), Y4, Y5
+	VPMOVMSKB Y5, DI
+	TESTL     DI, DI
+	JNE       ended
+	MOVQ      R10, R9
+	JMP       forward_lane
+
+ended:
+	TZCNTL DI, DI
+	ADDQ   DI, R9
+	JMP    enter
+
+near_end:
+	MOVBLZX 48(BX), DI
+
+forward_byte:
+	CMPQ R9, 40(BX)
+	JEQ  enter
+	CMPB DI, (R9)
+	JEQ  enter
+	INCQ R9
+	JMP  forward_byte
+
+enter:
+	CMPQ (BX), $0x00
+	JEQ  entered
+	MOVQ 32(BX), DI
+	LEAQ (DI)(DI*2), DI
+	SHLQ $0x03, DI
+	ADDQ (BX), DI
+	MOVQ 16(BX), R10
+	SUBQ R10, R8
+	MOVQ R8, (DI)
+	SUBQ R10, SI
+	MOVQ SI, 16(DI)
+	MOVQ R9, R8
+	SUBQ R10, R8
+	MOVQ R8, 8(DI)
+
+entered:
+	INCQ R9
+	SUBQ CX, R9
+	ADDQ R9, CX
+	MOVQ 32(BX), DI
+	INCQ DI
+	MOVQ DI, 32(BX)
+	CMPQ DI, 8(BX)
+	JEQ  out
+	CMPQ CX, DX
+	JCS  wide
+
+out:
+	VZEROUPPER
+	MOVQ CX, R10
+	SUBQ AX, R10
+	MOVQ R10, ret+32(FP)
+	RET
+
+none:
+	TESTQ BX, BX
+	JNE   out
+	VZEROUPPER
+	MOVQ  $-1, AX
+	MOVQ  AX, ret+32(FP)
+	RET
+
+// func windowNibble2AVX2(k *byte, p *byte, n int, b *byte) int
+// Requires: AVX, AVX2, BMI, CMOV
+TEXT ·windowNibble2AVX2(SB), NOSPLIT, $0-40
 	MOVQ         k+0(FP), AX
 	MOVQ         p+8(FP), CX
 	MOVQ         n+16(FP), DX
-	MOVL         $0x0f0f0f0f, BX
-	VMOVD        BX, X0
+	MOVQ         b+24(FP), BX
+	MOVL         $0x0f0f0f0f, SI
+	VMOVD        SI, X0
 	VPBROADCASTD X0, Y0
 	VPXOR        Y1, Y1, Y1
 	VMOVDQU      (AX), Y2
@@ -1351,9 +2819,9 @@ TEXT ·windowNibble2AVX2(SB), NOSPLIT, $0-32
 	LEAQ         (CX)(DX*1), DX
 
 wide:
-	MOVQ      DX, BX
-	SUBQ      CX, BX
-	CMPQ      BX, $0x40
+	MOVQ      DX, SI
+	SUBQ      CX, SI
+	CMPQ      SI, $0x40
 	JLT       narrow
 	VMOVDQU   (CX), Y6
 	VPSRLW    $0x04, Y6, Y7
@@ -1394,18 +2862,15 @@ wide:
 	VPOR      Y6, Y7, Y8
 	VPTEST    Y8, Y8
 	JE        wide_next
-	VPMOVMSKB Y6, BX
-	VPMOVMSKB Y7, SI
-	SHLQ      $0x20, SI
-	ORQ       SI, BX
-	TESTQ     BX, BX
+	VPMOVMSKB Y6, SI
+	VPMOVMSKB Y7, DI
+	SHLQ      $0x20, DI
+	ORQ       DI, SI
+	TESTQ     SI, SI
 	JE        wide0_done
-	TZCNTQ    BX, DX
-	LEAQ      (CX)(DX*1), DX
-	SUBQ      AX, DX
-	VZEROUPPER
-	MOVQ      DX, ret+24(FP)
-	RET
+	TZCNTQ    SI, SI
+	LEAQ      (CX)(SI*1), SI
+	JMP       hit
 
 wide0_done:
 wide_next:
@@ -1413,9 +2878,9 @@ wide_next:
 	JMP  wide
 
 narrow:
-	MOVQ DX, BX
-	SUBQ CX, BX
-	CMPQ BX, $0x20
+	MOVQ DX, SI
+	SUBQ CX, SI
+	CMPQ SI, $0x20
 	JLT  tail
 
 last:
@@ -1437,39 +2902,203 @@ last:
 	VPCMPEQB  Y1, Y7, Y7
 	VPOR      Y7, Y6, Y6
 	VPCMPEQB  Y1, Y6, Y6
-	VPMOVMSKB Y6, BX
-	TESTQ     BX, BX
+	VPMOVMSKB Y6, SI
+	TESTQ     SI, SI
 	JE        narrow_done
-	TZCNTQ    BX, DX
-	LEAQ      (CX)(DX*1), DX
-	SUBQ      AX, DX
-	VZEROUPPER
-	MOVQ      DX, ret+24(FP)
-	RET
+	TZCNTQ    SI, SI
+	LEAQ      (CX)(SI*1), SI
+	JMP       hit
 
 narrow_done:
 	ADDQ $0x20, CX
 	JMP  narrow
 
 tail:
-	TESTQ BX, BX
+	TESTQ SI, SI
 	JE    none
-	SUBQ  $0x20, BX
-	ADDQ  BX, CX
+	TESTQ BX, BX
+	JNE   out
+	SUBQ  $0x20, SI
+	ADDQ  SI, CX
 	JMP   last
 
-none:
+hit:
+	TESTQ BX, BX
+	JNE   line
+	SUBQ  AX, SI
 	VZEROUPPER
-	MOVQ $-1, AX
-	MOVQ AX, ret+24(FP)
+	MOVQ  SI, ret+32(FP)
 	RET
 
-// func windowRange3AVX2(k *byte, p *byte, n int) int
-// Requires: AVX, AVX2, BMI
-TEXT ·windowRange3AVX2(SB), NOSPLIT, $0-32
+line:
+	VPBROADCASTB 48(BX), Y6
+	MOVQ         16(BX), R10
+	ADDQ         24(BX), R10
+	MOVQ         R10, 40(BX)
+	MOVQ         SI, R8
+	CMPQ         (BX), $0x00
+	JEQ          forward
+
+back_wide:
+	SUBQ      $0x80, R8
+	CMPQ      R8, 16(BX)
+	JCS       back_narrow
+	VPCMPEQB  (R8), Y6, Y7
+	VPMOVMSKB Y7, DI
+	VPCMPEQB  32(R8), Y6, Y7
+	VPMOVMSKB Y7, R11
+	SHLQ      $0x20, R11
+	ORQ       R11, DI
+	VPCMPEQB  64(R8), Y6, Y7
+	VPMOVMSKB Y7, R10
+	VPCMPEQB  96(R8), Y6, Y7
+	VPMOVMSKB Y7, R11
+	SHLQ      $0x20, R11
+	ORQ       R11, R10
+	MOVQ      $-1, R11
+	BSRQ      DI, DI
+	CMOVQEQ   R11, DI
+	BSRQ      R10, R10
+	LEAQ      64(R10), R10
+	CMOVQNE   R10, DI
+	TESTQ     DI, DI
+	JLT       back_wide
+	LEAQ      1(R8)(DI*1), R8
+	JMP       forward
+
+back_narrow:
+	ADDQ $0x80, R8
+
+back:
+	SUBQ      $0x20, R8
+	CMPQ      R8, 16(BX)
+	JCS       near_base
+	VPCMPEQB  (R8), Y6, Y7
+	VPMOVMSKB Y7, DI
+	TESTL     DI, DI
+	JE        back
+	BSRL      DI, DI
+	LEAQ      1(R8)(DI*1), R8
+	JMP       forward
+
+near_base:
+	ADDQ    $0x20, R8
+	MOVBLZX 48(BX), DI
+
+back_byte:
+	CMPQ R8, 16(BX)
+	JEQ  forward
+	CMPB DI, -1(R8)
+	JEQ  forward
+	DECQ R8
+	JMP  back_byte
+
+forward:
+	MOVQ SI, R9
+
+forward_wide:
+	LEAQ      128(R9), R10
+	CMPQ      R10, 40(BX)
+	JHI       forward_lane
+	VPCMPEQB  (R9), Y6, Y7
+	VPMOVMSKB Y7, DI
+	VPCMPEQB  32(R9), Y6, Y7
+	VPMOVMSKB Y7, R11
+	SHLQ      $0x20, R11
+	ORQ       R11, DI
+	VPCMPEQB  64(R9), Y6, Y7
+	VPMOVMSKB Y7, R10
+	VPCMPEQB  96(R9), Y6, Y7
+	VPMOVMSKB Y7, R11
+	SHLQ      $0x20, R11
+	ORQ       R11, R10
+	TZCNTQ    DI, R11
+	TZCNTQ    R10, R10
+	LEAQ      64(R10), R10
+	TESTQ     DI, DI
+	CMOVQEQ   R10, R11
+	ADDQ      R11, R9
+	CMPQ      R11, $+128
+	JEQ       forward_wide
+	JMP       enter
+
+forward_lane:
+	LEAQ      32(R9), R10
+	CMPQ      R10, 40(BX)
+	JHI       near_end
+	VPCMPEQB  (R9), Y6, Y7
+	VPMOVMSKB Y7, DI
+	TESTL     DI, DI
+	JNE       ended
+	MOVQ      R10, R9
+	JMP       forward_lane
+
+ended:
+	TZCNTL DI, DI
+	ADDQ   DI, R9
+	JMP    enter
+
+near_end:
+	MOVBLZX 48(BX), DI
+
+forward_byte:
+	CMPQ R9, 40(BX)
+	JEQ  enter
+	CMPB DI, (R9)
+	JEQ  enter
+	INCQ R9
+	JMP  forward_byte
+
+enter:
+	CMPQ (BX), $0x00
+	JEQ  entered
+	MOVQ 32(BX), DI
+	LEAQ (DI)(DI*2), DI
+	SHLQ $0x03, DI
+	ADDQ (BX), DI
+	MOVQ 16(BX), R10
+	SUBQ R10, R8
+	MOVQ R8, (DI)
+	SUBQ R10, SI
+	MOVQ SI, 16(DI)
+	MOVQ R9, R8
+	SUBQ R10, R8
+	MOVQ R8, 8(DI)
+
+entered:
+	INCQ R9
+	SUBQ CX, R9
+	ADDQ R9, CX
+	MOVQ 32(BX), DI
+	INCQ DI
+	MOVQ DI, 32(BX)
+	CMPQ DI, 8(BX)
+	JEQ  out
+	CMPQ CX, DX
+	JCS  wide
+
+out:
+	VZEROUPPER
+	MOVQ CX, R10
+	SUBQ AX, R10
+	MOVQ R10, ret+32(FP)
+	RET
+
+none:
+	TESTQ BX, BX
+	JNE   out
+	VZEROUPPER
+	MOVQ  $-1, AX
+	MOVQ  AX, ret+32(FP)
+	RET
+
+// func windowRange3AVX2(k *byte, p *byte, n int, b *byte) int
+// Requires: AVX, AVX2, BMI, CMOV
+TEXT ·windowRange3AVX2(SB), NOSPLIT, $0-40
 	MOVQ         k+0(FP), AX
 	MOVQ         p+8(FP), CX
 	MOVQ         n+16(FP), DX
+	MOVQ         b+24(FP), BX
 	VPBROADCASTB 256(AX), Y0
 	VPBROADCASTB 260(AX), Y1
 	VPBROADCASTB 257(AX), Y2
@@ -1480,9 +3109,9 @@ TEXT ·windowRange3AVX2(SB), NOSPLIT, $0-32
 	LEAQ         (CX)(DX*1), DX
 
 wide:
-	MOVQ      DX, BX
-	SUBQ      CX, BX
-	CMPQ      BX, $0x40
+	MOVQ      DX, SI
+	SUBQ      CX, SI
+	CMPQ      SI, $0x40
 	JLT       narrow
 	VPADDB    (CX), Y0, Y6
 	VPMINUB   Y1, Y6, Y7
@@ -1509,18 +3138,15 @@ wide:
 	VPOR      Y6, Y7, Y8
 	VPTEST    Y8, Y8
 	JE        wide_next
-	VPMOVMSKB Y6, BX
-	VPMOVMSKB Y7, SI
-	SHLQ      $0x20, SI
-	ORQ       SI, BX
-	TESTQ     BX, BX
+	VPMOVMSKB Y6, SI
+	VPMOVMSKB Y7, DI
+	SHLQ      $0x20, DI
+	ORQ       DI, SI
+	TESTQ     SI, SI
 	JE        wide0_done
-	TZCNTQ    BX, DX
-	LEAQ      (CX)(DX*1), DX
-	SUBQ      AX, DX
-	VZEROUPPER
-	MOVQ      DX, ret+24(FP)
-	RET
+	TZCNTQ    SI, SI
+	LEAQ      (CX)(SI*1), SI
+	JMP       hit
 
 wide0_done:
 wide_next:
@@ -1528,9 +3154,9 @@ wide_next:
 	JMP  wide
 
 narrow:
-	MOVQ DX, BX
-	SUBQ CX, BX
-	CMPQ BX, $0x20
+	MOVQ DX, SI
+	SUBQ CX, SI
+	CMPQ SI, $0x20
 	JLT  tail
 
 last:
@@ -1545,41 +3171,205 @@ last:
 	VPMINUB   Y5, Y7, Y8
 	VPCMPEQB  Y8, Y7, Y7
 	VPAND     Y7, Y6, Y6
-	VPMOVMSKB Y6, BX
-	TESTQ     BX, BX
+	VPMOVMSKB Y6, SI
+	TESTQ     SI, SI
 	JE        narrow_done
-	TZCNTQ    BX, DX
-	LEAQ      (CX)(DX*1), DX
-	SUBQ      AX, DX
-	VZEROUPPER
-	MOVQ      DX, ret+24(FP)
-	RET
+	TZCNTQ    SI, SI
+	LEAQ      (CX)(SI*1), SI
+	JMP       hit
 
 narrow_done:
 	ADDQ $0x20, CX
 	JMP  narrow
 
 tail:
-	TESTQ BX, BX
+	TESTQ SI, SI
 	JE    none
-	SUBQ  $0x20, BX
-	ADDQ  BX, CX
+	TESTQ BX, BX
+	JNE   out
+	SUBQ  $0x20, SI
+	ADDQ  SI, CX
 	JMP   last
 
-none:
+hit:
+	TESTQ BX, BX
+	JNE   line
+	SUBQ  AX, SI
 	VZEROUPPER
-	MOVQ $-1, AX
-	MOVQ AX, ret+24(FP)
+	MOVQ  SI, ret+32(FP)
 	RET
 
-// func windowNibble3AVX2(k *byte, p *byte, n int) int
-// Requires: AVX, AVX2, BMI
-TEXT ·windowNibble3AVX2(SB), NOSPLIT, $0-32
+line:
+	VPBROADCASTB 48(BX), Y6
+	MOVQ         16(BX), R10
+	ADDQ         24(BX), R10
+	MOVQ         R10, 40(BX)
+	MOVQ         SI, R8
+	CMPQ         (BX), $0x00
+	JEQ          forward
+
+back_wide:
+	SUBQ      $0x80, R8
+	CMPQ      R8, 16(BX)
+	JCS       back_narrow
+	VPCMPEQB  (R8), Y6, Y7
+	VPMOVMSKB Y7, DI
+	VPCMPEQB  32(R8), Y6, Y7
+	VPMOVMSKB Y7, R11
+	SHLQ      $0x20, R11
+	ORQ       R11, DI
+	VPCMPEQB  64(R8), Y6, Y7
+	VPMOVMSKB Y7, R10
+	VPCMPEQB  96(R8), Y6, Y7
+	VPMOVMSKB Y7, R11
+	SHLQ      $0x20, R11
+	ORQ       R11, R10
+	MOVQ      $-1, R11
+	BSRQ      DI, DI
+	CMOVQEQ   R11, DI
+	BSRQ      R10, R10
+	LEAQ      64(R10), R10
+	CMOVQNE   R10, DI
+	TESTQ     DI, DI
+	JLT       back_wide
+	LEAQ      1(R8)(DI*1), R8
+	JMP       forward
+
+back_narrow:
+	ADDQ $0x80, R8
+
+back:
+	SUBQ      $0x20, R8
+	CMPQ      R8, 16(BX)
+	JCS       near_base
+	VPCMPEQB  (R8), Y6, Y7
+	VPMOVMSKB Y7, DI
+	TESTL     DI, DI
+	JE        back
+	BSRL      DI, DI
+	LEAQ      1(R8)(DI*1), R8
+	JMP       forward
+
+near_base:
+	ADDQ    $0x20, R8
+	MOVBLZX 48(BX), DI
+
+back_byte:
+	CMPQ R8, 16(BX)
+	JEQ  forward
+	CMPB DI, -1(R8)
+	JEQ  forward
+	DECQ R8
+	JMP  back_byte
+
+forward:
+	MOVQ SI, R9
+
+forward_wide:
+	LEAQ      128(R9), R10
+	CMPQ      R10, 40(BX)
+	JHI       forward_lane
+	VPCMPEQB  (R9), Y6, Y7
+	VPMOVMSKB Y7, DI
+	VPCMPEQB  32(R9), Y6, Y7
+	VPMOVMSKB Y7, R11
+	SHLQ      $0x20, R11
+	ORQ       R11, DI
+	VPCMPEQB  64(R9), Y6, Y7
+	VPMOVMSKB Y7, R10
+	VPCMPEQB  96(R9), Y6, Y7
+	VPMOVMSKB Y7, R11
+	SHLQ      $0x20, R11
+	ORQ       R11, R10
+	TZCNTQ    DI, R11
+	TZCNTQ    R10, R10
+	LEAQ      64(R10), R10
+	TESTQ     DI, DI
+	CMOVQEQ   R10, R11
+	ADDQ      R11, R9
+	CMPQ      R11, $+128
+	JEQ       forward_wide
+	JMP       enter
+
+forward_lane:
+	LEAQ      32(R9), R10
+	CMPQ      R10, 40(BX)
+	JHI       near_end
+	VPCMPEQB  (R9), Y6, Y7
+	VPMOVMSKB Y7, DI
+	TESTL     DI, DI
+	JNE       ended
+	MOVQ      R10, R9
+	JMP       forward_lane
+
+ended:
+	TZCNTL DI, DI
+	ADDQ   DI, R9
+	JMP    enter
+
+near_end:
+	MOVBLZX 48(BX), DI
+
+forward_byte:
+	CMPQ R9, 40(BX)
+	JEQ  enter
+	CMPB DI, (R9)
+	JEQ  enter
+	INCQ R9
+	JMP  forward_byte
+
+enter:
+	CMPQ (BX), $0x00
+	JEQ  entered
+	MOVQ 32(BX), DI
+	LEAQ (DI)(DI*2), DI
+	SHLQ $0x03, DI
+	ADDQ (BX), DI
+	MOVQ 16(BX), R10
+	SUBQ R10, R8
+	MOVQ R8, (DI)
+	SUBQ R10, SI
+	MOVQ SI, 16(DI)
+	MOVQ R9, R8
+	SUBQ R10, R8
+	MOVQ R8, 8(DI)
+
+entered:
+	INCQ R9
+	SUBQ CX, R9
+	ADDQ R9, CX
+	MOVQ 32(BX), DI
+	INCQ DI
+	MOVQ DI, 32(BX)
+	CMPQ DI, 8(BX)
+	JEQ  out
+	CMPQ CX, DX
+	JCS  wide
+
+out:
+	VZEROUPPER
+	MOVQ CX, R10
+	SUBQ AX, R10
+	MOVQ R10, ret+32(FP)
+	RET
+
+none:
+	TESTQ BX, BX
+	JNE   out
+	VZEROUPPER
+	MOVQ  $-1, AX
+	MOVQ  AX, ret+32(FP)
+	RET
+
+// func windowNibble3AVX2(k *byte, p *byte, n int, b *byte) int
+// Requires: AVX, AVX2, BMI, CMOV
+TEXT ·windowNibble3AVX2(SB), NOSPLIT, $0-40
 	MOVQ         k+0(FP), AX
 	MOVQ         p+8(FP), CX
 	MOVQ         n+16(FP), DX
-	MOVL         $0x0f0f0f0f, BX
-	VMOVD        BX, X0
+	MOVQ         b+24(FP), BX
+	MOVL         $0x0f0f0f0f, SI
+	VMOVD        SI, X0
 	VPBROADCASTD X0, Y0
 	VPXOR        Y1, Y1, Y1
 	VMOVDQU      (AX), Y2
@@ -1592,9 +3382,9 @@ TEXT ·windowNibble3AVX2(SB), NOSPLIT, $0-32
 	LEAQ         (CX)(DX*1), DX
 
 wide:
-	MOVQ      DX, BX
-	SUBQ      CX, BX
-	CMPQ      BX, $0x40
+	MOVQ      DX, SI
+	SUBQ      CX, SI
+	CMPQ      SI, $0x40
 	JLT       narrow
 	VMOVDQU   (CX), Y8
 	VPSRLW    $0x04, Y8, Y9
@@ -1653,18 +3443,15 @@ wide:
 	VPOR      Y8, Y9, Y10
 	VPTEST    Y10, Y10
 	JE        wide_next
-	VPMOVMSKB Y8, BX
-	VPMOVMSKB Y9, SI
-	SHLQ      $0x20, SI
-	ORQ       SI, BX
-	TESTQ     BX, BX
+	VPMOVMSKB Y8, SI
+	VPMOVMSKB Y9, DI
+	SHLQ      $0x20, DI
+	ORQ       DI, SI
+	TESTQ     SI, SI
 	JE        wide0_done
-	TZCNTQ    BX, DX
-	LEAQ      (CX)(DX*1), DX
-	SUBQ      AX, DX
-	VZEROUPPER
-	MOVQ      DX, ret+24(FP)
-	RET
+	TZCNTQ    SI, SI
+	LEAQ      (CX)(SI*1), SI
+	JMP       hit
 
 wide0_done:
 wide_next:
@@ -1672,9 +3459,9 @@ wide_next:
 	JMP  wide
 
 narrow:
-	MOVQ DX, BX
-	SUBQ CX, BX
-	CMPQ BX, $0x20
+	MOVQ DX, SI
+	SUBQ CX, SI
+	CMPQ SI, $0x20
 	JLT  tail
 
 last:
@@ -1705,39 +3492,203 @@ last:
 	VPCMPEQB  Y1, Y9, Y9
 	VPOR      Y9, Y8, Y8
 	VPCMPEQB  Y1, Y8, Y8
-	VPMOVMSKB Y8, BX
-	TESTQ     BX, BX
+	VPMOVMSKB Y8, SI
+	TESTQ     SI, SI
 	JE        narrow_done
-	TZCNTQ    BX, DX
-	LEAQ      (CX)(DX*1), DX
-	SUBQ      AX, DX
-	VZEROUPPER
-	MOVQ      DX, ret+24(FP)
-	RET
+	TZCNTQ    SI, SI
+	LEAQ      (CX)(SI*1), SI
+	JMP       hit
 
 narrow_done:
 	ADDQ $0x20, CX
 	JMP  narrow
 
 tail:
-	TESTQ BX, BX
+	TESTQ SI, SI
 	JE    none
-	SUBQ  $0x20, BX
-	ADDQ  BX, CX
+	TESTQ BX, BX
+	JNE   out
+	SUBQ  $0x20, SI
+	ADDQ  SI, CX
 	JMP   last
 
-none:
+hit:
+	TESTQ BX, BX
+	JNE   line
+	SUBQ  AX, SI
 	VZEROUPPER
-	MOVQ $-1, AX
-	MOVQ AX, ret+24(FP)
+	MOVQ  SI, ret+32(FP)
 	RET
 
-// func windowRange4AVX2(k *byte, p *byte, n int) int
-// Requires: AVX, AVX2, BMI
-TEXT ·windowRange4AVX2(SB), NOSPLIT, $0-32
+line:
+	VPBROADCASTB 48(BX), Y8
+	MOVQ         16(BX), R10
+	ADDQ         24(BX), R10
+	MOVQ         R10, 40(BX)
+	MOVQ         SI, R8
+	CMPQ         (BX), $0x00
+	JEQ          forward
+
+back_wide:
+	SUBQ      $0x80, R8
+	CMPQ      R8, 16(BX)
+	JCS       back_narrow
+	VPCMPEQB  (R8), Y8, Y9
+	VPMOVMSKB Y9, DI
+	VPCMPEQB  32(R8), Y8, Y9
+	VPMOVMSKB Y9, R11
+	SHLQ      $0x20, R11
+	ORQ       R11, DI
+	VPCMPEQB  64(R8), Y8, Y9
+	VPMOVMSKB Y9, R10
+	VPCMPEQB  96(R8), Y8, Y9
+	VPMOVMSKB Y9, R11
+	SHLQ      $0x20, R11
+	ORQ       R11, R10
+	MOVQ      $-1, R11
+	BSRQ      DI, DI
+	CMOVQEQ   R11, DI
+	BSRQ      R10, R10
+	LEAQ      64(R10), R10
+	CMOVQNE   R10, DI
+	TESTQ     DI, DI
+	JLT       back_wide
+	LEAQ      1(R8)(DI*1), R8
+	JMP       forward
+
+back_narrow:
+	ADDQ $0x80, R8
+
+back:
+	SUBQ      $0x20, R8
+	CMPQ      R8, 16(BX)
+	JCS       near_base
+	VPCMPEQB  (R8), Y8, Y9
+	VPMOVMSKB Y9, DI
+	TESTL     DI, DI
+	JE        back
+	BSRL      DI, DI
+	LEAQ      1(R8)(DI*1), R8
+	JMP       forward
+
+near_base:
+	ADDQ    $0x20, R8
+	MOVBLZX 48(BX), DI
+
+back_byte:
+	CMPQ R8, 16(BX)
+	JEQ  forward
+	CMPB DI, -1(R8)
+	JEQ  forward
+	DECQ R8
+	JMP  back_byte
+
+forward:
+	MOVQ SI, R9
+
+forward_wide:
+	LEAQ      128(R9), R10
+	CMPQ      R10, 40(BX)
+	JHI       forward_lane
+	VPCMPEQB  (R9), Y8, Y9
+	VPMOVMSKB Y9, DI
+	VPCMPEQB  32(R9), Y8, Y9
+	VPMOVMSKB Y9, R11
+	SHLQ      $0x20, R11
+	ORQ       R11, DI
+	VPCMPEQB  64(R9), Y8, Y9
+	VPMOVMSKB Y9, R10
+	VPCMPEQB  96(R9), Y8, Y9
+	VPMOVMSKB Y9, R11
+	SHLQ      $0x20, R11
+	ORQ       R11, R10
+	TZCNTQ    DI, R11
+	TZCNTQ    R10, R10
+	LEAQ      64(R10), R10
+	TESTQ     DI, DI
+	CMOVQEQ   R10, R11
+	ADDQ      R11, R9
+	CMPQ      R11, $+128
+	JEQ       forward_wide
+	JMP       enter
+
+forward_lane:
+	LEAQ      32(R9), R10
+	CMPQ      R10, 40(BX)
+	JHI       near_end
+	VPCMPEQB  (R9), Y8, Y9
+	VPMOVMSKB Y9, DI
+	TESTL     DI, DI
+	JNE       ended
+	MOVQ      R10, R9
+	JMP       forward_lane
+
+ended:
+	TZCNTL DI, DI
+	ADDQ   DI, R9
+	JMP    enter
+
+near_end:
+	MOVBLZX 48(BX), DI
+
+forward_byte:
+	CMPQ R9, 40(BX)
+	JEQ  enter
+	CMPB DI, (R9)
+	JEQ  enter
+	INCQ R9
+	JMP  forward_byte
+
+enter:
+	CMPQ (BX), $0x00
+	JEQ  entered
+	MOVQ 32(BX), DI
+	LEAQ (DI)(DI*2), DI
+	SHLQ $0x03, DI
+	ADDQ (BX), DI
+	MOVQ 16(BX), R10
+	SUBQ R10, R8
+	MOVQ R8, (DI)
+	SUBQ R10, SI
+	MOVQ SI, 16(DI)
+	MOVQ R9, R8
+	SUBQ R10, R8
+	MOVQ R8, 8(DI)
+
+entered:
+	INCQ R9
+	SUBQ CX, R9
+	ADDQ R9, CX
+	MOVQ 32(BX), DI
+	INCQ DI
+	MOVQ DI, 32(BX)
+	CMPQ DI, 8(BX)
+	JEQ  out
+	CMPQ CX, DX
+	JCS  wide
+
+out:
+	VZEROUPPER
+	MOVQ CX, R10
+	SUBQ AX, R10
+	MOVQ R10, ret+32(FP)
+	RET
+
+none:
+	TESTQ BX, BX
+	JNE   out
+	VZEROUPPER
+	MOVQ  $-1, AX
+	MOVQ  AX, ret+32(FP)
+	RET
+
+// func windowRange4AVX2(k *byte, p *byte, n int, b *byte) int
+// Requires: AVX, AVX2, BMI, CMOV
+TEXT ·windowRange4AVX2(SB), NOSPLIT, $0-40
 	MOVQ         k+0(FP), AX
 	MOVQ         p+8(FP), CX
 	MOVQ         n+16(FP), DX
+	MOVQ         b+24(FP), BX
 	VPBROADCASTB 256(AX), Y0
 	VPBROADCASTB 260(AX), Y1
 	VPBROADCASTB 257(AX), Y2
@@ -1750,9 +3701,9 @@ TEXT ·windowRange4AVX2(SB), NOSPLIT, $0-32
 	LEAQ         (CX)(DX*1), DX
 
 wide:
-	MOVQ      DX, BX
-	SUBQ      CX, BX
-	CMPQ      BX, $0x40
+	MOVQ      DX, SI
+	SUBQ      CX, SI
+	CMPQ      SI, $0x40
 	JLT       narrow
 	VPADDB    (CX), Y0, Y8
 	VPMINUB   Y1, Y8, Y9
@@ -1787,18 +3738,15 @@ wide:
 	VPOR      Y8, Y9, Y10
 	VPTEST    Y10, Y10
 	JE        wide_next
-	VPMOVMSKB Y8, BX
-	VPMOVMSKB Y9, SI
-	SHLQ      $0x20, SI
-	ORQ       SI, BX
-	TESTQ     BX, BX
+	VPMOVMSKB Y8, SI
+	VPMOVMSKB Y9, DI
+	SHLQ      $0x20, DI
+	ORQ       DI, SI
+	TESTQ     SI, SI
 	JE        wide0_done
-	TZCNTQ    BX, DX
-	LEAQ      (CX)(DX*1), DX
-	SUBQ      AX, DX
-	VZEROUPPER
-	MOVQ      DX, ret+24(FP)
-	RET
+	TZCNTQ    SI, SI
+	LEAQ      (CX)(SI*1), SI
+	JMP       hit
 
 wide0_done:
 wide_next:
@@ -1806,9 +3754,9 @@ wide_next:
 	JMP  wide
 
 narrow:
-	MOVQ DX, BX
-	SUBQ CX, BX
-	CMPQ BX, $0x20
+	MOVQ DX, SI
+	SUBQ CX, SI
+	CMPQ SI, $0x20
 	JLT  tail
 
 last:
@@ -1827,41 +3775,205 @@ last:
 	VPMINUB   Y7, Y9, Y10
 	VPCMPEQB  Y10, Y9, Y9
 	VPAND     Y9, Y8, Y8
-	VPMOVMSKB Y8, BX
-	TESTQ     BX, BX
+	VPMOVMSKB Y8, SI
+	TESTQ     SI, SI
 	JE        narrow_done
-	TZCNTQ    BX, DX
-	LEAQ      (CX)(DX*1), DX
-	SUBQ      AX, DX
-	VZEROUPPER
-	MOVQ      DX, ret+24(FP)
-	RET
+	TZCNTQ    SI, SI
+	LEAQ      (CX)(SI*1), SI
+	JMP       hit
 
 narrow_done:
 	ADDQ $0x20, CX
 	JMP  narrow
 
 tail:
-	TESTQ BX, BX
+	TESTQ SI, SI
 	JE    none
-	SUBQ  $0x20, BX
-	ADDQ  BX, CX
+	TESTQ BX, BX
+	JNE   out
+	SUBQ  $0x20, SI
+	ADDQ  SI, CX
 	JMP   last
 
-none:
+hit:
+	TESTQ BX, BX
+	JNE   line
+	SUBQ  AX, SI
 	VZEROUPPER
-	MOVQ $-1, AX
-	MOVQ AX, ret+24(FP)
+	MOVQ  SI, ret+32(FP)
 	RET
 
-// func windowNibble4AVX2(k *byte, p *byte, n int) int
-// Requires: AVX, AVX2, BMI
-TEXT ·windowNibble4AVX2(SB), NOSPLIT, $0-32
+line:
+	VPBROADCASTB 48(BX), Y8
+	MOVQ         16(BX), R10
+	ADDQ         24(BX), R10
+	MOVQ         R10, 40(BX)
+	MOVQ         SI, R8
+	CMPQ         (BX), $0x00
+	JEQ          forward
+
+back_wide:
+	SUBQ      $0x80, R8
+	CMPQ      R8, 16(BX)
+	JCS       back_narrow
+	VPCMPEQB  (R8), Y8, Y9
+	VPMOVMSKB Y9, DI
+	VPCMPEQB  32(R8), Y8, Y9
+	VPMOVMSKB Y9, R11
+	SHLQ      $0x20, R11
+	ORQ       R11, DI
+	VPCMPEQB  64(R8), Y8, Y9
+	VPMOVMSKB Y9, R10
+	VPCMPEQB  96(R8), Y8, Y9
+	VPMOVMSKB Y9, R11
+	SHLQ      $0x20, R11
+	ORQ       R11, R10
+	MOVQ      $-1, R11
+	BSRQ      DI, DI
+	CMOVQEQ   R11, DI
+	BSRQ      R10, R10
+	LEAQ      64(R10), R10
+	CMOVQNE   R10, DI
+	TESTQ     DI, DI
+	JLT       back_wide
+	LEAQ      1(R8)(DI*1), R8
+	JMP       forward
+
+back_narrow:
+	ADDQ $0x80, R8
+
+back:
+	SUBQ      $0x20, R8
+	CMPQ      R8, 16(BX)
+	JCS       near_base
+	VPCMPEQB  (R8), Y8, Y9
+	VPMOVMSKB Y9, DI
+	TESTL     DI, DI
+	JE        back
+	BSRL      DI, DI
+	LEAQ      1(R8)(DI*1), R8
+	JMP       forward
+
+near_base:
+	ADDQ    $0x20, R8
+	MOVBLZX 48(BX), DI
+
+back_byte:
+	CMPQ R8, 16(BX)
+	JEQ  forward
+	CMPB DI, -1(R8)
+	JEQ  forward
+	DECQ R8
+	JMP  back_byte
+
+forward:
+	MOVQ SI, R9
+
+forward_wide:
+	LEAQ      128(R9), R10
+	CMPQ      R10, 40(BX)
+	JHI       forward_lane
+	VPCMPEQB  (R9), Y8, Y9
+	VPMOVMSKB Y9, DI
+	VPCMPEQB  32(R9), Y8, Y9
+	VPMOVMSKB Y9, R11
+	SHLQ      $0x20, R11
+	ORQ       R11, DI
+	VPCMPEQB  64(R9), Y8, Y9
+	VPMOVMSKB Y9, R10
+	VPCMPEQB  96(R9), Y8, Y9
+	VPMOVMSKB Y9, R11
+	SHLQ      $0x20, R11
+	ORQ       R11, R10
+	TZCNTQ    DI, R11
+	TZCNTQ    R10, R10
+	LEAQ      64(R10), R10
+	TESTQ     DI, DI
+	CMOVQEQ   R10, R11
+	ADDQ      R11, R9
+	CMPQ      R11, $+128
+	JEQ       forward_wide
+	JMP       enter
+
+forward_lane:
+	LEAQ      32(R9), R10
+	CMPQ      R10, 40(BX)
+	JHI       near_end
+	VPCMPEQB  (R9), Y8, Y9
+	VPMOVMSKB Y9, DI
+	TESTL     DI, DI
+	JNE       ended
+	MOVQ      R10, R9
+	JMP       forward_lane
+
+ended:
+	TZCNTL DI, DI
+	ADDQ   DI, R9
+	JMP    enter
+
+near_end:
+	MOVBLZX 48(BX), DI
+
+forward_byte:
+	CMPQ R9, 40(BX)
+	JEQ  enter
+	CMPB DI, (R9)
+	JEQ  enter
+	INCQ R9
+	JMP  forward_byte
+
+enter:
+	CMPQ (BX), $0x00
+	JEQ  entered
+	MOVQ 32(BX), DI
+	LEAQ (DI)(DI*2), DI
+	SHLQ $0x03, DI
+	ADDQ (BX), DI
+	MOVQ 16(BX), R10
+	SUBQ R10, R8
+	MOVQ R8, (DI)
+	SUBQ R10, SI
+	MOVQ SI, 16(DI)
+	MOVQ R9, R8
+	SUBQ R10, R8
+	MOVQ R8, 8(DI)
+
+entered:
+	INCQ R9
+	SUBQ CX, R9
+	ADDQ R9, CX
+	MOVQ 32(BX), DI
+	INCQ DI
+	MOVQ DI, 32(BX)
+	CMPQ DI, 8(BX)
+	JEQ  out
+	CMPQ CX, DX
+	JCS  wide
+
+out:
+	VZEROUPPER
+	MOVQ CX, R10
+	SUBQ AX, R10
+	MOVQ R10, ret+32(FP)
+	RET
+
+none:
+	TESTQ BX, BX
+	JNE   out
+	VZEROUPPER
+	MOVQ  $-1, AX
+	MOVQ  AX, ret+32(FP)
+	RET
+
+// func windowNibble4AVX2(k *byte, p *byte, n int, b *byte) int
+// Requires: AVX, AVX2, BMI, CMOV
+TEXT ·windowNibble4AVX2(SB), NOSPLIT, $0-40
 	MOVQ         k+0(FP), AX
 	MOVQ         p+8(FP), CX
 	MOVQ         n+16(FP), DX
-	MOVL         $0x0f0f0f0f, BX
-	VMOVD        BX, X0
+	MOVQ         b+24(FP), BX
+	MOVL         $0x0f0f0f0f, SI
+	VMOVD        SI, X0
 	VPBROADCASTD X0, Y0
 	VPXOR        Y1, Y1, Y1
 	VMOVDQU      (AX), Y2
@@ -1876,9 +3988,9 @@ TEXT ·windowNibble4AVX2(SB), NOSPLIT, $0-32
 	LEAQ         (CX)(DX*1), DX
 
 wide:
-	MOVQ      DX, BX
-	SUBQ      CX, BX
-	CMPQ      BX, $0x40
+	MOVQ      DX, SI
+	SUBQ      CX, SI
+	CMPQ      SI, $0x40
 	JLT       narrow
 	VMOVDQU   (CX), Y10
 	VPSRLW    $0x04, Y10, Y11
@@ -1955,18 +4067,15 @@ wide:
 	VPOR      Y10, Y11, Y12
 	VPTEST    Y12, Y12
 	JE        wide_next
-	VPMOVMSKB Y10, BX
-	VPMOVMSKB Y11, SI
-	SHLQ      $0x20, SI
-	ORQ       SI, BX
-	TESTQ     BX, BX
+	VPMOVMSKB Y10, SI
+	VPMOVMSKB Y11, DI
+	SHLQ      $0x20, DI
+	ORQ       DI, SI
+	TESTQ     SI, SI
 	JE        wide0_done
-	TZCNTQ    BX, DX
-	LEAQ      (CX)(DX*1), DX
-	SUBQ      AX, DX
-	VZEROUPPER
-	MOVQ      DX, ret+24(FP)
-	RET
+	TZCNTQ    SI, SI
+	LEAQ      (CX)(SI*1), SI
+	JMP       hit
 
 wide0_done:
 wide_next:
@@ -1974,9 +4083,9 @@ wide_next:
 	JMP  wide
 
 narrow:
-	MOVQ DX, BX
-	SUBQ CX, BX
-	CMPQ BX, $0x20
+	MOVQ DX, SI
+	SUBQ CX, SI
+	CMPQ SI, $0x20
 	JLT  tail
 
 last:
@@ -2016,31 +4125,194 @@ last:
 	VPCMPEQB  Y1, Y11, Y11
 	VPOR      Y11, Y10, Y10
 	VPCMPEQB  Y1, Y10, Y10
-	VPMOVMSKB Y10, BX
-	TESTQ     BX, BX
+	VPMOVMSKB Y10, SI
+	TESTQ     SI, SI
 	JE        narrow_done
-	TZCNTQ    BX, DX
-	LEAQ      (CX)(DX*1), DX
-	SUBQ      AX, DX
-	VZEROUPPER
-	MOVQ      DX, ret+24(FP)
-	RET
+	TZCNTQ    SI, SI
+	LEAQ      (CX)(SI*1), SI
+	JMP       hit
 
 narrow_done:
 	ADDQ $0x20, CX
 	JMP  narrow
 
 tail:
-	TESTQ BX, BX
+	TESTQ SI, SI
 	JE    none
-	SUBQ  $0x20, BX
-	ADDQ  BX, CX
+	TESTQ BX, BX
+	JNE   out
+	SUBQ  $0x20, SI
+	ADDQ  SI, CX
 	JMP   last
 
-none:
+hit:
+	TESTQ BX, BX
+	JNE   line
+	SUBQ  AX, SI
 	VZEROUPPER
-	MOVQ $-1, AX
-	MOVQ AX, ret+24(FP)
+	MOVQ  SI, ret+32(FP)
+	RET
+
+line:
+	VPBROADCASTB 48(BX), Y10
+	MOVQ         16(BX), R10
+	ADDQ         24(BX), R10
+	MOVQ         R10, 40(BX)
+	MOVQ         SI, R8
+	CMPQ         (BX), $0x00
+	JEQ          forward
+
+back_wide:
+	SUBQ      $0x80, R8
+	CMPQ      R8, 16(BX)
+	JCS       back_narrow
+	VPCMPEQB  (R8), Y10, Y11
+	VPMOVMSKB Y11, DI
+	VPCMPEQB  32(R8), Y10, Y11
+	VPMOVMSKB Y11, R11
+	SHLQ      $0x20, R11
+	ORQ       R11, DI
+	VPCMPEQB  64(R8), Y10, Y11
+	VPMOVMSKB Y11, R10
+	VPCMPEQB  96(R8), Y10, Y11
+	VPMOVMSKB Y11, R11
+	SHLQ      $0x20, R11
+	ORQ       R11, R10
+	MOVQ      $-1, R11
+	BSRQ      DI, DI
+	CMOVQEQ   R11, DI
+	BSRQ      R10, R10
+	LEAQ      64(R10), R10
+	CMOVQNE   R10, DI
+	TESTQ     DI, DI
+	JLT       back_wide
+	LEAQ      1(R8)(DI*1), R8
+	JMP       forward
+
+back_narrow:
+	ADDQ $0x80, R8
+
+back:
+	SUBQ      $0x20, R8
+	CMPQ      R8, 16(BX)
+	JCS       near_base
+	VPCMPEQB  (R8), Y10, Y11
+	VPMOVMSKB Y11, DI
+	TESTL     DI, DI
+	JE        back
+	BSRL      DI, DI
+	LEAQ      1(R8)(DI*1), R8
+	JMP       forward
+
+near_base:
+	ADDQ    $0x20, R8
+	MOVBLZX 48(BX), DI
+
+back_byte:
+	CMPQ R8, 16(BX)
+	JEQ  forward
+	CMPB DI, -1(R8)
+	JEQ  forward
+	DECQ R8
+	JMP  back_byte
+
+forward:
+	MOVQ SI, R9
+
+forward_wide:
+	LEAQ      128(R9), R10
+	CMPQ      R10, 40(BX)
+	JHI       forward_lane
+	VPCMPEQB  (R9), Y10, Y11
+	VPMOVMSKB Y11, DI
+	VPCMPEQB  32(R9), Y10, Y11
+	VPMOVMSKB Y11, R11
+	SHLQ      $0x20, R11
+	ORQ       R11, DI
+	VPCMPEQB  64(R9), Y10, Y11
+	VPMOVMSKB Y11, R10
+	VPCMPEQB  96(R9), Y10, Y11
+	VPMOVMSKB Y11, R11
+	SHLQ      $0x20, R11
+	ORQ       R11, R10
+	TZCNTQ    DI, R11
+	TZCNTQ    R10, R10
+	LEAQ      64(R10), R10
+	TESTQ     DI, DI
+	CMOVQEQ   R10, R11
+	ADDQ      R11, R9
+	CMPQ      R11, $+128
+	JEQ       forward_wide
+	JMP       enter
+
+forward_lane:
+	LEAQ      32(R9), R10
+	CMPQ      R10, 40(BX)
+	JHI       near_end
+	VPCMPEQB  (R9), Y10, Y11
+	VPMOVMSKB Y11, DI
+	TESTL     DI, DI
+	JNE       ended
+	MOVQ      R10, R9
+	JMP       forward_lane
+
+ended:
+	TZCNTL DI, DI
+	ADDQ   DI, R9
+	JMP    enter
+
+near_end:
+	MOVBLZX 48(BX), DI
+
+forward_byte:
+	CMPQ R9, 40(BX)
+	JEQ  enter
+	CMPB DI, (R9)
+	JEQ  enter
+	INCQ R9
+	JMP  forward_byte
+
+enter:
+	CMPQ (BX), $0x00
+	JEQ  entered
+	MOVQ 32(BX), DI
+	LEAQ (DI)(DI*2), DI
+	SHLQ $0x03, DI
+	ADDQ (BX), DI
+	MOVQ 16(BX), R10
+	SUBQ R10, R8
+	MOVQ R8, (DI)
+	SUBQ R10, SI
+	MOVQ SI, 16(DI)
+	MOVQ R9, R8
+	SUBQ R10, R8
+	MOVQ R8, 8(DI)
+
+entered:
+	INCQ R9
+	SUBQ CX, R9
+	ADDQ R9, CX
+	MOVQ 32(BX), DI
+	INCQ DI
+	MOVQ DI, 32(BX)
+	CMPQ DI, 8(BX)
+	JEQ  out
+	CMPQ CX, DX
+	JCS  wide
+
+out:
+	VZEROUPPER
+	MOVQ CX, R10
+	SUBQ AX, R10
+	MOVQ R10, ret+32(FP)
+	RET
+
+none:
+	TESTQ BX, BX
+	JNE   out
+	VZEROUPPER
+	MOVQ  $-1, AX
+	MOVQ  AX, ret+32(FP)
 	RET
 
 // func index2AVX2(p *byte, n int, a byte, b byte) int

@@ -10,6 +10,8 @@ func TestLayout(t *testing.T) {
 	var p pairKernel
 	var s setKernel
 	var w windowKernel
+	var b batch
+	var h Hit
 	for _, f := range []struct {
 		name      string
 		got, want uintptr
@@ -20,6 +22,10 @@ func TestLayout(t *testing.T) {
 		{"pair.fold1", unsafe.Offsetof(p.fold1), 50}, {"pair.fold2", unsafe.Offsetof(p.fold2), 51},
 		{"set.tables", unsafe.Offsetof(s.tables), 0}, {"set.fold", unsafe.Offsetof(s.fold), 768}, {"set.keep", unsafe.Offsetof(s.keep), 772},
 		{"set.bitmap", unsafe.Offsetof(s.bitmap), 776}, {"window.tables", unsafe.Offsetof(w.tables), 0},
+		{"batch.hits", unsafe.Offsetof(b.hits), 0}, {"batch.room", unsafe.Offsetof(b.room), 8}, {"batch.base", unsafe.Offsetof(b.base), 16},
+		{"batch.size", unsafe.Offsetof(b.size), 24}, {"batch.count", unsafe.Offsetof(b.count), 32}, {"batch.end", unsafe.Offsetof(b.end), 40},
+		{"batch.term", unsafe.Offsetof(b.term), 48}, {"Hit.Start", unsafe.Offsetof(h.Start), 0}, {"Hit.End", unsafe.Offsetof(h.End), 8},
+		{"Hit.At", unsafe.Offsetof(h.At), 16}, {"Hit", unsafe.Sizeof(h), 24},
 		{"window.minus", unsafe.Offsetof(w.minus), 256}, {"window.span", unsafe.Offsetof(w.span), 260},
 	} {
 		if f.got != f.want {

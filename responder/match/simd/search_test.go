@@ -286,7 +286,7 @@ func TestKernels(t *testing.T) {
 		n := 32 + r.IntN(300)
 		buf := randomText(r, []string{"ab", "aAbB@`", "abcdefgh 0123"}[r.IntN(3)], n+64)
 		f := NewFinder(randomText(r, "abAB@", 2+r.IntN(30)), r.IntN(2) == 0)
-		if got, want := pairVector(&f.kernel, buf, n), pairPure(&f.kernel, buf, n); got != want {
+		if got, want := pairVector(&f.kernel, buf, n, nil), pairPure(&f.kernel, buf, n); got != want {
 			t.Fatalf("pair of %q in %q: %d, want %d", f.text, buf, got, want)
 		}
 		form := forms[r.IntN(len(forms))]
@@ -295,7 +295,7 @@ func TestKernels(t *testing.T) {
 			needles[i] = randomText(r, "abcdABCD", 6+r.IntN(3))
 		}
 		s := setOf(t, form.shape, needles, r.IntN(2) == 0)
-		if got, want := setVector(&s.kernel, buf, n), candidates(&s.kernel, form, buf, n); got != want {
+		if got, want := setVector(&s.kernel, buf, n, nil), candidates(&s.kernel, form, buf, n); got != want {
 			t.Fatalf("shape %d of %q in %q: %d, want %d", form.shape, needles, buf, got, want)
 		}
 		x := make([]byte, 3)

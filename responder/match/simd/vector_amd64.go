@@ -9,49 +9,49 @@ import (
 // available: AVX2 that the operating system saves, and TZCNT. GODEBUG=cpu.avx2=off turns it off.
 var available = cpu.X86.HasAVX2 && cpu.X86.HasBMI1
 
-func pairVector(k *pairKernel, buf []byte, n int) int {
-	p := (*byte)(unsafe.Pointer(k))
+func pairVector(k *pairKernel, buf []byte, n int, b *batch) int {
+	p, lines := (*byte)(unsafe.Pointer(k)), (*byte)(unsafe.Pointer(b))
 	if k.fold|uint64(k.fold1|k.fold2) != 0 {
-		return pairFoldAVX2(p, unsafe.SliceData(buf), n)
+		return pairFoldAVX2(p, unsafe.SliceData(buf), n, lines)
 	}
-	return pairAVX2(p, unsafe.SliceData(buf), n)
+	return pairAVX2(p, unsafe.SliceData(buf), n, lines)
 }
 
-func setVector(k *setKernel, buf []byte, n int) int {
-	p, text := (*byte)(unsafe.Pointer(k)), unsafe.SliceData(buf)
+func setVector(k *setKernel, buf []byte, n int, b *batch) int {
+	p, text, lines := (*byte)(unsafe.Pointer(k)), unsafe.SliceData(buf), (*byte)(unsafe.Pointer(b))
 	switch k.shape {
 	case shapeLow4:
-		return setLow4AVX2(p, text, n)
+		return setLow4AVX2(p, text, n, lines)
 	case shapeLow4Fat:
-		return setLow4FatAVX2(p, text, n)
+		return setLow4FatAVX2(p, text, n, lines)
 	case shapeLow6:
-		return setLow6AVX2(p, text, n)
+		return setLow6AVX2(p, text, n, lines)
 	case shapeLow6Fat:
-		return setLow6FatAVX2(p, text, n)
+		return setLow6FatAVX2(p, text, n, lines)
 	case shapeFull3:
-		return setFull3AVX2(p, text, n)
+		return setFull3AVX2(p, text, n, lines)
 	}
-	return setFull3FatAVX2(p, text, n)
+	return setFull3FatAVX2(p, text, n, lines)
 }
 
-func windowVector(k *windowKernel, buf []byte, n int) int {
-	p, text := (*byte)(unsafe.Pointer(k)), unsafe.SliceData(buf)
+func windowVector(k *windowKernel, buf []byte, n int, b *batch) int {
+	p, text, lines := (*byte)(unsafe.Pointer(k)), unsafe.SliceData(buf), (*byte)(unsafe.Pointer(b))
 	if k.ranges {
 		switch k.width {
 		case 2:
-			return windowRange2AVX2(p, text, n)
+			return windowRange2AVX2(p, text, n, lines)
 		case 3:
-			return windowRange3AVX2(p, text, n)
+			return windowRange3AVX2(p, text, n, lines)
 		}
-		return windowRange4AVX2(p, text, n)
+		return windowRange4AVX2(p, text, n, lines)
 	}
 	switch k.width {
 	case 2:
-		return windowNibble2AVX2(p, text, n)
+		return windowNibble2AVX2(p, text, n, lines)
 	case 3:
-		return windowNibble3AVX2(p, text, n)
+		return windowNibble3AVX2(p, text, n, lines)
 	}
-	return windowNibble4AVX2(p, text, n)
+	return windowNibble4AVX2(p, text, n, lines)
 }
 
 func index2Vector(buf []byte, a, b byte) int {

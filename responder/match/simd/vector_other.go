@@ -5,9 +5,9 @@ package simd
 // Without AVX2 the kernels in Go do all the work.
 const available = false
 
-func pairVector(k *pairKernel, buf []byte, n int) int     { return pairPure(k, buf, n) }
-func setVector(k *setKernel, buf []byte, n int) int       { return setPure(k, buf, n) }
-func windowVector(k *windowKernel, buf []byte, n int) int { return windowPure(k, buf, n) }
-func index2Vector(buf []byte, a, b byte) int              { return index2Pure(buf, a, b) }
-func index3Vector(buf []byte, a, b, c byte) int           { return index3Pure(buf, a, b, c) }
-func lastVector(buf []byte, c byte) int                   { return lastPure(buf, c) }
+func pairVector(k *pairKernel, buf []byte, n int, _ *batch) int     { return pairPure(k, buf, n) }
+func setVector(k *setKernel, buf []byte, n int, _ *batch) int       { return setPure(k, buf, n) }
+func windowVector(k *windowKernel, buf []byte, n int, _ *batch) int { return windowPure(k, buf, n) }
+func index2Vector(buf []byte, a, b byte) int                        { return index2Pure(buf, a, b) }
+func index3Vector(buf []byte, a, b, c byte) int                     { return index3Pure(buf, a, b, c) }
+func lastVector(buf []byte, c byte) int                             { return lastPure(buf, c) }

@@ -36,7 +36,7 @@ type setShape struct {
 }
 
 func set(s setShape) {
-	k, p, n := begin(s.name, s.name+` returns the first position below n (at least 32) that passes the tables and the bitmap of the setKernel at k,
+	k, p, n, b := begin(s.name, s.name+` returns the first position below n (at least 32) that passes the tables and the bitmap of the setKernel at k,
 or -1. It reads as many bytes from each position as the tables are wide, and 4 from candidates.`)
 	var nibble reg.VecVirtual
 	if s.full {
@@ -100,6 +100,7 @@ or -1. It reads as many bytes from each position as the tables are wide, and 4 f
 		return acc[0]
 	}
 	walk{
+		batch:   b,
 		unroll:  s.unroll,
 		streams: []reg.GPVirtual{p},
 		block:   block,

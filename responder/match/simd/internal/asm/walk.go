@@ -15,6 +15,9 @@ const lane = 32
 // walk is the loop that all forward kernels share. It tests the positions 0 … n-1 of the text at p,
 // unroll vectors at a time, then one at a time, then the last 32 positions once more if n is no
 // multiple of 32; n is at least 32. It returns the first position that passes, or -1.
+//
+// Given a batch, it does not stop there, but notes the line around the position (lines.go), goes on
+// behind it, and returns where it has come to: less than 32 positions before n, or where the batch is full.
 type walk struct {
 	unroll int
 
@@ -26,13 +29,15 @@ type walk struct {
 	block func(disp int) reg.VecVirtual
 	mask  bool
 
+	batch reg.GPVirtual // a pointer, or nil if the kernel takes none
+
 	// confirm jumps to no if the position at pos fails a closer look. Without it all that pass block are hits.
 	confirm func(pos reg.GPVirtual, no string)
 }
 
 func (w walk) emit(n reg.GPVirtual) {
 	at := w.streams[0]
-	start, end, room := GP64(), GP64(), GP64()
+	start, end, room, hit := GP64(), GP64(), GP64(), GP64()
 	MOVQ(at, start)
 	LEAQ(Mem{Base: at, Index: n, Scale: 1}, end)
 
@@ -42,7 +47,7 @@ func (w walk) emit(n reg.GPVirtual) {
 		SUBQ(at, room)
 		CMPQ(room, Imm(uint64(w.unroll*lane)))
 		JLT(LabelRef("narrow"))
-		w.wide(start)
+		w.wide(start, hit)
 		w.advance(w.unroll * lane)
 		JMP(LabelRef("wide"))
 	}
@@ -53,7 +58,7 @@ func (w walk) emit(n reg.GPVirtual) {
 	CMPQ(room, Imm(lane))
 	JLT(LabelRef("tail"))
 	Label("last")
-	w.candidates("narrow", start, 0, w.block(0))
+	w.candidates("narrow", start, hit, 0, w.block(0))
 	w.advance(lane)
 	JMP(LabelRef("narrow"))
 
@@ -62,13 +67,25 @@ func (w walk) emit(n reg.GPVirtual) {
 	Label("tail")
 	TESTQ(room, room)
 	JE(LabelRef("none"))
+	if w.batch != nil {
+		TESTQ(w.batch, w.batch)
+		JNE(LabelRef("out")) // what is left would be tested, and found, twice
+	}
 	SUBQ(Imm(lane), room)
 	for _, s := range w.streams {
 		ADDQ(room, s)
 	}
 	JMP(LabelRef("last"))
 
+	if w.batch != nil {
+		w.lines(start, end, hit)
+	}
+
 	Label("none")
+	if w.batch != nil {
+		TESTQ(w.batch, w.batch)
+		JNE(LabelRef("out"))
+	}
 	VZEROUPPER()
 	result := GP64()
 	MOVQ(I32(-1), result)
@@ -83,7 +100,7 @@ func (w walk) advance(by int) {
 }
 
 // wide tests unroll vectors with one branch, and looks closer only if any position passed.
-func (w walk) wide(start reg.GPVirtual) {
+func (w walk) wide(start, hit reg.GPVirtual) {
 	var results []reg.VecVirtual
 	for i := range w.unroll {
 		results = append(results, w.block(i*lane))
@@ -96,7 +113,7 @@ func (w walk) wide(start reg.GPVirtual) {
 	VPTEST(sum, sum)
 	JE(LabelRef("wide_next"))
 	for i := 0; i < w.unroll; i += 2 {
-		w.candidates(fmt.Sprintf("wide%d", i), start, i*lane, results[i], results[i+1])
+		w.candidates(fmt.Sprintf("wide%d", i), start, hit, i*lane, results[i], results[i+1])
 	}
 	Label("wide_next")
 }
@@ -126,7 +143,7 @@ func (w walk) bits(results []reg.VecVirtual) reg.GPVirtual {
 }
 
 // candidates returns from the kernel with the first position of results that is confirmed, or goes on.
-func (w walk) candidates(name string, start reg.GPVirtual, disp int, results ...reg.VecVirtual) {
+func (w walk) candidates(name string, start, hit reg.GPVirtual, disp int, results ...reg.VecVirtual) {
 	bits := w.bits(results)
 	TESTQ(bits, bits)
 	JE(LabelRef(name + "_done"))
@@ -137,10 +154,7 @@ func (w walk) candidates(name string, start reg.GPVirtual, disp int, results ...
 	if w.confirm != nil {
 		w.confirm(pos, name+"_no")
 	}
-	SUBQ(start, pos)
-	VZEROUPPER()
-	Store(pos, ReturnIndex(0))
-	RET()
+	w.found(start, hit, pos)
 	if w.confirm != nil {
 		Label(name + "_no")
 		rest := GP64()
@@ -151,15 +165,30 @@ func (w walk) candidates(name string, start reg.GPVirtual, disp int, results ...
 	Label(name + "_done")
 }
 
-// begin opens a kernel func(k, p *byte, n int) int and loads its arguments. k is the first byte of a
-// struct of package simd, whose types avo could only name if this module depended on it.
-func begin(name, doc string) (k, p, n reg.GPVirtual) {
-	TEXT(name, NOSPLIT, "func(k, p *byte, n int) int")
+// found goes where a confirmed position is returned or its line entered.
+func (w walk) found(start, hit, pos reg.GPVirtual) {
+	if w.batch != nil {
+		MOVQ(pos, hit)
+		JMP(LabelRef("hit"))
+		return
+	}
+	SUBQ(start, pos)
+	VZEROUPPER()
+	Store(pos, ReturnIndex(0))
+	RET()
+}
+
+// begin opens a kernel func(k, p *byte, n int, b *byte) int and loads its arguments. k and b are the first
+// bytes of structs of package simd, whose types avo could only name if this module depended on it.
+func begin(name, doc string) (k, p, n, b reg.GPVirtual) {
+	TEXT(name, NOSPLIT, "func(k, p *byte, n int, b *byte) int")
 	Pragma("noescape")
+	doc += "\nWith a batch at b it takes all of them, and notes their lines (batch.go)."
 	Doc(strings.Split(doc, "\n")...)
-	k, p, n = GP64(), GP64(), GP64()
+	k, p, n, b = GP64(), GP64(), GP64(), GP64()
 	Load(Param("k"), k)
 	Load(Param("p"), p)
 	Load(Param("n"), n)
-	return k, p, n
+	Load(Param("b"), b)
+	return k, p, n, b
 }

@@ -18,13 +18,14 @@ const (
 // windowRange tests bytes that are each in one range: b-low ≤ span, unsigned.
 func windowRange(width int) {
 	name := fmt.Sprintf("windowRange%dAVX2", width)
-	k, p, n := begin(name, windowDoc(name, width))
+	k, p, n, b := begin(name, windowDoc(name, width))
 	var minus, span []reg.VecVirtual
 	for at := range width {
 		minus = append(minus, broadcast(k, windowMinus+at))
 		span = append(span, broadcast(k, windowSpan+at))
 	}
 	walk{
+		batch:   b,
 		unroll:  2,
 		streams: []reg.GPVirtual{p},
 		mask:    true,
@@ -50,7 +51,7 @@ func windowRange(width int) {
 // high nibble's table names the shape, the low nibble's the shapes that hold it.
 func windowNibble(width int) {
 	name := fmt.Sprintf("windowNibble%dAVX2", width)
-	k, p, n := begin(name, windowDoc(name, width))
+	k, p, n, b := begin(name, windowDoc(name, width))
 	mask, zero := nibbleMask(), YMM()
 	VPXOR(zero, zero, zero)
 	var tables [][2]reg.VecVirtual
@@ -63,6 +64,7 @@ func windowNibble(width int) {
 		tables = append(tables, t)
 	}
 	walk{
+		batch:   b,
 		unroll:  2,
 		streams: []reg.GPVirtual{p},
 		mask:    true,
