@@ -23,24 +23,25 @@ const module = "github.com/trawl-logs/trawl"
 //	cmd ─► bus ─► schemas
 //	 ├──► requester ─► schemas ◄─ requester/printer ◄─ cmd
 //	 └──► responder ─► schemas
-//	          └──► source  match  scan  outbox      (leaves: no packages of ours between them)
+//	          └──► source  match  scan  timestamp  outbox      (leaves: no packages of ours between them)
 var arrows = map[string]struct{ code, test []string }{
-	".":                 {},
-	"cmd/trawl":         {code: []string{"bus", "requester", "responder", "schemas", "sample"}, test: []string{"bus/bustest"}},
-	"schemas":           {},
-	"bus":               {code: []string{"schemas"}, test: []string{"bus/bustest"}},
-	"bus/bustest":       {code: []string{"bus"}},
-	"requester":         {code: []string{"schemas"}, test: []string{"responder", "sample"}}, // the simulation joins them without a server
-	"requester/printer": {code: []string{"schemas"}},
-	"requester/when":    {},
-	"responder":         {code: []string{"schemas", "responder/source", "responder/match", "responder/scan", "responder/outbox"}, test: []string{"sample", "requester"}},
-	"responder/source":  {},
-	"responder/scan":    {code: []string{"responder/match"}, test: []string{"sample"}},
-	"responder/match":   {code: []string{"responder/match"}, test: []string{"sample"}},
-	"responder/outbox":  {code: []string{"schemas"}},
-	"sample":            {},
-	"bench":             {code: []string{"sample"}, test: []string{"sample"}},
-	"e2e":               {test: []string{"sample", "schemas", "bus", "bus/bustest"}},
+	".":                   {},
+	"cmd/trawl":           {code: []string{"bus", "requester", "responder", "schemas", "sample"}, test: []string{"bus/bustest"}},
+	"schemas":             {},
+	"bus":                 {code: []string{"schemas"}, test: []string{"bus/bustest"}},
+	"bus/bustest":         {code: []string{"bus"}},
+	"requester":           {code: []string{"schemas"}, test: []string{"responder", "sample"}}, // the simulation joins them without a server
+	"requester/printer":   {code: []string{"schemas"}},
+	"requester/when":      {},
+	"responder":           {code: []string{"schemas", "responder/source", "responder/match", "responder/scan", "responder/timestamp", "responder/outbox"}, test: []string{"sample", "requester"}},
+	"responder/source":    {},
+	"responder/scan":      {code: []string{"responder/match"}, test: []string{"sample"}},
+	"responder/match":     {code: []string{"responder/match"}, test: []string{"sample"}},
+	"responder/timestamp": {},
+	"responder/outbox":    {code: []string{"schemas"}},
+	"sample":              {},
+	"bench":               {code: []string{"sample"}, test: []string{"sample"}},
+	"e2e":                 {test: []string{"sample", "schemas", "bus", "bus/bustest"}},
 }
 
 // natsImporters are the packages that may import NATS: bus and what is below it. Where the bus is
