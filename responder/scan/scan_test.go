@@ -74,7 +74,6 @@ type transcript struct {
 	t    *testing.T
 	o    *Options
 	open bool
-	last int64 // of Offsets
 }
 
 func (tr *transcript) emit(b *Batch) error {
