@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"net/netip"
 	"os"
 	"os/user"
 	"slices"
@@ -262,6 +263,16 @@ func (c *Conn) Subjects() Subjects { return c.subjects }
 
 // URL returns the server that the connection is with, without its password; empty while there is none.
 func (c *Conn) URL() string { return c.nc.ConnectedUrlRedacted() }
+
+// localServer returns the id of the server that the connection is with, if there is no network on the
+// way there; else it is empty.
+func (c *Conn) localServer() string {
+	addr := c.nc.ConnectedAddr()
+	if a, err := netip.ParseAddrPort(addr); addr == "pipe" || err == nil && a.Addr().Unmap().IsLoopback() {
+		return c.nc.ConnectedServerId()
+	}
+	return ""
+}
 
 // MaxPayload returns the largest message in bytes that the server takes, or 0 before the first connect.
 func (c *Conn) MaxPayload() int64 { return c.nc.MaxPayload() }

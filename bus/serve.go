@@ -168,6 +168,9 @@ func (s *Service) onQuery(m *nats.Msg) {
 		s.refused(m, err)
 		return
 	}
+	if q.Server != "" && q.Server == s.conn.localServer() {
+		q.Compress = false // between two processes of one machine it takes longer than it saves
+	}
 	s.handlers.Query(user, q)
 }
 

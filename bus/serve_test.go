@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
 	"github.com/trawl-logs/trawl/bus"
 	"github.com/trawl-logs/trawl/bus/bustest"
 	"github.com/trawl-logs/trawl/schemas"
@@ -22,6 +24,7 @@ type node struct {
 	mu         sync.Mutex
 	record     schemas.Node
 	queries    []string // "user/id"
+	compress   []string // queries that may be answered compressed
 	controls   []bus.Key
 	cancels    []bus.Key
 	gone       []bus.Key
@@ -67,7 +70,12 @@ func (n *node) handlers() bus.Handlers {
 	}
 	return bus.Handlers{
 		Query: func(user string, q *schemas.Query) {
-			locked(func() { n.queries = append(n.queries, user+"/"+q.ID) })
+			locked(func() {
+				n.queries = append(n.queries, user+"/"+q.ID)
+				if q.Compress {
+					n.compress = append(n.compress, q.ID)
+				}
+			})
 			if n.answer {
 				_ = n.service.Publish(bus.Key{User: user, Client: q.Client, ID: q.ID}, end())
 			}
@@ -193,6 +201,34 @@ func TestControlAndCancelReachTheNode(t *testing.T) {
 	must(t, a.session.Cancel(&schemas.Cancel{Reason: "enough"}))
 	bustest.Eventually(t, "control", n.has(func(n *node) bool { return len(n.controls) == 1 && n.controls[0] == key }))
 	bustest.Eventually(t, "cancel", n.has(func(n *node) bool { return len(n.cancels) == 1 && n.cancels[0] == key }))
+}
+
+// Where no network is on the way, nothing is compressed; a requester at another server may be far.
+func TestCompressionIsForNetworks(t *testing.T) {
+	for name, b := range map[string]*bustest.Bus{"loopback": bustest.Start(t), "in process": bustest.StartInProcess(t)} {
+		n := serve(t, b.Connect("root", bustest.AsResponder), record("n1"))
+		a := ask(t, b.Connect("alice"), "near")
+		a.query.Compress = true
+		must(t, a.session.AskAll(a.query))
+		bustest.Eventually(t, "the query", n.has(func(n *node) bool { return len(n.queries) == 1 }))
+		if !n.has(func(n *node) bool { return len(n.compress) == 0 })() {
+			t.Errorf("%s: to be compressed", name)
+		}
+		if a.query.Server != "" || !a.query.Compress {
+			t.Errorf("%s: the caller's query was changed", name)
+		}
+	}
+}
+
+func TestCompressionForAnotherServer(t *testing.T) {
+	b := bustest.Start(t)
+	n := serve(t, b.Connect("root", bustest.AsResponder), record("n1"))
+	nc, err := nats.Connect(b.URL())
+	must(t, err)
+	t.Cleanup(nc.Close)
+	q := schemas.Query{ID: "far", Client: "c", Patterns: []string{"x"}, Timeout: time.Minute, Compress: true, Server: "ANOTHER"}
+	must(t, nc.Publish("trawl.v1.q.alice.all", schemas.AppendQuery(nil, &q)))
+	bustest.Eventually(t, "a query to be compressed", n.has(func(n *node) bool { return len(n.compress) == 1 }))
 }
 
 func TestNobodySubscribed(t *testing.T) {

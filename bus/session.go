@@ -67,7 +67,9 @@ func (s *Session) ask(subject, node string, q *schemas.Query) error {
 	if q.Client != s.key.Client || q.ID != s.key.ID {
 		return fmt.Errorf("query %s of client %s: this session is of query %s, client %s", q.ID, q.Client, s.key.ID, s.key.Client)
 	}
-	m := schemas.AppendQuery(nil, q)
+	own := *q
+	own.Server = s.conn.localServer()
+	m := schemas.AppendQuery(nil, &own)
 	if len(m) > schemas.MaxQuery {
 		return fmt.Errorf("query has %d bytes, the most is %d", len(m), schemas.MaxQuery)
 	}

@@ -83,8 +83,8 @@ func (r *Requester) Query(ctx context.Context, q *schemas.Query) (*Answer, error
 	if err := q.Validate(); err != nil {
 		return nil, err
 	}
-	if size := len(schemas.AppendQuery(nil, q)); size > schemas.MaxQuery-64 { // room for what is filled in
-		return nil, fmt.Errorf("query: has %d bytes, more than %d", size, schemas.MaxQuery-64)
+	if size := len(schemas.AppendQuery(nil, q)); size > schemas.MaxQuery-192 { // room for what is filled in
+		return nil, fmt.Errorf("query: has %d bytes, more than %d", size, schemas.MaxQuery-192)
 	}
 	names, kind, err := r.known(ctx, &q.Select)
 	if err != nil {

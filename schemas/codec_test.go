@@ -78,6 +78,17 @@ func TestExtraFieldsAreSkipped(t *testing.T) {
 	}
 }
 
+func TestQueryWithoutServerIsTaken(t *testing.T) {
+	want := sampleQuery()
+	want.Server = ""
+	msg := AppendQuery(nil, want)
+	old := append([]byte{0xdc, 0, queryFieldsOld + 1}, msg[3:len(msg)-1]...)
+	got, err := DecodeQuery(old)
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%v: %+v", err, got)
+	}
+}
+
 func TestNestingIsBounded(t *testing.T) {
 	base := samples()["control"]
 	fields := base[1:]

@@ -103,4 +103,8 @@ type Query struct {
 	Compress   bool          // Data may be compressed
 	Explain    bool          // plan only: read no logs
 	Exhaustive bool          // no index, no pruning
+
+	// Server is the bus server that the requester is connected to without a network between: a node
+	// to which the same applies need not compress. Empty: none.
+	Server string
 }

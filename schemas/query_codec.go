@@ -13,8 +13,13 @@ import (
 //	  mode, only_matching, max_count, before, after, columns, binary, null_data,
 //	  [node…], [group…], [service…], [[k, v]…], [path…], [include…], [exclude…],
 //	  since, until, order, limit,
-//	  timeout_ns, jitter_ns, credit, max_bytes, threads, compress, explain, exhaustive ]
-const queryFields = 36
+//	  timeout_ns, jitter_ns, credit, max_bytes, threads, compress, explain, exhaustive, server ]
+//
+// Server came later: a query without it is taken.
+const (
+	queryFields    = 37
+	queryFieldsOld = 36
+)
 
 // AppendQuery appends the encoded query to dst. It does not validate.
 func AppendQuery(dst []byte, q *Query) []byte {
@@ -50,6 +55,7 @@ func AppendQuery(dst []byte, q *Query) []byte {
 	w.bool(q.Compress)
 	w.bool(q.Explain)
 	w.bool(q.Exhaustive)
+	w.string(q.Server)
 	return w.done()
 }
 
@@ -79,7 +85,7 @@ func DecodeQuery(msg []byte) (*Query, error) {
 	}
 	r := &reader{msg: msg}
 	q := &Query{}
-	extra := r.open("query", queryFields)
+	extra := r.open("query", queryFieldsOld)
 	q.ID = r.text("query.id", MaxToken)
 	q.User = r.text("query.user", MaxToken)
 	q.Client = r.text("query.client", MaxToken)
@@ -114,6 +120,10 @@ func DecodeQuery(msg []byte) (*Query, error) {
 	q.Compress = r.bool("query.compress")
 	q.Explain = r.bool("query.explain")
 	q.Exhaustive = r.bool("query.exhaustive")
+	if extra > 0 {
+		q.Server = r.text("query.server", MaxToken)
+		extra--
+	}
 	if err := r.close("query", extra); err != nil {
 		return nil, err
 	}
@@ -157,6 +167,11 @@ func (q *Query) Validate() error {
 	}
 	if q.User != "" {
 		if err := CheckToken("query.user", q.User); err != nil {
+			return err
+		}
+	}
+	if q.Server != "" {
+		if err := CheckToken("query.server", q.Server); err != nil {
 			return err
 		}
 	}
