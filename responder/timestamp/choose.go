@@ -21,9 +21,9 @@ const fewLines = 20
 // nearModTime is how close to when it was written the last line of a file would be, in ns.
 const nearModTime = 2 * daySeconds * 1e9
 
-// choose returns the best reading of the sample, and those of lines that it does not read. Reversed
+// choose returns the best reading of the lines of the sample, and those of lines that it does not read. Reversed
 // says that the times mostly fall.
-func (d *detector) choose() (readings []reading, reversed bool) {
+func (d *detector) choose(sample []byte) (readings []reading, reversed bool) {
 	var covered, none lineSet
 	entries := d.entries.count(&none)
 	for len(readings) < maxReadings {
@@ -42,7 +42,11 @@ func (d *detector) choose() (readings []reading, reversed bool) {
 		if len(readings) == 0 {
 			reversed = best.back*2 > best.moved
 		}
-		readings = append(readings, newReading(best.place, layout, best.sample))
+		next := newReading(best.place, layout, best.sample)
+		if best.place.kind == afterKey {
+			next.key = newKey(best.place.text, sample)
+		}
+		readings = append(readings, next)
 		for i := range covered {
 			covered[i] |= best.lines[i]
 		}

@@ -49,7 +49,7 @@ func Detect(sample []byte, o Options) (form *Form, ok bool) {
 	if !bytes.HasSuffix(sample, o.Tail) {
 		d.read(lastLines(o.Tail, maxTailLines), maxTailLines)
 	}
-	readings, reversed := d.choose()
+	readings, reversed := d.choose(sample)
 	if len(readings) == 0 {
 		return nil, false
 	}

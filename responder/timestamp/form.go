@@ -45,6 +45,7 @@
 package timestamp
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"time"
@@ -65,6 +66,8 @@ type reading struct {
 	place  place
 	layout string
 	sample string // as it stood in the file
+
+	key *key // of place, if it is one
 
 	// What a dayCache needs; width is 0 if the clock is not one it reads.
 	width   int    // of the clock, 8 or 6
@@ -107,12 +110,21 @@ func newReading(p place, layout, sample string) reading {
 	return r
 }
 
+// find returns where the time stands in the line, -1 if nowhere. Where a key may come again, only
+// what is at or after from counts.
+func (r *reading) find(line []byte, from int) int {
+	if r.key != nil {
+		return r.key.find(line, from)
+	}
+	return r.place.find(line)
+}
+
 // Time returns the time of the line, in ns since 1970; ok is false if the line has none of the form.
 // A Reader is faster.
 func (f *Form) Time(line []byte) (unixNano int64, ok bool) {
 	for i := range f.readings {
 		r := &f.readings[i]
-		at := r.place.find(line, 0)
+		at := r.find(line, 0)
 		var s fields
 		if at < 0 || f.match(r, line, &at, &s) < 0 {
 			continue
@@ -175,24 +187,17 @@ func (f *Form) Bind(head, tail []byte, modTime time.Time) *Form {
 	if len(tail) == 0 {
 		return &bound
 	}
-	first, okFirst := bound.firstTime(head)
-	last, okLast := bound.lastTime(tail)
-	if bound.reversed {
-		last, okLast, first, okFirst = first, okFirst, last, okLast
+	newest, oldest := bound.lastTime, bound.firstTime
+	if f.reversed {
+		newest, oldest, head, tail = oldest, newest, tail, head
 	}
-	if !okLast {
+	last, ok := newest(tail)
+	if !ok {
 		return &bound
 	}
 	bound.calendar.newest = f.calendar.localOf(time.Unix(last, 0)) + daySeconds
-	if !okFirst {
-		return &bound
-	}
-	if bound.reversed {
-		first, okFirst = bound.lastTime(tail)
-	} else {
-		first, okFirst = bound.firstTime(head)
-	}
-	if free := yearSeconds - (last - first); okFirst && free/2 > daySeconds {
+	first, ok := oldest(head)
+	if free := yearSeconds - (last - first); ok && free/2 > daySeconds {
 		bound.calendar.newest += free/2 - daySeconds
 	}
 	return &bound
@@ -213,10 +218,13 @@ func (f *Form) firstTime(text []byte) (seconds int64, ok bool) {
 
 // lastTime returns the time, in seconds, of the last line that has one.
 func (f *Form) lastTime(text []byte) (seconds int64, ok bool) {
-	for line := range linesOf(text) {
-		if ns, found := f.Time(line); found {
-			seconds, ok = ns/1e9, true
+	for end := len(text); end > 0 && !ok; {
+		start := bytes.LastIndexByte(text[:end-1], '\n') + 1
+		var ns int64
+		if ns, ok = f.Time(text[start:end]); ok {
+			seconds = ns / 1e9
 		}
+		end = start
 	}
 	return seconds, ok
 }

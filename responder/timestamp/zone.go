@@ -6,7 +6,7 @@ import "time"
 // the year of those that have none.
 type calendar struct {
 	zone   *time.Location
-	fixed  bool        // zone has one offset, for ever
+	fixed  bool        // zone has had one offset since the first year
 	offset int         // seconds east, if fixed
 	names  [2]zoneName // what the zone calls itself in winter and in summer
 	// newest is the latest that a time without a year may be, in seconds of the zone's own clock. 0:
@@ -34,7 +34,7 @@ func newCalendar(zone *time.Location, at time.Time) calendar {
 		c.names[i] = zoneName{name, offset}
 	}
 	first := time.Date(firstYear, 1, 1, 0, 0, 0, 0, zone)
-	if start, end := first.ZoneBounds(); start.IsZero() && end.IsZero() {
+	if _, end := first.ZoneBounds(); end.IsZero() {
 		_, c.offset = first.Zone()
 		c.fixed = true
 	}
