@@ -25,6 +25,7 @@ type fleetSearch struct {
 	o      *grepOptions
 	query  *schemas.Query
 	errout io.Writer
+	onTTY  bool // errout is a terminal
 	line   *progressLine
 	print  *printer.Printer
 }
@@ -32,13 +33,13 @@ type fleetSearch struct {
 // grepFleet asks the fleet: flags → query → bus → gather → printer, and the receipt.
 func grepFleet(cmd *cobra.Command, connect *connectFlags, o *grepOptions) error {
 	s := &fleetSearch{o: o, line: newProgressLine(cmd.ErrOrStderr(), !o.noProgress)}
-	s.errout = s.line.before(cmd.ErrOrStderr())
+	s.errout, s.onTTY = s.line.before(cmd.ErrOrStderr()), isTerminal(cmd.ErrOrStderr())
 	out := cmd.OutOrStdout()
 	var err error
 	if s.query, err = o.query(cmd.InOrStdin(), time.Now(), s.errout); err != nil {
 		return err
 	}
-	newMatcher, err := compileLocal(o, s.query.Patterns)
+	newMatcher, strategy, err := compileLocal(o, s.query.Patterns)
 	if err != nil {
 		return err
 	}
@@ -71,6 +72,9 @@ func grepFleet(cmd *cobra.Command, connect *connectFlags, o *grepOptions) error 
 	}
 	err = s.printAnswer(answer)
 	answer.Close()
+	if err == nil && o.explain {
+		s.explain(answer.Receipt(), strategy)
+	}
 	return s.end(ctx, answer.Receipt(), err)
 }
 
@@ -101,9 +105,6 @@ func (s *fleetSearch) end(ctx context.Context, receipt *requester.Receipt, err e
 	if e := s.print.Abandon(); e != nil {
 		return e
 	}
-	if s.o.explain {
-		s.explain(receipt)
-	}
 	if s.o.output == "json" {
 		text, e := json.Marshal(receipt)
 		if e == nil {
@@ -118,7 +119,7 @@ func (s *fleetSearch) end(ctx context.Context, receipt *requester.Receipt, err e
 	}
 	s.complain(receipt)
 	s.line.clear()
-	if s.o.receipt || s.o.output == "text" && (receipt.Trouble() || err != nil || isTerminal(s.errout)) {
+	if s.o.receipt || s.o.output == "text" && (receipt.Trouble() || err != nil || s.onTTY) {
 		fmt.Fprint(s.errout, receipt.Text())
 	}
 	if err != nil {
@@ -167,14 +168,15 @@ func (s *fleetSearch) complain(receipt *requester.Receipt) {
 // shown escapes what a node says, which may be anything, for a terminal.
 func shown(text string) string { return string(printer.AppendEscaped(nil, []byte(text))) }
 
-// explain prints what would be read, node by node.
-func (s *fleetSearch) explain(receipt *requester.Receipt) {
+// explain prints how the pattern would be looked for, and what would be read, node by node.
+func (s *fleetSearch) explain(receipt *requester.Receipt, strategy string) {
 	row := func(node, files, size string) {
 		s.writeLine(fmt.Sprintf("%-20s %12s %12s", node, files, size))
 	}
 	if s.o.output == "json" {
 		return // it is all in the receipt
 	}
+	s.writeLine("strategy: " + strategy)
 	row("NODE", "FILES", "BYTES")
 	for i := range receipt.Nodes {
 		n := &receipt.Nodes[i]

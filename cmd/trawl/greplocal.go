@@ -39,8 +39,12 @@ func grepLocal(ctx context.Context, o *grepOptions, stdin io.Reader, out, errout
 	if o.output == "raw" {
 		return errors.New("--output raw shows what nodes send; --local asks none")
 	}
-	newMatcher, err := compileLocal(o, patterns)
+	newMatcher, strategy, err := compileLocal(o, patterns)
 	if err != nil {
+		return err
+	}
+	if o.explain {
+		_, err = fmt.Fprintln(out, "strategy: "+strategy)
 		return err
 	}
 	if o.nothingToFind(patterns) {

@@ -13,14 +13,15 @@ var syntaxOf = map[schemas.Syntax]syntax.Syntax{
 	schemas.SyntaxBRE: syntax.BRE, schemas.SyntaxFixed: syntax.Fixed,
 }
 
-// compileLocal compiles the patterns of a local search, and returns what makes matchers of them.
-func compileLocal(o *grepOptions, patterns []string) (func() scan.Matcher, error) {
+// compileLocal compiles the patterns here, and returns what makes matchers of them, and the name of
+// the strategy that they got.
+func compileLocal(o *grepOptions, patterns []string) (newMatcher func() scan.Matcher, strategy string, err error) {
 	p, err := match.Compile(match.Spec{
 		Patterns: patterns, Syntax: syntaxOf[o.syntax], IgnoreCase: o.ignoreCase, Word: o.word, Line: o.line,
 		Terminator: o.terminator(),
 	})
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	return func() scan.Matcher { return p.NewMatcher() }, nil
+	return func() scan.Matcher { return p.NewMatcher() }, p.Strategy().String(), nil
 }
