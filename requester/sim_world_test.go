@@ -332,7 +332,7 @@ func (n *simNode) ask(q *schemas.Query) {
 	case outbox.Fresh:
 		n.at, n.number, n.lines, n.inLine = 0, 0, 0, false
 		n.box = outbox.New(outbox.Options{
-			Run: n.w.rng.Uint64() | 1, Terminator: '\n', Credit: q.Credit, Timeout: q.Timeout, Compress: n.w.rng.IntN(3) == 0,
+			Run: n.w.rng.Uint64() | 1, Terminator: '\n', Credit: q.Credit, Timeout: q.Timeout, Compress: n.w.rng.IntN(3) == 0, Reuse: true,
 		}, n.w.now)
 		n.box.Hello(&schemas.Hello{Instance: fmt.Sprint(n.instance), Host: n.name + "-host", Files: 1, Bytes: int64(len(n.text))}, n.w.now)
 		n.work(n.box, n.instance, q)
@@ -367,6 +367,7 @@ func (n *simNode) publish() {
 }
 
 func (n *simNode) send(msg []byte) {
+	msg = bytes.Clone(msg) // the outbox uses its memory again
 	f, err := schemas.DecodeFrame(msg)
 	if err != nil {
 		n.w.broken = n.name + " publishes what does not decode: " + err.Error()

@@ -22,7 +22,7 @@ import (
 type Key = outbox.Key
 
 // Publisher sends an encoded frame of the answer to a query. It may block while the connection does;
-// a frame that is lost is sent again when the requester asks for it. The frame is not changed later.
+// a frame that is lost is sent again when the requester asks for it. It is valid until Publish returns.
 type Publisher interface {
 	Publish(k Key, frame []byte) error
 }

@@ -62,7 +62,7 @@ func newSession(r *Responder, k Key, q *schemas.Query, refusal error) *session {
 	timeout = min(timeout, time.Duration(r.config.Limits.RunTime))
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	s.box = outbox.New(outbox.Options{
-		Run: nonce(), Terminator: q.Terminator(), Credit: q.Credit, Compress: q.Compress, Timeout: timeout,
+		Run: nonce(), Terminator: q.Terminator(), Credit: q.Credit, Compress: q.Compress, Timeout: timeout, Reuse: true,
 	}, s.started)
 	return s
 }

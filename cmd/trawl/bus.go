@@ -71,6 +71,7 @@ func runBus(cmd *cobra.Command, o bus.ServerOptions) error {
 		}
 		if os.Getenv("GOMEMLIMIT") == "" {
 			debug.SetMemoryLimit(busMemory)
+			collectLess()
 		}
 	}
 	server, err := bus.StartServer(o)

@@ -140,6 +140,7 @@ func (f *responderFlags) run(cmd *cobra.Command) error {
 		}
 	}
 	limitMemory(int64(config.Limits.Memory))
+	collectLess()
 	options := f.connection(config)
 	options.Log = log
 	ctx := cmd.Context()
@@ -195,6 +196,15 @@ func supervise(ctx context.Context, log *slog.Logger) error {
 		case <-tick.C:
 			notify(daemon.SdNotifyWatchdog)
 		}
+	}
+}
+
+// collectLess has the garbage collector run a fifth as often as it would by itself, unless GOGC says
+// otherwise. A trawl process lives on little memory, a few MB, but lets a lot of messages through:
+// collecting each time they have doubled that took up to a third of its time.
+func collectLess() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(400)
 	}
 }
 

@@ -36,6 +36,7 @@ type Options struct {
 	Compress   bool          // compress Data where it pays
 	Timeout    time.Duration // relative deadline; 0: none
 	Lease      time.Duration // 0: DefaultLease
+	Reuse      bool          // what Take returned is overwritten after the next call
 }
 
 // State says how far an answer is.
@@ -82,6 +83,7 @@ type Outbox struct {
 	endMsg          []byte
 	gone            bool // the lease ran out
 	out             [][]byte
+	free            [][]byte // of acknowledged Data, with Reuse: at most a window's
 }
 
 // New starts an answer.
@@ -127,12 +129,23 @@ func (b *Outbox) hold(chunks []schemas.Chunk) {
 	for i := range chunks {
 		f.txt += int64(len(chunks[i].Text))
 	}
-	f.msg = schemas.AppendFrame(nil, &schemas.Frame{Run: b.o.Run, Seq: b.seq, Data: d})
+	f.msg = schemas.AppendFrame(b.buffer(), &schemas.Frame{Run: b.o.Run, Seq: b.seq, Data: d})
 	f.raw = d.Raw
 	b.offset += f.raw
 	b.chunks += f.chunks
 	b.txt += f.txt
 	b.held = append(b.held, f)
+}
+
+// buffer is one to encode a Data frame into.
+func (b *Outbox) buffer() []byte {
+	n := len(b.free)
+	if n == 0 {
+		return nil
+	}
+	buf := b.free[n-1]
+	b.free = b.free[:n-1]
+	return buf[:0]
 }
 
 // release sends what was held back, as far as credit and the window reach.
@@ -264,6 +277,9 @@ func (b *Outbox) acknowledge(ack uint64) {
 	n := 0
 	for ; n < len(b.kept) && b.kept[n].seq <= ack; n++ {
 		b.keptRaw -= b.kept[n].raw
+		if b.o.Reuse && b.kept[n].raw > 0 && len(b.out) == 0 { // else it may be about to be repeated
+			b.free = append(b.free, b.kept[n].msg)
+		}
 		b.kept[n] = sent{}
 	}
 	b.kept = append(b.kept[:0], b.kept[n:]...)
@@ -380,8 +396,8 @@ func (b *Outbox) next() time.Time {
 	return next
 }
 
-// Take returns the encoded frames to publish now, in order. The caller may keep them, and must not
-// change them.
+// Take returns the encoded frames to publish now, in order. The caller must not change them, and may
+// keep them, unless Options.Reuse is set.
 func (b *Outbox) Take() [][]byte {
 	out := b.out
 	b.out = nil

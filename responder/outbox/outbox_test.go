@@ -283,3 +283,34 @@ func TestLedger(t *testing.T) {
 		t.Error("a flood of cancels made it forget a query that runs")
 	}
 }
+
+// Reused memory is that of acknowledged Data alone: what may have to be repeated stays as it was.
+func TestReuse(t *testing.T) {
+	b := New(Options{Run: 7, Terminator: '\n', Credit: 1 << 30, Reuse: true}, t0)
+	send := func(text string) []byte {
+		t.Helper()
+		b.Data([]schemas.Chunk{{File: "f", Text: []byte(text)}}, at(1))
+		out := b.Take()
+		if len(out) == 0 {
+			t.Fatal("nothing is published")
+		}
+		return out[len(out)-1]
+	}
+	first := send("first\n") // seq 2, behind the Hello
+	second := send("second\n")
+	kept := bytes.Clone(second)
+	b.Control(&schemas.Control{Run: 7, Ack: 2, Limit: 1 << 30}, at(2))
+	third := send("third\n")
+	if &third[0] != &first[0] {
+		t.Error("the memory of an acknowledged frame is not used again")
+	}
+	if !bytes.Equal(second, kept) {
+		t.Error("a frame that is not acknowledged was overwritten")
+	}
+	b.Control(&schemas.Control{Run: 7, Ack: 2, Limit: 1 << 30, Resend: 3}, at(100))
+	b.Control(&schemas.Control{Run: 7, Ack: 4, Limit: 1 << 30}, at(101)) // before the repetition is out
+	b.Data([]schemas.Chunk{{File: "f", Text: []byte("fourth\n")}}, at(102))
+	if out := b.Take(); len(out) != 3 || !bytes.Equal(out[0], kept) {
+		t.Errorf("%d frames, the first %q", len(out), out[0])
+	}
+}
