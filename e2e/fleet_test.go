@@ -10,6 +10,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -42,6 +43,18 @@ func TestMain(m *testing.M) {
 	_ = os.RemoveAll(dir)
 	os.Exit(code)
 }
+
+// lookAtSources reads every folder of the module. The test cache knows a test's imports and what it
+// reads by itself, not what the go command that it starts does: without this a change of the program
+// would leave an old result standing. Only what is read while tests run counts, not in TestMain.
+var lookAtSources = sync.OnceValue(func() error {
+	return filepath.WalkDir("..", func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.IsDir() && path != ".." && strings.HasPrefix(entry.Name(), ".") {
+			return filepath.SkipDir
+		}
+		return err
+	})
+})
 
 // environment keeps what the developer has configured out of the tests.
 func environment(home string) []string {
@@ -123,6 +136,9 @@ type fleet struct {
 // newFleet starts a bus; responders are added with node.
 func newFleet(t *testing.T) *fleet {
 	t.Helper()
+	if err := lookAtSources(); err != nil {
+		t.Fatal(err)
+	}
 	f := &fleet{t: t, home: t.TempDir(), nodes: map[string]*process{}}
 	f.startBus("127.0.0.1:0")
 	return f
