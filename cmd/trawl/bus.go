@@ -71,7 +71,7 @@ func runBus(cmd *cobra.Command, o bus.ServerOptions) error {
 		}
 		if os.Getenv("GOMEMLIMIT") == "" {
 			debug.SetMemoryLimit(busMemory)
-			collectLess()
+			collectLess(800)
 		}
 	}
 	server, err := bus.StartServer(o)

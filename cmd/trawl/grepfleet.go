@@ -32,7 +32,7 @@ type fleetSearch struct {
 
 // grepFleet asks the fleet: flags → query → bus → gather → printer, and the receipt.
 func grepFleet(cmd *cobra.Command, connect *connectFlags, o *grepOptions) error {
-	collectLess()
+	collectLess(400)
 	s := &fleetSearch{o: o, line: newProgressLine(cmd.ErrOrStderr(), !o.noProgress)}
 	s.errout, s.onTTY = s.line.before(cmd.ErrOrStderr()), isTerminal(cmd.ErrOrStderr())
 	out := cmd.OutOrStdout()

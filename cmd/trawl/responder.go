@@ -140,7 +140,7 @@ func (f *responderFlags) run(cmd *cobra.Command) error {
 		}
 	}
 	limitMemory(int64(config.Limits.Memory))
-	collectLess()
+	collectLess(200)
 	options := f.connection(config)
 	options.Log = log
 	ctx := cmd.Context()
@@ -199,12 +199,12 @@ func supervise(ctx context.Context, log *slog.Logger) error {
 	}
 }
 
-// collectLess has the garbage collector run a fifth as often as it would by itself, unless GOGC says
-// otherwise. A trawl process lives on little memory, a few MB, but lets a lot of messages through:
-// collecting each time they have doubled that took up to a third of its time.
-func collectLess() {
+// collectLess has the garbage collector wait until the heap has grown by so many percent, unless GOGC
+// says otherwise. Trawl's processes live on a few MB, but let many messages through: collecting each
+// time that had doubled took up to a third of their time.
+func collectLess(percent int) {
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(400)
+		debug.SetGCPercent(percent)
 	}
 }
 
