@@ -83,7 +83,6 @@ func (s *searcher) feedLine() (int64, error) {
 			s.m.Feed(line)
 			if i >= 0 {
 				s.restOfWindow(fresh, i)
-				s.unread(len(fresh) - i - 1)
 				return s.base + int64(i) + 1, nil
 			}
 		}
@@ -118,13 +117,5 @@ func (s *searcher) restOfWindow(fresh []byte, i int) {
 	}
 	if bytes.IndexByte(rest, 0) >= 0 {
 		s.sawNUL()
-	}
-}
-
-// unread takes back bytes that were read: they will be read once more.
-func (s *searcher) unread(n int) {
-	s.r.bytes.Add(-int64(n))
-	if s.o.Read != nil {
-		s.o.Read.Add(-int64(n))
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"math"
 	"sync"
 	"time"
+
+	"github.com/trawl-logs/trawl/responder/match"
 )
 
 // searcher is one worker's state: it reads a segment block by block and searches the whole lines of
@@ -24,6 +26,7 @@ type searcher struct {
 	n    int   // bytes in buf
 	base int64 // offset of buf[0]
 	eof  bool  // buf holds the input's last bytes
+	read int64 // up to where the segment's bytes count as read
 
 	detect    bool  // NUL ends lines and makes the file binary
 	plain     bool  // nothing but the text of selected lines is wanted
@@ -40,7 +43,8 @@ type searcher struct {
 	dated     datedLine
 	out       *Batch
 	outSince  time.Time
-	group     bool   // a group begins with the next line that is given
+	group     bool // a group begins with the next line that is given
+	found     []match.Line
 	scratch   []byte // for lines that are read again
 	back      []byte // for what is looked up before the buffer
 	farAt     int64  // offset of a line before the buffer, whose number is farNumber
@@ -57,7 +61,7 @@ var bufPool = sync.Pool{New: func() any {
 
 func newSearcher(r *run) *searcher {
 	o := r.o
-	plain := !(o.Invert || o.OnlyMatching || o.Groups || o.Numbers || o.Offsets || o.Times || o.timed() || o.MaxCount >= 0)
+	plain := !(o.OnlyMatching || o.Groups || o.Numbers || o.Offsets || o.Times || o.timed() || o.MaxCount >= 0)
 	return &searcher{r: r, o: o, m: r.newMatcher(), plain: plain && o.Mode == Lines}
 }
 
@@ -70,6 +74,7 @@ func (s *searcher) free() {
 func (s *searcher) reset(seg *segment) {
 	s.seg, s.src, s.res = seg, seg.file.src, &seg.res
 	s.n, s.base, s.eof, s.over = 0, seg.start, false, false
+	s.read = seg.start
 	s.detect = s.o.Binary != BinaryText && s.o.Terminator != 0
 	s.quiet, s.enough = s.o.Mode != Lines, -1
 	if s.o.Mode != Lines && s.o.Mode != Count {
@@ -185,16 +190,27 @@ func (s *searcher) fill(want int) error {
 	pos := s.base + int64(s.n)
 	n, err := s.src.readAt(s.buf[s.n:s.n+want], pos)
 	s.n += n
-	s.r.bytes.Add(int64(n))
-	if s.o.Read != nil {
-		s.o.Read.Add(int64(n))
-	}
+	s.countRead(pos + int64(n))
 	s.eof = s.src.ends(pos + int64(n))
 	if err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
 	s.eof = s.eof || err != nil
 	return nil
+}
+
+// countRead counts the bytes up to the offset end as read. Those that come again, or belong to another
+// segment, do not count: that segment counts them, so that the sum never exceeds the file.
+func (s *searcher) countRead(end int64) {
+	n := min(end, s.seg.end) - s.read
+	if n <= 0 {
+		return
+	}
+	s.read += n
+	s.r.bytes.Add(n)
+	if s.o.Read != nil {
+		s.o.Read.Add(n)
+	}
 }
 
 // skipLine drops what belongs to the segment before: all up to the first line end. It says whether
@@ -288,7 +304,6 @@ func (s *searcher) lastLine(fresh int) error {
 		return nil
 	}
 	end := fresh + i + 1
-	s.unread(s.n - end)
 	s.eof = s.eof && s.n == end
 	s.n = end
 	return s.checkWindow(end)
