@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 const grepHelp = `Search the logs of the fleet where they lie, or local files with --local, as
@@ -23,8 +24,8 @@ const grepExamples = `  trawl grep 'timed? out'                    all nodes, al
 const grepExits = `exit status:
   0 matched, and every known node answered in full
   1 no match, and every known node answered in full
-  2 usage, pattern or connection error; with --local, or a file that could not
-    be read; also when the selection holds no node or no file
+  2 usage, pattern or connection error; no node or no file is selected; with
+    --local, a file could not be read
   3 matched, but not every node answered in full    4 no match, and the same
   130 interrupted    141 stdout was closed
 `
@@ -44,7 +45,7 @@ func newGrepCommand() *cobra.Command {
 			case err != nil:
 				return err
 			case o.help:
-				_, err = fmt.Fprint(cmd.OutOrStdout(), grepUsage(cmd))
+				_, err = fmt.Fprint(cmd.OutOrStdout(), grepUsage())
 				return err
 			case o.version:
 				_, err = fmt.Fprintln(cmd.OutOrStdout(), "trawl "+version())
@@ -57,19 +58,21 @@ func newGrepCommand() *cobra.Command {
 	}
 	cmd.Flags().SortFlags = false
 	connect.register(cmd.Flags())
-	cmd.SetHelpFunc(func(cmd *cobra.Command, _ []string) { fmt.Fprint(cmd.OutOrStdout(), grepUsage(cmd)) })
+	cmd.SetHelpFunc(func(cmd *cobra.Command, _ []string) { fmt.Fprint(cmd.OutOrStdout(), grepUsage()) })
 	return cmd
 }
 
-func grepUsage(cmd *cobra.Command) string {
+func grepUsage() string {
 	var b strings.Builder
 	b.WriteString(grepHelp)
 	b.WriteString("\nusage: trawl grep [flags] PATTERNS [PATH-GLOB...]\n       trawl grep --local [flags] PATTERNS [FILE...]\n")
 	b.WriteString("\ngrep's own flags:\n" + grepFlagHelp(false))
 	b.WriteString("\nflags of the fleet:\n" + grepFlagHelp(true))
-	if usage := cmd.LocalFlags().FlagUsagesWrapped(75); usage != "" {
-		b.WriteString("\nflags of the connection:\n" + usage)
-	}
+	var connection connectFlags // of cmd's own, but for the --help that cobra adds, with grep's -h
+	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+	flags.SortFlags = false
+	connection.register(flags)
+	b.WriteString("\nflags of the connection:\n" + flags.FlagUsagesWrapped(75))
 	b.WriteString("\n" + grepExits + "\nexamples:\n" + grepExamples)
 	return b.String()
 }

@@ -34,6 +34,7 @@ func TestParseGrep(t *testing.T) {
 		{"-- -a -b", func(o *grepOptions) bool { return o.sources[0].text == "-a" && o.operands[0] == "-b" }},
 		{"a -", func(o *grepOptions) bool { return o.operands[0] == "-" }},
 		{"--colo=always a", func(o *grepOptions) bool { return o.color == always }},
+		{"--t --o --line-n a", func(o *grepOptions) bool { return o.number && o.onlyMatching }},
 		{"--color a b", func(o *grepOptions) bool { return o.colorGiven && o.color == auto && o.operands[0] == "b" }},
 		{"-Hh a", func(o *grepOptions) bool { return o.filename == never }},
 		{"-lL -q a", func(o *grepOptions) bool { return o.mode() == schemas.ModeQuiet }},
@@ -100,7 +101,7 @@ func TestGrepFlagTable(t *testing.T) {
 		}
 		letters[f.short], names[f.long] = true, true
 	}
-	usage := grepUsage(newGrepCommand())
+	usage := grepUsage()
 	for line := range strings.Lines(usage) {
 		if utf8.RuneCountInString(line) > 81 {
 			t.Errorf("more than 80 columns: %q", line)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"syscall"
 	"time"
 
@@ -32,7 +31,7 @@ type fleetSearch struct {
 
 // grepFleet asks the fleet: flags → query → bus → gather → printer, and the receipt.
 func grepFleet(cmd *cobra.Command, connect *connectFlags, o *grepOptions) error {
-	collectLess(400)
+	collectLess(200)
 	s := &fleetSearch{o: o, line: newProgressLine(cmd.ErrOrStderr(), !o.noProgress)}
 	s.errout, s.onTTY = s.line.before(cmd.ErrOrStderr()), isTerminal(cmd.ErrOrStderr())
 	out := cmd.OutOrStdout()
@@ -210,43 +209,6 @@ func (s *fleetSearch) printerOptions(out io.Writer, newMatcher func() scan.Match
 		fmt.Fprintln(s.errout, shown(fmt.Sprintf("trawl: %s:%s: binary file matches", node, file)))
 	}
 	return po
-}
-
-// givenRoster is what the bus knows, unless the user named nodes: then those are expected, whether
-// or not the bus has heard of them. Where nodes register, and not one of the names is known, they
-// are a slip of the finger, and the selection is empty.
-type givenRoster struct {
-	requester.Roster
-	names []string
-}
-
-// Known returns the nodes that are expected to answer.
-func (g givenRoster) Known(ctx context.Context) ([]schemas.Node, requester.RosterKind, error) {
-	nodes, kind, err := g.Roster.Known(ctx)
-	if err != nil || len(g.names) == 0 {
-		return nodes, kind, err
-	}
-	given := map[string]bool{}
-	for _, name := range g.names {
-		if strings.ContainsAny(name, `*?[\{`) {
-			return nodes, kind, nil
-		}
-		given[name] = true
-	}
-	var known []schemas.Node
-	for _, n := range nodes {
-		if given[n.Name] {
-			known = append(known, n)
-			delete(given, n.Name)
-		}
-	}
-	if len(known) == 0 && kind == requester.RosterRegistered {
-		return nil, kind, nil
-	}
-	for name := range given {
-		known = append(known, schemas.Node{Name: name})
-	}
-	return known, requester.RosterGiven, nil
 }
 
 // watchEvery is how often stdout is looked at while nothing is written to it.

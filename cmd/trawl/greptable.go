@@ -149,7 +149,11 @@ func fleetFlags() []grepFlag {
 			return nil
 		}},
 	}
-	return append(flags, answerFlags()...)
+	flags = append(flags, answerFlags()...)
+	for i := range flags {
+		flags[i].fleet = true
+	}
+	return flags
 }
 
 func answerFlags() []grepFlag {

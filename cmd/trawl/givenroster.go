@@ -1,0 +1,50 @@
+package main
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/trawl-logs/trawl/requester"
+	"github.com/trawl-logs/trawl/schemas"
+)
+
+// givenRoster is what the bus knows, unless the user named nodes: then those are expected, whether
+// or not the bus has heard of them, also beside globs. Where nodes register, and not one is known
+// that the names admit, they are a slip of the finger, and the selection is empty.
+type givenRoster struct {
+	requester.Roster
+	names []string
+}
+
+// Known returns the nodes that are expected to answer. Where every one is named, a roster that cannot
+// be read is not missed.
+func (g givenRoster) Known(ctx context.Context) ([]schemas.Node, requester.RosterKind, error) {
+	nodes, kind, err := g.Roster.Known(ctx)
+	if len(g.names) == 0 {
+		return nodes, kind, err
+	}
+	globs := slices.ContainsFunc(g.names, isGlob)
+	if err != nil {
+		if globs || ctx.Err() != nil {
+			return nil, kind, err
+		}
+		nodes, kind = nil, requester.RosterGiven
+	}
+	byName := schemas.Select{Nodes: g.names}
+	known := slices.DeleteFunc(nodes, func(n schemas.Node) bool { return !byName.AdmitsNode(n.Name, nil) })
+	if len(known) == 0 && kind == requester.RosterRegistered {
+		return nil, kind, nil
+	}
+	for _, name := range g.names {
+		if !isGlob(name) && !slices.ContainsFunc(known, func(n schemas.Node) bool { return n.Name == name }) {
+			known = append(known, schemas.Node{Name: name})
+		}
+	}
+	if !globs {
+		kind = requester.RosterGiven
+	}
+	return known, kind, nil
+}
+
+func isGlob(name string) bool { return strings.ContainsAny(name, `*?[\{`) }
