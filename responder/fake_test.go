@@ -16,6 +16,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/trawl-logs/trawl/responder/match"
 	"github.com/trawl-logs/trawl/responder/scan"
 	"github.com/trawl-logs/trawl/schemas"
 )
@@ -233,18 +234,21 @@ func compileRegexp(q *schemas.Query, _ int) (func() scan.Matcher, string, error)
 	return func() scan.Matcher { return &regexpMatcher{re: re} }, "regexp", nil
 }
 
-func (m *regexpMatcher) Next(buf []byte, from int) (start, end int) {
-	for from < len(buf) {
-		n := bytes.IndexByte(buf[from:], '\n')
-		if n < 0 {
-			n = len(buf) - from
-		}
-		if m.re.Match(buf[from : from+n]) {
-			return from, from + n
-		}
-		from += n + 1
+func (m *regexpMatcher) Lines(dst []match.Line, buf []byte, from int) ([]match.Line, int) {
+	n := bytes.IndexByte(buf[from:], '\n')
+	if m.re.Match(buf[from : from+n]) {
+		dst = append(dst, match.Line{Start: from, End: from + n})
 	}
-	return -1, -1
+	return dst, from + n + 1
+}
+
+func (m *regexpMatcher) Count(buf []byte, from int) (n int) {
+	var lines []match.Line
+	for from < len(buf) {
+		lines, from = m.Lines(lines[:0], buf, from)
+		n += len(lines)
+	}
+	return n
 }
 
 func (m *regexpMatcher) MatchLine(line []byte) bool { return m.re.Match(line) }

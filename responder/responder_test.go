@@ -12,6 +12,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/trawl-logs/trawl/responder/match"
 	"github.com/trawl-logs/trawl/responder/scan"
 	"github.com/trawl-logs/trawl/schemas"
 )
@@ -345,11 +346,11 @@ func TestFilesThatFail(t *testing.T) {
 // bug is a matcher that panics at a line.
 type bug struct{ regexpMatcher }
 
-func (m *bug) Next(buf []byte, from int) (start, end int) {
+func (m *bug) Lines(dst []match.Line, buf []byte, from int) ([]match.Line, int) {
 	if strings.Contains(string(buf), "bad") {
 		panic("a bug in a matcher")
 	}
-	return m.regexpMatcher.Next(buf, from)
+	return m.regexpMatcher.Lines(dst, buf, from)
 }
 
 func TestAPanicInAWorker(t *testing.T) {

@@ -27,7 +27,7 @@ func benchText(n int) []byte {
 	return b.Bytes()
 }
 
-func BenchmarkNext(b *testing.B) {
+func BenchmarkLines(b *testing.B) {
 	text := benchText(16 << 20)
 	for _, c := range []struct {
 		name string
@@ -55,17 +55,14 @@ func BenchmarkNext(b *testing.B) {
 			m := p.NewMatcher()
 			b.SetBytes(int64(len(text)))
 			hits := 0
+			var found []Line
 			for b.Loop() {
 				hits = 0
 				for off := 0; off < len(text); { // as the scan: a quarter of a MiB of whole lines at a time
 					end := min(off+256<<10, len(text))
 					end = off + bytes.LastIndexByte(text[off:end], '\n') + 1
-					for buf, from := text[off:end], 0; ; hits++ {
-						s, e := m.Next(buf, from)
-						if s < 0 {
-							break
-						}
-						from = e + 1
+					for buf, from := text[off:end], 0; from < len(buf); hits += len(found) {
+						found, from = m.Lines(found[:0], buf, from)
 					}
 					off = end
 				}

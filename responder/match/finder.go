@@ -14,6 +14,9 @@ type finder interface {
 	// next returns a position in the first candidate line of buf that ends behind from, or -1. from
 	// is the start of a line, and so is 0.
 	next(buf []byte, from int) int
+	// lines fills b with the first candidate lines of buf[from:], and returns the start of a line to go on
+	// from, or the end of buf if these are all.
+	lines(b *simd.Batch, buf []byte, from int, term byte) (next int)
 }
 
 // newFinder returns the finder of a set; false if no kernel takes it.
@@ -34,7 +37,15 @@ func (f literalFinder) next(buf []byte, from int) int {
 	return -1
 }
 
+func (f literalFinder) lines(b *simd.Batch, buf []byte, from int, term byte) int {
+	return f.Lines(b, buf, from, term)
+}
+
 type setFinder struct{ *simd.Set }
+
+func (f setFinder) lines(b *simd.Batch, buf []byte, from int, term byte) int {
+	return f.Lines(b, buf, from, term)
+}
 
 func (f setFinder) next(buf []byte, from int) int {
 	pos, _ := f.Next(buf, from)
@@ -45,10 +56,14 @@ type windowFinder struct{ *simd.Window }
 
 func (f windowFinder) next(buf []byte, from int) int { return f.Next(buf, from) }
 
+func (f windowFinder) lines(b *simd.Batch, buf []byte, from int, term byte) int {
+	return f.Lines(b, buf, from, term)
+}
+
 // newWindow returns the finder of a window; false if no kernel takes it.
 func newWindow(w literal.Window) (finder, bool) {
-	classes := make([]simd.Class, len(w))
-	for i, c := range w {
+	classes := make([]simd.Class, len(w.Classes))
+	for i, c := range w.Classes {
 		classes[i] = simd.Class(c)
 	}
 	win, ok := simd.NewWindow(classes)
@@ -61,14 +76,33 @@ type boundedText struct {
 	size          int
 	before, after []*syntax.Node
 	term          byte
+	anchored      bool // a match begins where the line does
 }
 
 func newBoundedText(info literal.Info, term byte) *boundedText {
-	return &boundedText{simd.NewFinder(info.Text, info.Fold), len(info.Text), info.Before, info.After, term}
+	anchored := slices.ContainsFunc(info.Before, func(n *syntax.Node) bool { return n.Look == syntax.LookStart })
+	return &boundedText{simd.NewFinder(info.Text, info.Fold), len(info.Text), info.Before, info.After, term, anchored}
 }
 
 // bounded tells whether there is any assertion.
 func (t *boundedText) bounded() bool { return len(t.before)+len(t.after) > 0 }
+
+func (t *boundedText) lines(b *simd.Batch, buf []byte, from int, term byte) int {
+	next := t.Lines(b, buf, from, term)
+	b.Keep(t.confirm, buf)
+	return next
+}
+
+// confirm returns the first place from at on, in the line from start to the end of buf, where the text stands and its assertions hold.
+func (t *boundedText) confirm(buf []byte, start, at int) int {
+	switch {
+	case t.holds(t.before, buf, at) && t.holds(t.after, buf, at+t.size):
+		return at
+	case t.anchored:
+		return -1
+	}
+	return t.next(buf, at+1)
+}
 
 func (t *boundedText) next(buf []byte, from int) int {
 	for {

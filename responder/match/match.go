@@ -1,9 +1,9 @@
 // Package match decides which lines match a set of patterns, as fast as this machine can.
 //
 // Compile turns a Spec into a Pattern: it parses (syntax), finds out what every matching line must
-// contain (literal), builds the automaton (automaton) and chooses a Strategy: which kernel (simd)
-// runs over whole buffers, and who judges the lines where it stops. A Pattern is immutable and
-// shared; each goroutine gets its own Matcher from it.
+// contain (literal), builds the automaton (automaton) where there is none of that, and chooses a
+// Strategy: which kernel (simd) runs over whole buffers, and who judges the lines where it stops
+// (judge.go). A Pattern is immutable and shared; each goroutine gets its own Matcher from it.
 //
 // Whatever the strategy, the answer is the automaton's: the tests hold every strategy against it and
 // against Go's regexp. Time is linear in the input for every pattern and text.
@@ -11,10 +11,11 @@ package match
 
 import (
 	"errors"
+	"fmt"
+	"sync"
 
 	"github.com/trawl-logs/trawl/responder/match/automaton"
 	"github.com/trawl-logs/trawl/responder/match/literal"
-	"github.com/trawl-logs/trawl/responder/match/simd"
 	"github.com/trawl-logs/trawl/responder/match/syntax"
 )
 
@@ -37,10 +38,12 @@ type Error = syntax.Error
 type Pattern struct {
 	strategy Strategy
 	term     byte
-	program  *automaton.Program
-	finder   finder         // of all strategies with a kernel
-	also     []*simd.Finder // literals that a candidate line must hold too
-	text     *boundedText   // if the pattern is a text: it gives spans as well
+	program  func() *automaton.Program // built when first needed
+	plain    bool                      // finder, also, text are for lines without ſ and K only
+	finder   finder                    // of all strategies with a kernel
+	place    literal.Place             // of what finder finds, where the automaton judges
+	also     []also                    // what a candidate line must hold too
+	text     *boundedText              // if the pattern is a text: it gives spans as well
 	required []literal.Set
 }
 
@@ -53,12 +56,25 @@ func Compile(s Spec) (*Pattern, error) {
 	if err != nil {
 		return nil, err
 	}
-	program, err := automaton.Compile(re, automaton.Options{Terminator: s.Terminator, MaxProgram: s.MaxProgram})
+	o := automaton.Options{Terminator: s.Terminator, MaxProgram: s.MaxProgram}
+	p := &Pattern{term: s.Terminator}
+	p.choose(literal.Extract(re, s.Terminator))
+	if p.strategy < LiteralPrefilter && automaton.Small(re, o) {
+		// Lines are found without the automaton, whose building takes as long as the start of the process.
+		p.program = sync.OnceValue(func() *automaton.Program {
+			program, err := automaton.Compile(re, o)
+			if err != nil {
+				panic(fmt.Sprintf("match: small automaton: %v", err)) // Small says that there is none
+			}
+			return program
+		})
+		return p, nil
+	}
+	program, err := automaton.Compile(re, o)
 	if err != nil {
 		return nil, tooLarge(s, err)
 	}
-	p := &Pattern{term: s.Terminator, program: program}
-	p.choose(literal.Extract(re, s.Terminator))
+	p.program = func() *automaton.Program { return program }
 	return p, nil
 }
 
@@ -79,8 +95,13 @@ func tooLarge(s Spec, err error) error {
 func (p *Pattern) Strategy() Strategy { return p.strategy }
 
 // Required returns what every matching line must contain: at least one literal of each Set. It may
-// be empty, which requires nothing.
+// be empty, which requires nothing. Where Plain is true, lines that hold ſ or K (the Kelvin sign) need not.
 func (p *Pattern) Required() []literal.Set { return p.required }
 
+// Plain says what Required and the search hold for, see literal.Info.
+func (p *Pattern) Plain() bool { return p.plain }
+
 // NewMatcher returns a matcher for one goroutine.
-func (p *Pattern) NewMatcher() *Matcher { return &Matcher{p: p, pace: pace{stretch: minStretch}} }
+func (p *Pattern) NewMatcher() *Matcher {
+	return &Matcher{p: p, pace: pace{stretch: minStretch}, also: make([]tested, len(p.also))}
+}

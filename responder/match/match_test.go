@@ -119,7 +119,7 @@ func randomBuffer(rnd *rand.Rand, term byte, wild bool) []byte {
 	return out
 }
 
-// lines cuts buf as Next has it.
+// lines cuts buf.
 func lines(buf []byte, term byte) (spans [][2]int) {
 	for from := 0; from < len(buf); {
 		end := len(buf)
@@ -135,7 +135,7 @@ func lines(buf []byte, term byte) (spans [][2]int) {
 // verdict says whether a line matches.
 type verdict func(line []byte) bool
 
-// checkBuffer holds Next, MatchLine and streaming against want, line by line.
+// checkBuffer holds Lines, Count, MatchLine and streaming against want, line by line.
 func checkBuffer(t *testing.T, rnd *rand.Rand, p *Pattern, m *Matcher, name string, buf []byte, want verdict) {
 	t.Helper()
 	var expected, got [][2]int
@@ -158,16 +158,24 @@ func checkBuffer(t *testing.T, rnd *rand.Rand, p *Pattern, m *Matcher, name stri
 			t.Fatalf("%s (%v): streaming %q = %v", name, p.Strategy(), line, !yes)
 		}
 	}
-	for from := 0; ; {
+	for from := 0; from < len(buf); {
 		if rnd.IntN(4) == 0 {
 			m.pace.skip = rnd.IntN(60) // as if the prefilter had lost
 		}
-		s, e := m.Next(buf, from)
-		if s < 0 {
-			break
+		lines, next := m.Lines(nil, buf, from)
+		if next <= from || next > len(buf) || next < len(buf) && buf[next-1] != p.term {
+			t.Fatalf("%s (%v): Lines of %q from %d goes on at %d", name, p.Strategy(), buf, from, next)
 		}
-		got = append(got, [2]int{s, e})
-		from = e + 1
+		for _, l := range lines {
+			if l.Start < from || l.End > next {
+				t.Fatalf("%s (%v): Lines of %q from %d to %d holds %v", name, p.Strategy(), buf, from, next, l)
+			}
+			got = append(got, [2]int{l.Start, l.End})
+		}
+		from = next
+	}
+	if n := m.Count(buf, 0); n != len(expected) {
+		t.Fatalf("%s (%v) in %q: counts %d lines, want %v", name, p.Strategy(), buf, n, expected)
 	}
 	if !slices.Equal(got, expected) {
 		t.Fatalf("%s (%v) in %q: lines %v, want %v", name, p.Strategy(), buf, got, expected)
@@ -295,22 +303,23 @@ func TestPrefilterGivesWay(t *testing.T) {
 		t.Fatal(p.Strategy())
 	}
 	m := p.NewMatcher()
-	dense := bytes.Repeat([]byte("needle-\n"), 20_000)
-	if s, _ := m.Next(dense, 0); s >= 0 {
-		t.Fatal("found", s)
+	search := func(buf []byte) {
+		if n := m.Count(buf, 0); n > 0 {
+			t.Fatal("found", n)
+		}
 	}
+	dense := bytes.Repeat([]byte("needle-\n"), 20_000)
+	search(dense)
 	if m.pace.stretch == minStretch {
 		t.Error("the prefilter was kept although every line is a candidate")
 	}
 	sparse := bytes.Repeat(append(bytes.Repeat([]byte("-"), 4000), "\nneedle-\n"...), 3000)
-	if s, _ := m.Next(sparse, 0); s >= 0 {
-		t.Fatal("found", s)
-	}
+	search(sparse)
 	if m.pace.skip > 0 || m.pace.stretch != minStretch {
 		t.Errorf("the prefilter has not come back: %+v", m.pace)
 	}
-	if s, e := m.Next([]byte("x\nneedle1\n"), 0); s != 2 || e != 9 {
-		t.Error(s, e)
+	if l, _ := m.Lines(nil, []byte("x\nneedle1\n"), 0); !slices.Equal(l, []Line{{Start: 2, End: 9}}) {
+		t.Error(l)
 	}
 }
 
@@ -319,18 +328,17 @@ func TestNoAllocations(t *testing.T) {
 	for _, pattern := range []string{"foo", "(?i)FOO", `\bfoo\b`, "foo|bar", `user=\w+ .*status=5\d\d`, `\d{1,3}(\.\d{1,3}){3}`, `[a-z]+ing|o+k`, ""} {
 		p := compile(t, Spec{Patterns: []string{pattern}, Terminator: '\n'})
 		m := p.NewMatcher()
+		var found []Line
 		run := func() {
-			n := 0
-			for from := 0; ; n++ {
-				s, e := m.Next(buf, from)
-				if s < 0 {
-					break
-				}
-				m.Find(buf[s:e], 0)
-				from = e + 1
+			found = found[:0]
+			for from := 0; from < len(buf); {
+				found, from = m.Lines(found, buf, from)
 			}
-			if n != 200 {
-				t.Errorf("%s: %d lines", pattern, n)
+			for _, l := range found {
+				m.Find(buf[l.Start:l.End], 0)
+			}
+			if n := m.Count(buf, 0); n != 200 || len(found) != 200 {
+				t.Errorf("%s: %d lines, counted %d", pattern, len(found), n)
 			}
 		}
 		run()
@@ -359,7 +367,7 @@ func FuzzMatch(f *testing.F) {
 		if err != nil {
 			return
 		}
-		oracle := p.program.NewMachine()
+		oracle := p.program().NewMachine()
 		rnd := rand.New(rand.NewPCG(uint64(flags), uint64(len(buf))))
 		m := p.NewMatcher()
 		checkBuffer(t, rnd, p, m, fmt.Sprintf("%+v", s), buf, oracle.MatchLine)

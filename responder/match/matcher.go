@@ -2,6 +2,7 @@ package match
 
 import (
 	"bytes"
+	"unicode/utf8"
 
 	"github.com/trawl-logs/trawl/responder/match/automaton"
 	"github.com/trawl-logs/trawl/responder/match/simd"
@@ -10,89 +11,20 @@ import (
 // Matcher searches with a Pattern. It is for one goroutine, and allocates nothing once its automaton,
 // if it needs one, has grown to what its input needs.
 type Matcher struct {
-	p    *Pattern
-	m    *automaton.Machine // made when first needed
-	pace pace
+	p     *Pattern
+	m     *automaton.Machine // made when first needed
+	batch *simd.Batch        // too
+	lines []Line             // of Count
+	also  []tested
+	pace  pace
 }
 
 // machine returns the automaton of m.
 func (m *Matcher) machine() *automaton.Machine {
 	if m.m == nil {
-		m.m = m.p.program.NewMachine()
+		m.m = m.p.program().NewMachine()
 	}
 	return m.m
-}
-
-// Next returns the first line that matches among those of buf that begin at from or later. buf holds
-// whole lines, each ended by the terminator but maybe the last; from is the start of a line. end
-// excludes the terminator. start is negative if there is none.
-func (m *Matcher) Next(buf []byte, from int) (start, end int) {
-	switch p := m.p; p.strategy {
-	case MatchNone:
-		return -1, -1
-	case MatchAll:
-		if from >= len(buf) {
-			return -1, -1
-		}
-		return from, p.lineEnd(buf, from)
-	case Automaton:
-		if from >= len(buf) {
-			return -1, -1
-		}
-		return m.machine().Next(buf, from)
-	case LiteralPrefilter, SetPrefilter, WindowPrefilter:
-		return m.filtered(buf, from)
-	default:
-		at := -1
-		if from < len(buf) {
-			at = p.finder.next(buf, from)
-		}
-		if at < 0 {
-			return -1, -1
-		}
-		return p.lineStart(buf, from, at), p.lineEnd(buf, at)
-	}
-}
-
-// filtered is Next where the automaton judges candidates, or, where they are too many, everything.
-func (m *Matcher) filtered(buf []byte, from int) (start, end int) {
-	p := m.p
-	for from < len(buf) {
-		if m.pace.skip > 0 {
-			cut := m.stretch(buf, from)
-			start, end = m.machine().Next(buf[:cut], from)
-			if start >= 0 {
-				m.pace.skip -= end + 1 - from
-				return start, end
-			}
-			m.pace.skip -= cut - from
-			from = cut
-			continue
-		}
-		at := p.finder.next(buf, from)
-		if at < 0 {
-			m.pace.covered += len(buf) - from
-			break
-		}
-		start, end = p.lineStart(buf, from, at), p.lineEnd(buf, at)
-		matched := m.judge(buf[start:end])
-		m.pace.candidate(end-start, end+1-from)
-		if matched {
-			return start, end
-		}
-		from = end + 1
-	}
-	return -1, -1
-}
-
-// judge decides about a candidate line.
-func (m *Matcher) judge(line []byte) bool {
-	for _, f := range m.p.also {
-		if f.Index(line) < 0 {
-			return false
-		}
-	}
-	return m.machine().MatchLine(line)
 }
 
 // stretch returns the end of the lines of buf that the automaton searches alone.
@@ -101,11 +33,6 @@ func (m *Matcher) stretch(buf []byte, from int) int {
 		return len(buf)
 	}
 	return min(m.p.lineEnd(buf, from+m.pace.skip)+1, len(buf))
-}
-
-// lineStart returns the start of the line of buf that holds at, which is not before from.
-func (p *Pattern) lineStart(buf []byte, from, at int) int {
-	return from + simd.LastIndexByte(buf[from:at], p.term) + 1
 }
 
 // lineEnd returns the end of the line of buf that holds at.
@@ -118,17 +45,16 @@ func (p *Pattern) lineEnd(buf []byte, at int) int {
 
 // MatchLine reports whether line, which has no terminator, matches.
 func (m *Matcher) MatchLine(line []byte) bool {
-	switch p := m.p; p.strategy {
-	case MatchNone:
+	switch p := m.p; {
+	case p.strategy == MatchNone:
 		return false
-	case MatchAll:
+	case p.strategy == MatchAll:
 		return true
-	case Automaton:
+	case p.strategy == Automaton || p.plain && foreign(line):
 		return m.machine().MatchLine(line)
-	case LiteralPrefilter, SetPrefilter, WindowPrefilter:
-		return p.finder.next(line, 0) >= 0 && m.judge(line)
 	default:
-		return p.finder.next(line, 0) >= 0
+		at := p.finder.next(line, 0)
+		return at >= 0 && (p.strategy < LiteralPrefilter || m.judge(line, at))
 	}
 }
 
@@ -140,18 +66,20 @@ func (m *Matcher) Find(line []byte, from int) (start, end int) {
 	if t == nil {
 		return m.machine().Find(line, from)
 	}
-	for from <= len(line) {
-		i := t.Index(line[from:])
-		if i < 0 {
-			break
+	start = t.next(line, from)
+	if m.p.plain {
+		seen := len(line) // as far as a match that holds foreign characters and begins before may reach
+		if start >= 0 {
+			seen = min(start+utf8.UTFMax*t.size, len(line))
 		}
-		from += i
-		if t.holds(t.before, line, from) && t.holds(t.after, line, from+t.size) {
-			return from, from + t.size
+		if foreign(line[from:seen]) {
+			return m.machine().Find(line, from)
 		}
-		from++
 	}
-	return -1, -1
+	if start < 0 {
+		return -1, -1
+	}
+	return start, start + t.size
 }
 
 // Reset begins a line that comes in pieces.

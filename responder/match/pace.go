@@ -16,19 +16,20 @@ const (
 	minStretch = 64 << 10 // bytes
 	maxStretch = 8 << 20
 
-	candidateNanos = 40 // to stop at a candidate, find its line, start the automaton
+	candidateNanos = 45 // to stop at a candidate, find its line, start the automaton
+	alsoNanos      = 10 // to search a line for something
+	dfaNanos       = 2  // a byte of a candidate; where lines run side by side it is half of that
 )
 
-// candidate counts a candidate line of so many bytes, found after so many bytes of search. The line DFA
-// takes about a nanosecond for a byte, for candidates as for everything.
-func (p *pace) candidate(line, searched int) {
-	p.candidates++
-	p.spent += candidateNanos + line
+// judged counts candidate lines, which were found in so many bytes.
+func (p *pace) judged(candidates, searched int) {
+	p.candidates += candidates
+	p.spent += candidates * candidateNanos
 	p.covered += searched
 	if p.candidates < trial {
 		return
 	}
-	if p.spent > p.covered {
+	if p.spent > p.covered*dfaNanos/2 {
 		p.skip = p.stretch
 		p.stretch = min(2*p.stretch, maxStretch)
 	} else {

@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/trawl-logs/trawl/responder/match/literal"
-	"github.com/trawl-logs/trawl/responder/match/simd"
 )
 
 // Strategy is how a Pattern searches. Cheapest first:
@@ -57,7 +56,7 @@ const maxBounded = 64
 
 // choose picks the strategy for what a pattern requires.
 func (p *Pattern) choose(info literal.Info) {
-	p.required = info.Sets
+	p.required, p.plain = info.Sets, info.Plain
 	if info.Text != nil && (len(info.Text) <= maxBounded || len(info.Before)+len(info.After) == 0) {
 		p.text = newBoundedText(info, p.term)
 	}
@@ -74,13 +73,14 @@ func (p *Pattern) choose(info literal.Info) {
 	}
 	p.strategy = Automaton
 	cost := dearSet
-	for i, s := range info.Sets {
+	for _, s := range info.Sets {
 		if s.Cost() > cost {
 			break
 		}
 		if f, ok := newFinder(s); ok {
 			cost = s.Cost()
-			p.useSet(info.Sets, i, f)
+			p.useSet(s, f)
+			p.place = s.Place
 			break
 		}
 	}
@@ -92,15 +92,17 @@ func (p *Pattern) choose(info literal.Info) {
 			break
 		}
 		if f, ok := newWindow(w); ok {
-			p.strategy, p.finder, p.also = WindowPrefilter, f, nil
+			p.strategy, p.finder, p.place = WindowPrefilter, f, w.Place
 			break
 		}
 	}
+	if p.strategy >= LiteralPrefilter && p.strategy != Automaton {
+		p.alsoRequire(info)
+	}
 }
 
-// useSet makes the chosen'th of sets, which f finds, the strategy.
-func (p *Pattern) useSet(sets []literal.Set, chosen int, f finder) {
-	s := sets[chosen]
+// useSet makes s, which f finds, the strategy.
+func (p *Pattern) useSet(s literal.Set, f finder) {
 	p.finder = f
 	switch single := len(s.Lits) == 1; {
 	case s.Exact && single && s.Fold:
@@ -114,28 +116,6 @@ func (p *Pattern) useSet(sets []literal.Set, chosen int, f finder) {
 	default:
 		p.strategy = SetPrefilter
 	}
-	if s.Exact {
-		return
-	}
-	for i, other := range sets {
-		if i != chosen && len(other.Lits) == 1 && len(p.also) < maxAlso && !implied(other, s) {
-			p.also = append(p.also, simd.NewFinder(other.Lits[0], other.Fold))
-		}
-	}
-}
-
-// maxAlso is how many more literals a line is searched for before the automaton judges it. Each costs
-// a tenth of the judgement.
-const maxAlso = 2
-
-// implied tells whether a line that holds a literal of s surely holds that of other.
-func implied(other, s literal.Set) bool {
-	for _, l := range s.Lits {
-		if !strings.Contains(string(l), string(other.Lits[0])) {
-			return false
-		}
-	}
-	return true
 }
 
 // Explain says in a line how p searches, and for what.

@@ -1,13 +1,17 @@
 package scan
 
-import "bytes"
+import (
+	"bytes"
+	"fmt"
+)
 
-// headBytes is how much of a line its clock sees.
-const headBytes = 512
+// headBytes is how much of a line its clock sees: the time may be the value of a key far behind its
+// start. A clock whose times are near the start looks no further.
+const headBytes = 16 << 10
 
 // lookBack is how far a line without a time is from the line that it has its time from, at most, if
 // that one was not seen before: enough for any stack trace.
-const lookBack = 1 << 20
+const lookBack = 16 << 20
 
 // datedLine is the last line whose time was asked for.
 type datedLine struct {
@@ -40,6 +44,7 @@ func (s *searcher) timeBefore(at int64) int64 {
 	if known {
 		floor = max(first, s.dated.at) // a stream keeps no line between the two
 	}
+	long := false // what follows b belongs to its last line
 	for hi := at; hi > floor; {
 		b, lo := s.buf, max(floor, s.base)
 		if hi > s.base {
@@ -48,8 +53,8 @@ func (s *searcher) timeBefore(at int64) int64 {
 			lo = max(floor, hi-farStep)
 			s.back = grown(s.back, int(hi-lo))
 			b = s.back
-			if s.readFar(b, lo) != nil {
-				return NoTime
+			if err := s.readFar(b, lo); err != nil {
+				return s.undated(err)
 			}
 		}
 		lineStart := lo == s.base || known && lo == floor || lo == first
@@ -59,15 +64,23 @@ func (s *searcher) timeBefore(at int64) int64 {
 			case i == 0 && known && lo == s.dated.at:
 				return s.dated.time
 			case i == 0 && !lineStart && lo == floor:
-				return NoTime // looked back far enough
+				return s.undated(fmt.Errorf("no time in the %d bytes before byte %d", lookBack, at))
 			case i == 0 && !lineStart && len(b) == farStep:
-				b = b[:0] // inside a long line, whose head comes next
+				b, long = b[:0], true // inside a long line, whose head comes next
 				continue
 			}
 			if i == 0 && !lineStart {
 				break // the line begins further back
 			}
-			if t, ok := s.clock.Time(b[i:min(len(b), i+headBytes)]); ok {
+			head := b[i:min(len(b), i+headBytes)]
+			if long && len(head) < headBytes { // and goes on in what was read before
+				s.scratch = grown(s.scratch, headBytes)
+				if head = s.scratch; s.readFar(head, lo+int64(i)) != nil {
+					head = b[i:]
+				}
+			}
+			long = false
+			if t, ok := s.clock.Time(head); ok {
 				return t
 			}
 			b = b[:i]
@@ -76,6 +89,14 @@ func (s *searcher) timeBefore(at int64) int64 {
 	}
 	if known {
 		return s.dated.time
+	}
+	return NoTime
+}
+
+// undated is the time of a line whose time could not be looked up, which is an error if it decides.
+func (s *searcher) undated(err error) int64 {
+	if s.o.timed() {
+		s.res.lineErr = err
 	}
 	return NoTime
 }

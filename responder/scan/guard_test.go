@@ -6,21 +6,20 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"github.com/trawl-logs/trawl/responder/match"
 )
 
 // brittle matches every line and panics at one.
 type brittle struct{ at []byte }
 
-func (m brittle) Next(buf []byte, from int) (start, end int) {
-	if from >= len(buf) {
-		return -1, -1
-	}
+func (m brittle) Lines(dst []match.Line, buf []byte, from int) ([]match.Line, int) {
 	n := bytes.IndexByte(buf[from:], '\n')
-	if !m.MatchLine(buf[from : from+n]) {
-		return -1, -1
-	}
-	return from, from + n
+	m.MatchLine(buf[from : from+n])
+	return append(dst, match.Line{Start: from, End: from + n}), from + n + 1
 }
+
+func (m brittle) Count(buf []byte, from int) int { return bytes.Count(buf[from:], []byte{'\n'}) }
 
 func (m brittle) MatchLine(line []byte) bool {
 	if bytes.Equal(line, m.at) {

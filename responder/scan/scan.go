@@ -5,14 +5,18 @@ import (
 	"errors"
 	"io"
 	"sync/atomic"
+
+	"github.com/trawl-logs/trawl/responder/match"
 )
 
 // Matcher decides which lines match. One is used by one goroutine at a time.
 type Matcher interface {
-	// Next returns the first matching line of buf at or after from, which is the start of a line;
-	// end excludes the terminator. buf holds whole lines, each with its terminator. start < 0 means
-	// that there is none.
-	Next(buf []byte, from int) (start, end int)
+	// Lines appends to dst the matching lines among those of buf that begin at from or later and
+	// before next, without their terminators; next, behind from, is the start of a line or the end of
+	// buf. buf holds whole lines, each with its terminator; from is the start of one.
+	Lines(dst []match.Line, buf []byte, from int) (lines []match.Line, next int)
+	// Count returns how many of the lines of buf that begin at from or later match.
+	Count(buf []byte, from int) int
 	// MatchLine says whether a line, given without its terminator, matches.
 	MatchLine(line []byte) bool
 	// Find returns the first matching span that starts at or after from; s < 0 means none.

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/trawl-logs/trawl/responder/match"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -28,15 +30,22 @@ type lineMatcher struct {
 	fed  []byte
 }
 
-func (m *lineMatcher) Next(buf []byte, from int) (int, int) {
-	for from < len(buf) {
-		n := bytes.IndexByte(buf[from:], m.term)
-		if m.MatchLine(buf[from : from+n]) {
-			return from, from + n
-		}
-		from += n + 1
+// Lines returns one line at a time, and sometimes none, as a Matcher may.
+func (m *lineMatcher) Lines(dst []match.Line, buf []byte, from int) ([]match.Line, int) {
+	n := bytes.IndexByte(buf[from:], m.term)
+	if m.MatchLine(buf[from : from+n]) {
+		dst = append(dst, match.Line{Start: from, End: from + n})
 	}
-	return -1, -1
+	return dst, from + n + 1
+}
+
+func (m *lineMatcher) Count(buf []byte, from int) (n int) {
+	var lines []match.Line
+	for from < len(buf) {
+		lines, from = m.Lines(lines[:0], buf, from)
+		n += len(lines)
+	}
+	return n
 }
 
 func (m *lineMatcher) MatchLine(line []byte) bool { return m.re.Match(line) }
@@ -469,11 +478,13 @@ func TestEndsEarly(t *testing.T) {
 // everyLine matches every line and costs nothing.
 type everyLine struct{ lineMatcher }
 
-func (everyLine) Next(buf []byte, from int) (int, int) {
-	if from >= len(buf) {
-		return -1, -1
+func (everyLine) Lines(dst []match.Line, buf []byte, from int) ([]match.Line, int) {
+	for len(dst) < 256 && from < len(buf) {
+		n := bytes.IndexByte(buf[from:], '\n')
+		dst = append(dst, match.Line{Start: from, End: from + n})
+		from += n + 1
 	}
-	return from, from + bytes.IndexByte(buf[from:], '\n')
+	return dst, from
 }
 
 func (everyLine) MatchLine([]byte) bool { return true }

@@ -8,42 +8,53 @@ import (
 // lines searches the whole lines in buf[lo:hi]. It says whether the search of the segment goes on.
 func (s *searcher) lines(lo, hi int) bool {
 	buf := s.buf[:hi]
-	if s.plain && !s.quiet {
+	switch {
+	case s.plain && !s.quiet:
 		return s.plainLines(buf, lo)
-	}
-	for p := lo; p < hi && s.left > 0; {
-		ms, me := s.m.Next(buf, p)
-		switch {
-		case ms < 0 && !s.o.Invert:
-			p = hi
-			continue
-		case ms < 0:
-			ms, me = hi, hi
-		default:
-			me++ // the terminator
-		}
-		beg, end := ms, me
+	case s.quiet && s.enough < 0 && s.o.MaxCount < 0 && !s.o.timed():
+		n := s.m.Count(buf, lo)
 		if s.o.Invert {
-			beg, end = p, ms
+			n = bytes.Count(buf[lo:], []byte{s.o.Terminator}) - n
 		}
-		p = me
-		if beg == end {
-			continue
+		s.res.selected += int64(n)
+		return true
+	}
+	behind := lo // the last line that matched
+	for p := lo; p < hi && s.left > 0; {
+		s.found, p = s.m.Lines(s.found[:0], buf, p)
+		for _, l := range s.found {
+			if !s.o.Invert {
+				if !s.take(l.Start, l.End+1) {
+					return false
+				}
+			} else if !s.take(behind, l.Start) {
+				return false
+			}
+			behind = l.End + 1
+			if s.left == 0 {
+				break
+			}
 		}
-		ok := false
-		if s.o.timed() {
-			ok = s.inTime(beg, end)
-		} else {
-			ok = s.selectLines(beg, end)
-		}
-		if !ok {
+		if s.o.Invert && s.left > 0 && !s.take(behind, p) {
 			return false
 		}
+		behind = max(behind, p)
 	}
 	if s.pending > 0 && !s.trailing(s.base+int64(hi)) {
 		return false
 	}
 	return s.left > 0 || s.pending > 0
+}
+
+// take takes the lines of buf[beg:end], if there are any, as found.
+func (s *searcher) take(beg, end int) bool {
+	switch {
+	case beg == end:
+		return true
+	case s.o.timed():
+		return s.inTime(beg, end)
+	}
+	return s.selectLines(beg, end)
 }
 
 // plainRun is how much text is checked and copied at once where neighbouring lines are selected.
@@ -52,23 +63,51 @@ const plainRun = 16 << 10
 // plainLines is lines where nothing but the lines themselves is wanted: neighbours are copied
 // together, which halves the time where every second line is selected or more.
 func (s *searcher) plainLines(buf []byte, lo int) bool {
-	beg, end, n := lo, lo, int64(0) // the run so far
+	beg, end, n := lo, lo, int64(0) // with Invert, n is not known and the run begins behind a line that matches
 	for p := lo; p < len(buf); {
-		ms, me := s.m.Next(buf, p)
-		if ms < 0 {
-			break
+		s.found, p = s.m.Lines(s.found[:0], buf, p)
+		for _, l := range s.found {
+			if s.o.Invert {
+				if !s.plainGap(beg, l.Start) {
+					return false
+				}
+				beg = l.End + 1
+				continue
+			}
+			if l.Start != end || l.End-beg > plainRun {
+				if n > 0 && !s.plainText(beg, end, n) {
+					return false
+				}
+				beg, n = l.Start, 0
+			}
+			end = l.End + 1
+			n++
 		}
-		me++ // the terminator
-		if ms != end || me-beg > plainRun {
-			if n > 0 && !s.plainText(beg, end, n) {
+		if s.o.Invert {
+			if !s.plainGap(beg, p) {
 				return false
 			}
-			beg, n = ms, 0
+			beg = p
 		}
-		p, end = me, me
-		n++
 	}
 	return n == 0 || s.plainText(beg, end, n)
+}
+
+// plainGap gives the lines of buf[beg:end], however many.
+func (s *searcher) plainGap(beg, end int) bool {
+	for beg < end {
+		cut := end
+		if cut-beg > plainRun {
+			cut = beg + plainRun
+			cut += bytes.IndexByte(s.buf[cut-1:end], s.o.Terminator)
+		}
+		n := bytes.Count(s.buf[beg:cut], []byte{s.o.Terminator})
+		if !s.plainText(beg, cut, int64(n)) {
+			return false
+		}
+		beg = cut
+	}
+	return true
 }
 
 // plainText gives the n selected lines buf[beg:end].

@@ -97,6 +97,15 @@ func Compile(re *syntax.Regexp, o Options) (*Program, error) {
 	return p, nil
 }
 
+// small is how many instructions a program may have to be called small.
+const small = 1000
+
+// Small tells that Compile of re cannot fail and is quick: for callers that may not need the program.
+func Small(re *syntax.Regexp, o Options) bool {
+	n := size(re.Root)
+	return n <= small && (o.MaxProgram <= 0 || n <= o.MaxProgram)
+}
+
 // Size returns the number of instructions of the forward automaton.
 func (p *Program) Size() int { return len(p.forward.insts) }
 

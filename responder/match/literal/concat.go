@@ -15,6 +15,10 @@ type joiner struct {
 	head    []Class
 	fixed   bool // run is all there was
 
+	part  int                                 // the one that is added
+	size  span                                // of the parts before it
+	where struct{ across, single, run Place } // the starts of the runs
+
 	begun bool
 	out   piece
 }
@@ -24,17 +28,31 @@ func (j *joiner) begin() {
 	if !j.begun {
 		j.begun, j.started, j.fixed = true, true, true
 		j.across = emptyLit
+		j.size.known = true
 	}
 }
+
+// here is the place before the part that is added; behind, that after it.
+func (j *joiner) here() Place { return Place{j.size.back(), j.part, j.part} }
+
+func (j *joiner) behind(p *piece) Place { return Place{j.size.then(p.size).back(), j.part, j.part} }
 
 // add appends p.
 func (j *joiner) add(p piece) {
 	j.begin()
 	j.out.look = j.out.look || p.look
-	j.out.sets = append(j.out.sets, p.sets...)
-	j.out.wins = append(j.out.wins, p.wins...)
+	for _, s := range p.sets {
+		s.Place = Place{j.size.then(spanOf(s.Back)).back(), j.part, j.part}
+		j.out.sets = append(j.out.sets, s)
+	}
+	for _, w := range p.wins {
+		w.Place = Place{j.size.then(spanOf(w.Back)).back(), j.part, j.part}
+		j.out.wins = append(j.out.wins, w)
+	}
 	j.literals(&p)
 	j.classes(&p)
+	j.size = j.size.then(p.size)
+	j.part++
 	if len(j.out.sets) > 4*kept {
 		j.out.sets = best(j.out.sets, kept)
 	}
@@ -54,12 +72,15 @@ func (j *joiner) literals(p *piece) {
 		return
 	}
 	if len(first) == 1 {
+		if len(j.single.text) == 0 {
+			j.where.single = j.here()
+		}
 		j.single = appendLit(j.single, first[0])
 	}
 	if !p.whole || len(first) != 1 || len(j.single.text) > maxText {
 		j.endSingle()
 		if last := p.after(); len(last) == 1 {
-			j.single = appendLit(lit{}, last[0])
+			j.single, j.where.single = appendLit(lit{}, last[0]), j.behind(p)
 		}
 	}
 	if next, ok := cross(j.across, first); ok && p.whole {
@@ -68,21 +89,22 @@ func (j *joiner) literals(p *piece) {
 	} else if ok {
 		j.across = next
 		j.endAcross()
-		j.startAcross(p.after())
+		j.startAcross(p.after(), j.behind(p))
 		return
 	}
 	j.endAcross()
 	if p.whole { // too many only together with what was before
-		j.startAcross(first)
+		j.startAcross(first, j.here())
 		return
 	}
-	j.endRun(first)
-	j.startAcross(p.after())
+	j.endRun(first, j.here())
+	j.startAcross(p.after(), j.behind(p))
 }
 
 // startAcross begins a run of options anew. It clips them, so that appending to one does not write
 // into memory that other runs share.
-func (j *joiner) startAcross(opts []lit) {
+func (j *joiner) startAcross(opts []lit, at Place) {
+	j.where.across = at
 	if opts == nil {
 		opts = emptyLit
 	}
@@ -95,14 +117,15 @@ func (j *joiner) startAcross(opts []lit) {
 
 // endAcross makes a requirement of the run of options.
 func (j *joiner) endAcross() {
-	j.endRun(j.across)
+	j.endRun(j.across, j.where.across)
 	if j.started {
 		j.pre, j.started = j.across, false
 	}
 }
 
-func (j *joiner) endRun(opts []lit) {
+func (j *joiner) endRun(opts []lit, at Place) {
 	if s, ok := toSet(opts, false); ok {
+		s.Place = Place{spanOf(at.Back).plus(s.Back).back(), at.First, j.part}
 		j.out.sets = append(j.out.sets, s)
 	}
 }
@@ -110,7 +133,7 @@ func (j *joiner) endRun(opts []lit) {
 // endSingle makes a requirement of the run that can be one string only.
 func (j *joiner) endSingle() {
 	if len(j.single.text) > 0 {
-		j.endRun([]lit{j.single})
+		j.endRun([]lit{j.single}, j.where.single)
 	}
 	j.single = lit{}
 }
@@ -120,12 +143,15 @@ func (j *joiner) classes(p *piece) {
 	if p.whole && len(p.opts) == 0 {
 		return
 	}
+	if len(j.run) == 0 {
+		j.where.run = j.here()
+	}
 	j.run = append(j.run[:len(j.run):len(j.run)], p.head...)
 	if p.fixed && len(j.run) <= maxRun {
 		return
 	}
 	j.endClasses()
-	j.run = p.tail
+	j.run, j.where.run = p.tail, j.behind(p)
 	if p.fixed && len(p.tail) > maxRun-1 {
 		j.run = p.tail[len(p.tail)-maxRun+1:]
 	}
@@ -135,7 +161,8 @@ func (j *joiner) classes(p *piece) {
 func (j *joiner) endClasses() {
 	for width := 2; width <= maxWindow && j.x.windows; width++ {
 		for i := 0; i+width <= len(j.run); i++ {
-			j.out.wins = append(j.out.wins, j.run[i:i+width:i+width])
+			at := j.where.run
+			j.out.wins = append(j.out.wins, Window{Place{spanOf(at.Back).plus(i).back(), at.First, j.part}, j.run[i : i+width : i+width]})
 		}
 	}
 	if j.fixed {
@@ -153,10 +180,12 @@ func (j *joiner) vary() {
 	}
 	j.endSingle()
 	j.endAcross()
-	j.startAcross(j.across)
+	j.size = span{}
+	anywhere := Place{Back: -1}
+	j.startAcross(j.across, anywhere)
 	run := j.run
 	j.endClasses()
-	j.run = run
+	j.run, j.where.run = run, anywhere
 }
 
 // end returns the piece of the concatenation.
@@ -165,14 +194,15 @@ func (j *joiner) end() piece {
 	p := &j.out
 	p.whole, p.opts = j.started, j.across
 	if p.whole && len(p.opts) == 0 {
-		return piece{whole: true, opts: []lit{}}
+		return piece{whole: true, opts: []lit{}, size: span{known: true}}
 	}
 	if len(j.single.text) > 0 && !(p.whole && len(p.opts) == 1) {
 		j.endSingle()
 	}
+	p.size = j.size
 	if !p.whole {
 		p.pre, p.suf = j.pre, j.across
-		j.endRun(j.across)
+		j.endRun(j.across, j.where.across)
 		p.opts = nil
 	}
 	if p.fixed = j.fixed; p.fixed {

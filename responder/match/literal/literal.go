@@ -13,14 +13,27 @@ package literal
 
 import (
 	"bytes"
+	"math"
 	"slices"
 	"unicode/utf8"
 
 	"github.com/trawl-logs/trawl/responder/match/syntax"
 )
 
+// Place says where in a match a requirement is met.
+type Place struct {
+	Back int // a match begins at most so many bytes before it; negative: anywhere before
+
+	// Of the parts that the pattern is a concatenation of, it lies within these.
+	First, Last int
+}
+
+// Behind tells whether what is required at p is always met behind what is at q.
+func (p Place) Behind(q Place) bool { return p.First > q.Last }
+
 // Set is a requirement: every line that matches contains at least one of Lits.
 type Set struct {
+	Place
 	Lits  [][]byte // none is empty, none contains another
 	Fold  bool     // ASCII letters of Lits, then in lower case, match in either case
 	Exact bool     // and every line that contains one of them matches
@@ -35,15 +48,22 @@ func (c *Class) Has(b byte) bool { return c[b>>6]>>(b&63)&1 != 0 }
 func (c *Class) add(b byte) { c[b>>6] |= 1 << (b & 63) }
 
 // Window is a requirement: every line that matches contains a run of bytes that are each in the
-// class at their place. It has two to four classes.
-type Window []Class
+// class at their place.
+type Window struct {
+	Place
+	Classes []Class // two to four
+}
 
 // Info is what a pattern requires of a line.
 type Info struct {
 	Never   bool     // no line matches
 	Always  bool     // every line matches
 	Sets    []Set    // the cheapest to search for first
-	Windows []Window // the rarest first; only where Sets has nothing cheap
+	Windows []Window // the rarest first; not where a set is exact
+
+	// Plain tells that all this holds for lines without the two characters beyond ASCII that match an
+	// ASCII letter in some other case, ſ and K (the Kelvin sign). Other lines must be judged without it.
+	Plain bool
 
 	// Text, if not nil, is the whole pattern, but for assertions Before and After it. Then a match is
 	// Text, in either case with Fold, where these hold. It is valid UTF-8.
@@ -51,9 +71,6 @@ type Info struct {
 	Fold          bool // as in Set
 	Before, After []*syntax.Node
 }
-
-// dear is the cost of a set above which windows are collected, in nanoseconds a byte.
-const dear = 0.3
 
 // kept is how many requirements of a kind are kept: more than a search would ever test.
 const kept = 4
@@ -87,7 +104,7 @@ func Extract(re *syntax.Regexp, term byte) Info {
 	}
 	if p.whole {
 		switch {
-		case len(p.opts) == 0:
+		case len(p.opts) == 0 && !x.plain:
 			info.Never = true
 			return info
 		case !p.look && slices.ContainsFunc(p.opts, func(l lit) bool { return len(l.text) == 0 }):
@@ -99,18 +116,19 @@ func Extract(re *syntax.Regexp, term byte) Info {
 		}
 	}
 	info.Sets = best(p.sets, kept)
-	if len(info.Sets) == 0 || info.Sets[0].Cost() > dear {
+	if len(info.Sets) == 0 || !info.Sets[0].Exact {
 		x.windows = true
 		p = x.piece(root)
 		info.Windows = rarest(p.wins, kept)
 	}
+	info.Plain = x.plain
 	return info
 }
 
 // toSet makes a requirement of options; exact tells whether nothing else is required. It fails if
 // one of the options is empty: that requires nothing.
 func toSet(opts []lit, exact bool) (Set, bool) {
-	s := Set{Exact: exact}
+	s := Set{Exact: exact, Place: Place{Last: math.MaxInt}}
 	if len(opts) == 0 {
 		return s, false
 	}
@@ -130,7 +148,7 @@ func toSet(opts []lit, exact bool) (Set, bool) {
 		}
 		s.Lits = append(s.Lits, text)
 	}
-	s.Lits = minimal(s.Lits)
+	s.Lits, s.Back = minimal(s.Lits)
 	return s, true
 }
 
@@ -143,22 +161,24 @@ func lower(text []byte) {
 	}
 }
 
-// minimal drops literals that contain another: where they are found, it is found too.
-func minimal(lits [][]byte) [][]byte {
-	var out [][]byte
+// minimal drops literals that contain another: where they are found, it is found too, shift bytes behind their start at
+// most.
+func minimal(lits [][]byte) (out [][]byte, shift int) {
 	for i, l := range lits {
 		redundant := false
 		for j, m := range lits {
-			if i != j && bytes.Contains(l, m) && (len(m) < len(l) || j < i) {
-				redundant = true
-				break
+			if i == j || len(m) > len(l) || len(m) == len(l) && j > i {
+				continue
+			}
+			if at := bytes.Index(l, m); at >= 0 {
+				redundant, shift = true, max(shift, at)
 			}
 		}
 		if !redundant {
 			out = append(out, l)
 		}
 	}
-	return out
+	return out, shift
 }
 
 // trim removes from both ends of n what a line need not have: whether it matches stays the same,

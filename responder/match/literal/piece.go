@@ -1,6 +1,7 @@
 package literal
 
 import (
+	"math"
 	"unicode/utf8"
 
 	"github.com/trawl-logs/trawl/responder/match/syntax"
@@ -14,6 +15,7 @@ const (
 	maxParts   = 1024 // parts of one concatenation; what follows requires nothing
 	maxRun     = 8    // classes of a run
 	maxCopies  = 8    // copies of what is repeated
+	maxBack    = 64   // bytes of a match before what it requires
 )
 
 // lit is a string that a piece can be. Letters that match in either case are in lower case.
@@ -33,12 +35,47 @@ type piece struct {
 	opts     []lit // if whole
 	pre, suf []lit // if not whole: every match begins, ends with one of these; nil says nothing
 
+	size span // of what the node matches
+
 	fixed      bool    // the node matches exactly head, which is then tail
 	head, tail []Class // every match begins, ends with such bytes
 
 	sets []Set
 	wins []Window
 }
+
+// span is a length in bytes, at most: known and small, or else the zero value.
+type span struct {
+	known bool
+	most  int
+}
+
+func (s span) plus(n int) span { return s.then(span{true, n}) }
+
+func (s span) then(t span) span {
+	if !s.known || !t.known || s.most+t.most > maxBack {
+		return span{}
+	}
+	return span{true, s.most + t.most}
+}
+
+func (s span) or(t span) span {
+	if !s.known || !t.known {
+		return span{}
+	}
+	return span{true, max(s.most, t.most)}
+}
+
+// back is s as Place has it.
+func (s span) back() int {
+	if !s.known {
+		return -1
+	}
+	return s.most
+}
+
+// spanOf is the reverse of back.
+func spanOf(back int) span { return span{back >= 0, max(back, 0)} }
 
 var emptyLit = []lit{{}}
 
@@ -61,20 +98,21 @@ func (p *piece) after() []lit {
 type extractor struct {
 	term    byte
 	windows bool // collect windows too
+	plain   bool // what was found holds for plain lines only, see Info
 }
 
 func (x *extractor) piece(n *syntax.Node) piece {
 	switch n.Op {
 	case syntax.OpNone:
-		return piece{whole: true, opts: []lit{}}
+		return piece{whole: true, opts: []lit{}, size: span{known: true}}
 	case syntax.OpEmpty:
-		return piece{whole: true, opts: emptyLit, fixed: true}
+		return piece{whole: true, opts: emptyLit, fixed: true, size: span{known: true}}
 	case syntax.OpLook:
-		return piece{whole: true, opts: emptyLit, fixed: true, look: true}
+		return piece{whole: true, opts: emptyLit, fixed: true, look: true, size: span{known: true}}
 	case syntax.OpByte:
 		var c Class
 		c.add(n.Byte)
-		return piece{whole: true, opts: []lit{{text: []byte{n.Byte}}}, fixed: true, head: []Class{c}, tail: []Class{c}}
+		return piece{whole: true, opts: []lit{{text: []byte{n.Byte}}}, size: span{true, 1}, fixed: true, head: []Class{c}, tail: []Class{c}}
 	case syntax.OpClass:
 		return x.class(n.Class)
 	case syntax.OpConcat:
@@ -97,7 +135,12 @@ func (x *extractor) piece(n *syntax.Node) piece {
 // class returns the piece of one character.
 func (x *extractor) class(c []rune) piece {
 	var p piece
+	c = x.withoutFolds(c)
 	p.opts, p.whole = x.chars(c)
+	p.size = span{true, utf8.UTFMax}
+	if len(c) == 0 || c[len(c)-1] < utf8.RuneSelf {
+		p.size.most = 1
+	}
 	var first, last Class
 	p.fixed = true
 	for i := 0; i < len(c); i += 2 {
@@ -114,6 +157,21 @@ func (x *extractor) class(c []rune) piece {
 	}
 	p.head, p.tail = []Class{first}, []Class{last}
 	return p
+}
+
+// withoutFolds drops from a class the characters beyond ASCII that are there because an ASCII letter
+// is, if there are no others beyond ASCII: lines that hold them are rare, and each would double the
+// options of a word.
+func (x *extractor) withoutFolds(c []rune) []rune {
+	n := len(c)
+	for n > 0 && c[n-1] == c[n-2] && (c[n-1] == 'ſ' && has(c, 's') || c[n-1] == '\u212a' && has(c, 'k')) {
+		n -= 2
+	}
+	if n == len(c) || n > 0 && c[n-1] >= utf8.RuneSelf {
+		return c
+	}
+	x.plain = true
+	return c[:n]
 }
 
 // edges adds the first and last bytes of the characters from lo to hi, which are not ASCII. Of a
@@ -173,9 +231,9 @@ func (x *extractor) repeat(n *syntax.Node) piece {
 	sub := x.piece(n.Sub[0])
 	if n.Min == 0 {
 		if n.Max == 1 && sub.whole && len(sub.opts) < maxOptions {
-			return piece{whole: true, look: sub.look, opts: append(append([]lit{}, sub.opts...), lit{})}
+			return piece{whole: true, look: sub.look, opts: append(append([]lit{}, sub.opts...), lit{}), size: sub.size}
 		}
-		return piece{look: sub.look}
+		return piece{look: sub.look, size: repeated(sub.size, n.Max)}
 	}
 	copies := min(n.Min, maxCopies)
 	j := joiner{x: x}
@@ -186,7 +244,17 @@ func (x *extractor) repeat(n *syntax.Node) piece {
 		return j.end()
 	}
 	j.vary()
-	return j.end()
+	p := j.end()
+	p.size = repeated(sub.size, n.Max)
+	return p
+}
+
+// repeated is the length of up to n copies; n is negative for no bound.
+func repeated(s span, n int) span {
+	if n < 0 || !s.known || s.most > 0 && n > maxBack/s.most {
+		return span{}
+	}
+	return span{true, n * s.most}
 }
 
 // alternate returns the piece of alternatives.
@@ -201,7 +269,9 @@ func (x *extractor) alternate(subs []*syntax.Node) piece {
 		if i == 0 {
 			p.whole, p.opts, p.fixed, p.head, p.tail = q.whole, q.opts, q.fixed, q.head, q.tail
 			p.pre, p.suf = q.before(), q.after()
+			p.size = q.size
 		} else {
+			p.size = p.size.or(q.size)
 			p.fixed = p.fixed && q.fixed && len(p.head) == len(q.head)
 			p.head, p.tail = shareHead(p.head, q.head), shareTail(p.tail, q.tail)
 			p.pre, p.suf = either(p.pre, q.before()), either(p.suf, q.after())
@@ -238,8 +308,13 @@ func (p *piece) requirement() (Set, bool) {
 
 // merge returns the requirement of alternatives: any one of theirs.
 func merge(sets []Set) (Set, bool) {
-	var out Set
-	for _, s := range sets {
+	out := Set{Place: Place{Last: math.MaxInt}}
+	for i, s := range sets {
+		if back := spanOf(s.Back); i > 0 {
+			out.Back = spanOf(out.Back).or(back).back()
+		} else {
+			out.Back = s.Back
+		}
 		if len(s.Lits) == 0 || len(out.Lits)+len(s.Lits) > maxOptions {
 			return Set{}, false
 		}
@@ -255,7 +330,8 @@ func merge(sets []Set) (Set, bool) {
 			lower(out.Lits[i])
 		}
 	}
-	out.Lits = minimal(out.Lits)
+	lits, shift := minimal(out.Lits)
+	out.Lits, out.Back = lits, spanOf(out.Back).plus(shift).back()
 	return out, true
 }
 

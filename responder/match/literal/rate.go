@@ -1,6 +1,7 @@
 package literal
 
 import (
+	"cmp"
 	"math"
 	"math/bits"
 	"slices"
@@ -54,9 +55,9 @@ func share(b byte) float64 { return float64(freq.PerMillion(b)) / 1e6 }
 // Rate estimates how often a byte of log begins such a run.
 func (w Window) Rate() float64 {
 	sum := 0.0
-	for i := range w {
+	for i := range w.Classes {
 		p := 0.0
-		for k, set := range w[i] {
+		for k, set := range w.Classes[i] {
 			for ; set != 0; set &= set - 1 {
 				p += share(byte(k<<6 + bits.TrailingZeros64(set)))
 			}
@@ -100,15 +101,7 @@ func best(sets []Set, n int) []Set {
 	for i, s := range sets {
 		all[i] = priced{s, s.Cost()}
 	}
-	slices.SortStableFunc(all, func(a, b priced) int {
-		switch {
-		case a.cost < b.cost:
-			return -1
-		case a.cost > b.cost:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(all, func(a, b priced) int { return cmp.Compare(a.cost, b.cost) })
 	out := make([]Set, 0, min(n, len(all)))
 	for _, p := range all[:min(n, len(all))] {
 		out = append(out, p.Set)
@@ -116,7 +109,8 @@ func best(sets []Set, n int) []Set {
 	return out
 }
 
-// rarest returns the n rarest of wins, the rarest first.
+// rarest returns up to n of wins, the rarest first. Of those that overlap it takes two at most: a third would tell
+// little that is new, and take the place of one that stands elsewhere.
 func rarest(wins []Window, n int) []Window {
 	type priced struct {
 		Window
@@ -126,18 +120,18 @@ func rarest(wins []Window, n int) []Window {
 	for i, w := range wins {
 		all[i] = priced{w, w.Rate()}
 	}
-	slices.SortStableFunc(all, func(a, b priced) int {
-		switch {
-		case a.rate < b.rate:
-			return -1
-		case a.rate > b.rate:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(all, func(a, b priced) int { return cmp.Compare(a.rate, b.rate) })
 	out := make([]Window, 0, min(n, len(all)))
-	for _, p := range all[:min(n, len(all))] {
-		out = append(out, p.Window)
+	for _, p := range all {
+		overlaps := 0
+		for _, w := range out {
+			if !p.Behind(w.Place) && !w.Behind(p.Place) {
+				overlaps++
+			}
+		}
+		if len(out) < n && overlaps < 2 {
+			out = append(out, p.Window)
+		}
 	}
 	return out
 }

@@ -117,9 +117,9 @@ func (b *Batch) tail(match func(text []byte) bool, buf []byte, at, n int) (next 
 	return len(buf)
 }
 
-// keep drops the hits that verify does not confirm. It gets the buffer up to the end of a line, the start of the line and
+// Keep drops the hits that verify does not confirm. It gets the buffer up to the end of a line, the start of the line and
 // the candidate, and returns the first true place of a match in the line, or -1.
-func (b *Batch) keep(verify func(buf []byte, start, at int) int, buf []byte) {
+func (b *Batch) Keep(verify func(buf []byte, start, at int) int, buf []byte) {
 	kept := b.Hits[:0]
 	for _, h := range b.Hits {
 		if h.At = verify(buf[:h.End], h.Start, h.At); h.At >= 0 {

@@ -7,7 +7,7 @@ func (f *Finder) Lines(b *Batch, buf []byte, from int, term byte) (next int) {
 	n := len(buf) - max(len(f.text), 8) + 1
 	next, full := b.gather(&f.kernel, buf, from, 0, n, term)
 	if len(f.text) > 8 {
-		b.keep(f.confirm, buf)
+		b.Keep(f.confirm, buf)
 	}
 	if full {
 		return next
@@ -51,7 +51,7 @@ func (f *Finder) Count(b *Batch, buf []byte, from int, term byte) (count int) {
 func (s *Set) Lines(b *Batch, buf []byte, from int, term byte) (next int) {
 	n := min(len(buf)-s.at-s.reach, len(buf)-s.shortest) + 1
 	next, full := b.gather(&s.kernel, buf, from, s.at, n, term)
-	b.keep(s.confirm, buf)
+	b.Keep(s.confirm, buf)
 	if full {
 		return next
 	}
