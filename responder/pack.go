@@ -155,6 +155,14 @@ func cut(c *schemas.Chunk, room int, terminator byte) (head, tail schemas.Chunk,
 		return head, tail, false
 	}
 	room -= chunkHeads + len(c.Service) + len(c.File)
+	if c.TextOnly() {
+		if at := bytes.LastIndexByte(c.Text[:min(max(room, 0), len(c.Text))], terminator) + 1; at > 0 && at < len(c.Text) {
+			head, tail = *c, *c
+			head.Text, tail.Text = c.Text[:at], c.Text[at:]
+			head.More, tail.Continues = false, false
+			return head, tail, true
+		}
+	}
 	lines, pieces := fitting(c, room, terminator)
 	if pieces > 0 {
 		head, tail = c.Cut(lines, terminator)

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/trawl-logs/trawl/responder/scan"
@@ -221,6 +222,30 @@ func TestGroupMarksMoveToALine(t *testing.T) {
 	} {
 		if got := marks(tt.b); !slices.Equal(got, tt.want) {
 			t.Errorf("batch %d: %v, want %v", i, got, tt.want)
+		}
+	}
+}
+
+// A chunk without columns is cut where one with columns is, give or take what those take up.
+func TestCutOfTextAlone(t *testing.T) {
+	text := "one\ntwo, longer\n\nfour\nfi"
+	for _, continues := range []bool{false, true} {
+		c := schemas.Chunk{File: "f", Text: []byte(text), More: true, Continues: continues}
+		for room := chunkHeads + 2; room < size(&c); room++ {
+			head, tail, ok := cut(&c, room, '\n')
+			if fits := room-chunkHeads-1 >= len("one\n"); ok != fits {
+				t.Fatalf("room %d: cut %t, a line fits %t", room, ok, fits)
+			}
+			if !ok {
+				continue
+			}
+			most := strings.LastIndexByte(text[:room-chunkHeads-1], '\n') + 1
+			if string(head.Text) != text[:most] || string(tail.Text) != text[most:] || size(&head) > room {
+				t.Errorf("room %d: %q, %q", room, head.Text, tail.Text)
+			}
+			if head.More || head.Continues != continues || !tail.More || tail.Continues {
+				t.Errorf("room %d: head more %t, continues %t; tail more %t, continues %t", room, head.More, head.Continues, tail.More, tail.Continues)
+			}
 		}
 	}
 }

@@ -37,6 +37,12 @@ func anyAdmitted(globs, names []string) bool {
 	return false
 }
 
+// TextOnly reports whether a chunk of lines has no columns, so that it can be cut behind any line
+// without counting them.
+func (c *Chunk) TextOnly() bool {
+	return c.Kind == ChunkLines && len(c.Numbers)+len(c.Offsets)+len(c.Times)+len(c.Context)+len(c.Groups) == 0
+}
+
 // Lines counts the lines, context included, that begin in the chunk.
 func (c *Chunk) Lines(terminator byte) int {
 	if len(c.Text) == 0 {
