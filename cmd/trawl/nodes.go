@@ -144,7 +144,20 @@ func nodesText(w io.Writer, r bus.Roster) error {
 	return table.Flush()
 }
 
-func list(names []string) string { return cell(strings.Join(names, ",")) }
+// listWidth is about how much of a row a list of names may take; the JSON form gives all of them.
+const listWidth = 40
+
+// list joins names for a cell. Of a list that is too long for a row, it tells how many are left out: a
+// service is named after each file where nothing else names it, and a node may have thousands.
+func list(names []string) string {
+	width := 0
+	for i, name := range names {
+		if width += len(name) + 1; i > 0 && width > listWidth {
+			return cell(strings.Join(names[:i], ",")) + fmt.Sprintf(",+%d", len(names)-i)
+		}
+	}
+	return cell(strings.Join(names, ","))
+}
 
 // cell makes one printable word of what a node says of itself.
 func cell(s string) string {

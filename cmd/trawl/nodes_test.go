@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -109,5 +110,26 @@ func TestBusRefusesAnOpenAddress(t *testing.T) {
 	status, _, errout := trawl(t, "bus", "--listen", "0.0.0.0:0", "--store", t.TempDir())
 	if status != 2 || !strings.Contains(errout, "without authentication") {
 		t.Errorf("status %d, %q", status, errout)
+	}
+}
+
+// A node with a service a file would otherwise make every row of the table as wide as its list.
+func TestListKeepsRowsShort(t *testing.T) {
+	many := make([]string, 10000)
+	for i := range many {
+		many[i] = fmt.Sprintf("service%d", i)
+	}
+	for _, c := range []struct {
+		names []string
+		want  string
+	}{
+		{nil, "-"},
+		{[]string{"api", "b\x1b[31m"}, "api,b?[31m"},
+		{many, "service0,service1,service2,service3,+9996"},
+		{[]string{strings.Repeat("x", 60), "y"}, strings.Repeat("x", 60) + ",+1"},
+	} {
+		if got := list(c.names); got != c.want {
+			t.Errorf("%d names: %.100s, want %s", len(c.names), got, c.want)
+		}
 	}
 }
