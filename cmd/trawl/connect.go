@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"io"
 	"log/slog"
 	"os"
@@ -38,6 +39,31 @@ func (f *connectFlags) options(name string) bus.Options {
 		TLSCert: f.tlsCert, TLSKey: f.tlsKey, TLSCA: f.tlsCA,
 		User: f.user, Prefix: f.prefix, Name: name,
 	}.FromEnvironment(os.Getenv)
+}
+
+// connect connects to the bus that the flags name. A bus that accepts the connection and says nothing
+// keeps it waiting for seconds; it does not wait longer than ctx.
+func (f *connectFlags) connect(ctx context.Context, name string) (*bus.Conn, error) {
+	type connected struct {
+		conn *bus.Conn
+		err  error
+	}
+	done := make(chan connected, 1)
+	go func() {
+		conn, err := bus.Connect(f.options(name))
+		done <- connected{conn, err}
+	}()
+	select {
+	case c := <-done:
+		return c.conn, c.err
+	case <-ctx.Done():
+	}
+	go func() {
+		if c := <-done; c.err == nil {
+			c.conn.Close()
+		}
+	}()
+	return nil, context.Cause(ctx)
 }
 
 // newLog returns the log of a daemon, for people: text on w, from level on.

@@ -4,10 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strings"
 	"time"
 
 	"github.com/trawl-logs/trawl/requester/when"
+	"github.com/trawl-logs/trawl/responder/source"
 	"github.com/trawl-logs/trawl/schemas"
 )
 
@@ -30,7 +32,7 @@ func (o *grepOptions) query(stdin io.Reader, now time.Time, errout io.Writer) (*
 	}
 	q := &schemas.Query{
 		Patterns: patterns, Syntax: o.syntax, IgnoreCase: o.ignoreCase, Word: o.word, Line: o.line, Invert: o.invert,
-		Mode: o.mode(), OnlyMatching: o.onlyMatching, MaxCount: o.maxCount, Before: max(o.before, 0), After: max(o.after, 0),
+		Mode: o.mode(), OnlyMatching: o.onlyMatching, MaxCount: o.maxCount, Before: contextOf(o.before), After: contextOf(o.after),
 		Columns: o.columns(), Binary: o.binary, NullData: o.nullData, Since: since, Until: until, Order: o.order, Limit: o.limit, Timeout: o.timeout,
 		Threads: o.threads, Compress: true, Explain: o.explain, Exhaustive: o.exhaustive,
 		Select: schemas.Select{Nodes: o.nodes, Groups: o.groups, Services: o.services, Labels: o.labels, Paths: o.operands},
@@ -42,11 +44,18 @@ func (o *grepOptions) query(stdin io.Reader, now time.Time, errout io.Writer) (*
 			q.Select.Exclude = append(q.Select.Exclude, rule.glob)
 		}
 	}
+	names := source.Selection{Services: o.services, Paths: o.operands, Include: q.Select.Include, Exclude: q.Select.Exclude}
+	if _, err := names.Compile(); err != nil {
+		return nil, err // as every node would say
+	}
 	if q.OnlyMatching { // spans have no context
 		q.Before, q.After = 0, 0
 	}
 	return q, nil
 }
+
+// contextOf is a number of context lines as the bus takes it: beyond its limit it is all of a file.
+func contextOf(n int64) int64 { return min(max(n, 0), math.MaxInt32) }
 
 // columns are what of each line is to be printed.
 func (o *grepOptions) columns() schemas.Columns {

@@ -12,7 +12,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/trawl-logs/trawl/bus"
 	"github.com/trawl-logs/trawl/requester"
 	"github.com/trawl-logs/trawl/requester/printer"
 	"github.com/trawl-logs/trawl/responder/scan"
@@ -50,7 +49,7 @@ func grepFleet(cmd *cobra.Command, connect *connectFlags, o *grepOptions) error 
 	stopWatching := watchClosed(out, func() { cancel(syscall.EPIPE) })
 	defer stopWatching()
 
-	conn, err := bus.Connect(connect.options("trawl grep"))
+	conn, err := connect.connect(ctx, "trawl grep")
 	if err != nil {
 		return err
 	}

@@ -72,7 +72,11 @@ func run(ctx context.Context, args []string, in io.Reader, out, errout io.Writer
 	root.SetIn(in)
 	root.SetOut(out)
 	root.SetErr(errout)
-	return exitStatus(root.ExecuteContext(ctx), errout)
+	err := root.ExecuteContext(ctx)
+	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return exitStatus(err, errout)
 }
 
 // exitStatus says what err means for the caller's shell, and prints it.

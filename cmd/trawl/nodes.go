@@ -70,7 +70,7 @@ minutes.`,
 }
 
 func forgetNodes(cmd *cobra.Command, connect *connectFlags, globs []string) error {
-	conn, err := bus.Connect(connect.options("trawl nodes forget"))
+	conn, err := connect.connect(cmd.Context(), "trawl nodes forget")
 	if err != nil {
 		return err
 	}
@@ -91,7 +91,7 @@ func listNodes(cmd *cobra.Command, connect *connectFlags, output string) error {
 	if output != "text" && output != "json" {
 		return fmt.Errorf("--output %s is neither text nor json", output)
 	}
-	conn, err := bus.Connect(connect.options("trawl nodes"))
+	conn, err := connect.connect(cmd.Context(), "trawl nodes")
 	if err != nil {
 		return err
 	}
