@@ -26,6 +26,7 @@ type fleetSearch struct {
 	onTTY  bool // errout is a terminal
 	line   *progressLine
 	print  *printer.Printer
+	timing timing
 }
 
 // grepFleet asks the fleet: flags → query → bus → gather → printer, and the receipt.
@@ -49,6 +50,7 @@ func grepFleet(cmd *cobra.Command, connect *connectFlags, o *grepOptions) error 
 	stopWatching := watchClosed(out, func() { cancel(syscall.EPIPE) })
 	defer stopWatching()
 
+	s.timing.connecting = time.Now()
 	conn, err := connect.connect(ctx, "trawl grep")
 	if err != nil {
 		return err
@@ -59,7 +61,8 @@ func grepFleet(cmd *cobra.Command, connect *connectFlags, o *grepOptions) error 
 		return err
 	}
 	defer transport.Close()
-	ask := requester.New(transport, givenRoster{transport, o.nodes}, requester.WithProgress(s.progress))
+	s.timing.connected, s.timing.transport = time.Now(), transport
+	ask := requester.New(&s.timing, timedRoster{givenRoster{transport, o.nodes}, &s.timing}, requester.WithProgress(s.progress))
 	answer, err := ask.Query(ctx, s.query)
 	switch {
 	case ctx.Err() != nil:
@@ -74,23 +77,35 @@ func grepFleet(cmd *cobra.Command, connect *connectFlags, o *grepOptions) error 
 	if err == nil && o.explain {
 		s.explain(answer.Receipt(), strategy)
 	}
-	return s.end(ctx, answer.Receipt(), err)
+	receipt := answer.Receipt()
+	err = s.end(ctx, receipt, err)
+	if o.timing {
+		s.timing.say(s.errout, receipt, time.Now())
+	}
+	return err
 }
 
 // printAnswer prints chunks as they are released. What is not printed is not acknowledged: a reader
 // of stdout that takes its time slows the nodes.
 func (s *fleetSearch) printAnswer(answer *requester.Answer) error {
 	for node, chunks := range answer.Chunks() {
-		for i := range chunks {
-			if err := s.print.Print(node, &chunks[i]); err != nil {
-				return err
-			}
-		}
-		if err := s.print.Flush(); err != nil {
+		before := time.Now()
+		err := s.printChunks(node, chunks)
+		s.timing.printed += time.Since(before)
+		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (s *fleetSearch) printChunks(node string, chunks []schemas.Chunk) error {
+	for i := range chunks {
+		if err := s.print.Print(node, &chunks[i]); err != nil {
+			return err
+		}
+	}
+	return s.print.Flush()
 }
 
 // end prints the receipt and says with which status the query ends.

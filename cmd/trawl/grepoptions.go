@@ -78,6 +78,7 @@ type grepOptions struct {
 	output                         string
 	explain, exhaustive            bool
 	receipt, noProgress, okPartial bool
+	timing                         bool
 	replyTo                        string
 }
 

@@ -163,6 +163,7 @@ func answerFlags() []grepFlag {
 		{long: "explain", help: "say what would be read, and read nothing", on: func(o *grepOptions) { o.explain = true }},
 		{long: "exhaustive", help: "use no index, prune nothing", on: func(o *grepOptions) { o.exhaustive = true }},
 		{long: "receipt", help: "print the receipt on stderr even if all is well", on: func(o *grepOptions) { o.receipt = true }},
+		{long: "timing", help: "say on stderr where the time went", on: func(o *grepOptions) { o.timing = true }},
 		{long: "no-progress", help: "no progress line", on: func(o *grepOptions) { o.noProgress = true }},
 		{long: "ok-partial", help: "exit 0 or 1 even if not every node answered in full", on: func(o *grepOptions) { o.okPartial = true }},
 		{long: "reply-to", value: "SUBJECT", help: "publish what is found on SUBJECT as well", set: func(o *grepOptions, v string) error { o.replyTo = v; return nil }},
