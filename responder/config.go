@@ -90,6 +90,11 @@ type Limits struct {
 	Program     Size     `yaml:"program"`      // compiled pattern
 	LineBytes   Size     `yaml:"line_bytes"`   // of a line kept in memory; longer ones are read twice
 	Memory      Size     `yaml:"memory"`       // Go's soft limit for the process; 0: none
+
+	// Of compressed files. The window is also what the decoders of one query may have together.
+	ArchiveWindow Size `yaml:"archive_window"` // of history that zstd or xz may ask for
+	ArchiveRatio  int  `yaml:"archive_ratio"`  // content to file, beyond 64 MiB of content; 0: no limit
+	ArchiveOutput Size `yaml:"archive_output"` // content of one file; 0: no limit
 }
 
 // DefaultConfig is what holds where nothing is said.
@@ -100,6 +105,7 @@ func DefaultConfig() *Config {
 			MaxQueries: 8, MaxParked: 32, RunTime: Duration(time.Hour), Files: source.DefaultMaxFiles,
 			QueryBytes: schemas.MaxQuery, Patterns: schemas.MaxPatterns,
 			LineBytes: 1 << 20, Memory: 64 << 20,
+			ArchiveWindow: 32 << 20, ArchiveRatio: 1000, ArchiveOutput: 64 << 30,
 		},
 	}
 }
@@ -273,6 +279,9 @@ func (l *Limits) check() error {
 		{"program", int64(l.Program), 0, 1 << 30},
 		{"line_bytes", int64(l.LineBytes), 4 << 10, 64 << 20},
 		{"memory", int64(l.Memory), 0, 1 << 50},
+		{"archive_window", int64(l.ArchiveWindow), 64 << 10, 4 << 30},
+		{"archive_ratio", int64(l.ArchiveRatio), 0, 1 << 30},
+		{"archive_output", int64(l.ArchiveOutput), 0, 1 << 62},
 	} {
 		if limit.v < limit.min || limit.v > limit.max {
 			return fmt.Errorf("limits.%s: %d is not within %d and %d", limit.name, limit.v, limit.min, limit.max)

@@ -30,7 +30,7 @@ sources:
   - logs: [/var/log/nginx/*.log, /srv/x.log]
     service: nginx
     labels: {tier: front}
-limits: {max_queries: 3, run_time: 1d12h, result_bytes: 20GiB, line_bytes: 64k}
+limits: {max_queries: 3, run_time: 1d12h, result_bytes: 20GiB, line_bytes: 64k, archive_window: 128MiB, archive_ratio: 5000, archive_output: 1TB}
 rescan: 90s
 connection: {server: "nats://bus:4222"}
 `)
@@ -52,6 +52,7 @@ connection: {server: "nats://bus:4222"}
 	}
 	want.Limits.MaxQueries, want.Limits.RunTime = 5, Duration(36*time.Hour)
 	want.Limits.ResultBytes, want.Limits.LineBytes = 20<<30, 64<<10
+	want.Limits.ArchiveWindow, want.Limits.ArchiveRatio, want.Limits.ArchiveOutput = 128<<20, 5000, 1_000_000_000_000
 	want.Rescan, want.Connection.Server = Duration(90*time.Second), "nats://bus:4222"
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("got  %+v\nwant %+v", c, want)
@@ -93,18 +94,21 @@ func TestFinish(t *testing.T) {
 		return c
 	}
 	for want, change := range map[string]func(*Config){
-		"node:":               func(c *Config) { c.Node = "web 1" },
-		"group:":              func(c *Config) { c.Groups = List{"a b"} },
-		"no logs":             func(c *Config) { c.Sources = nil },
-		"source 1: it names":  func(c *Config) { c.Sources[0].Logs = nil },
-		"source 1: service":   func(c *Config) { c.Sources[0].Service = "a/b" },
-		"source 1: label":     func(c *Config) { c.Sources[0].Labels = map[string]string{"": "x"} },
-		"source 1: a glob":    func(c *Config) { c.Sources[0].Logs = List{""} },
-		"label":               func(c *Config) { c.Labels = map[string]string{"a=b": "x"} },
-		"log format":          func(c *Config) { c.LogFormat = "xml" },
-		"rescan":              func(c *Config) { c.Rescan = 1 },
-		"limits.max_queries:": func(c *Config) { c.Limits.MaxQueries = 0 },
-		"limits.query_bytes:": func(c *Config) { c.Limits.QueryBytes = 1 << 30 },
+		"node:":                  func(c *Config) { c.Node = "web 1" },
+		"group:":                 func(c *Config) { c.Groups = List{"a b"} },
+		"no logs":                func(c *Config) { c.Sources = nil },
+		"source 1: it names":     func(c *Config) { c.Sources[0].Logs = nil },
+		"source 1: service":      func(c *Config) { c.Sources[0].Service = "a/b" },
+		"source 1: label":        func(c *Config) { c.Sources[0].Labels = map[string]string{"": "x"} },
+		"source 1: a glob":       func(c *Config) { c.Sources[0].Logs = List{""} },
+		"label":                  func(c *Config) { c.Labels = map[string]string{"a=b": "x"} },
+		"log format":             func(c *Config) { c.LogFormat = "xml" },
+		"rescan":                 func(c *Config) { c.Rescan = 1 },
+		"limits.max_queries:":    func(c *Config) { c.Limits.MaxQueries = 0 },
+		"limits.query_bytes:":    func(c *Config) { c.Limits.QueryBytes = 1 << 30 },
+		"limits.archive_window:": func(c *Config) { c.Limits.ArchiveWindow = 0 },
+		"limits.archive_ratio:":  func(c *Config) { c.Limits.ArchiveRatio = -1 },
+		"limits.archive_output:": func(c *Config) { c.Limits.ArchiveOutput = -1 },
 	} {
 		c := ok()
 		change(c)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/trawl-logs/trawl/responder/archive"
 	"github.com/trawl-logs/trawl/responder/scan"
 	"github.com/trawl-logs/trawl/responder/source"
 	"github.com/trawl-logs/trawl/schemas"
@@ -29,6 +30,7 @@ type plan struct {
 	newMatcher func() scan.Matcher
 	strategy   string
 	problems   problems
+	archives   *archives
 }
 
 // problems are the files that could not be searched: the first few and their number.
@@ -60,7 +62,7 @@ func (r *Responder) plan(ctx context.Context, q *schemas.Query) (*plan, error) {
 	if err != nil {
 		return nil, fmt.Errorf("catalogue: %w", err)
 	}
-	p := &plan{catalog: r.catalog, newMatcher: newMatcher, strategy: strategy}
+	p := &plan{catalog: r.catalog, newMatcher: newMatcher, strategy: strategy, archives: newArchives(&r.config.Limits)}
 	var failed []source.Problem
 	p.files, failed = r.catalog.Select(snap, filter)
 	for _, f := range p.files {
@@ -93,7 +95,11 @@ func (p *plan) run(s *session) *schemas.End {
 			s.mu.Unlock()
 		}
 	}
+	if s.q.Explain {
+		p.measure(s.ctx)
+	}
 	end.BytesRead = stats.Bytes
+	end.BytesConsidered += p.archives.grown.Load()
 	end.Errors, end.ErrorCount = p.problems.first, p.problems.count
 	switch {
 	case err != nil:
@@ -120,7 +126,7 @@ func (p *plan) inputs(ctx context.Context) []scan.Input {
 			if err != nil {
 				return scan.File{}, err
 			}
-			return scan.File{At: f, Size: f.Size(), Closer: f}, nil
+			return p.archives.open(f)
 		}}
 	}
 	return inputs
@@ -147,6 +153,10 @@ func (p *plan) options(s *session) scan.Options {
 			var panicked *scan.PanicError
 			if errors.As(err, &panicked) {
 				s.log.Error("panic in a search", "file", p.files[i].Path, "panic", panicked.Value, "stack", string(panicked.Stack))
+			}
+			var unpacking *archive.PanicError
+			if errors.As(err, &unpacking) {
+				s.log.Error("panic in a decompression", "file", p.files[i].Path, "panic", unpacking.Value, "stack", string(unpacking.Stack))
 			}
 			p.problems.add(p.files[i].Path, bare(err))
 		},
