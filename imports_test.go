@@ -33,15 +33,16 @@ var arrows = map[string]struct{ code, test []string }{
 	"requester":           {code: []string{"schemas"}, test: []string{"responder", "sample"}}, // the simulation joins them without a server
 	"requester/printer":   {code: []string{"schemas"}},
 	"requester/when":      {},
-	"responder":           {code: []string{"schemas", "responder/source", "responder/match", "responder/scan", "responder/archive", "responder/timestamp", "responder/outbox"}, test: []string{"sample", "requester"}},
+	"responder":           {code: []string{"schemas", "responder/source", "responder/match", "responder/scan", "responder/archive", "responder/timestamp", "responder/clock", "responder/outbox"}, test: []string{"sample", "requester"}},
 	"responder/source":    {},
 	"responder/scan":      {code: []string{"responder/match"}, test: []string{"sample"}},
 	"responder/match":     {code: []string{"responder/match"}, test: []string{"sample"}},
 	"responder/archive":   {},
 	"responder/timestamp": {},
+	"responder/clock":     {code: []string{"responder/scan", "responder/timestamp"}},
 	"responder/outbox":    {code: []string{"schemas"}},
 	"sample":              {},
-	"bench":               {code: []string{"sample"}, test: []string{"sample"}},
+	"bench":               {code: []string{"sample", "bench"}, test: []string{"sample"}},
 	"e2e":                 {test: []string{"sample", "schemas", "bus", "bus/bustest"}},
 }
 

@@ -17,6 +17,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/trawl-logs/trawl/responder/source"
+	"github.com/trawl-logs/trawl/responder/timestamp"
 	"github.com/trawl-logs/trawl/schemas"
 )
 
@@ -34,6 +35,8 @@ const DefaultConfigFile = "/etc/trawl/trawl.yaml"
 //	    service: nginx             # default: derived from each file's name
 //	    exclude: /var/log/nginx/*debug*
 //	    labels: {tier: front}
+//	    timezone: Europe/Berlin    # of times that name none; default: the node's
+//	    time_format: "02/01/2006 15:04:05" # or epoch, epoch-ms …; default: found out
 //	roots: [/var/lib/docker/containers]
 //	state: /var/lib/trawl
 //	rescan: 30s
@@ -64,6 +67,10 @@ type SourceConfig struct {
 	Logs    List              `yaml:"logs"`
 	Exclude List              `yaml:"exclude"`
 	Labels  map[string]string `yaml:"labels"`
+	// Timezone is that of times that name none, and TimeFormat how times are written: as Go's time
+	// package has it, or one of epoch, epoch-ms, epoch-us and epoch-ns.
+	Timezone   string `yaml:"timezone"`
+	TimeFormat string `yaml:"time_format"`
 }
 
 // Connection is how the bus is reached; each field means what the flag of its name does.
@@ -222,7 +229,27 @@ func (s *SourceConfig) finish() error {
 			return err
 		}
 	}
+	if _, err := s.zone(); err != nil {
+		return err
+	}
+	if s.TimeFormat != "" {
+		if err := timestamp.Check(s.TimeFormat); err != nil {
+			return err
+		}
+	}
 	return checkLabels(s.Labels)
+}
+
+// zone is the source's time zone; nil: the node's.
+func (s *SourceConfig) zone() (*time.Location, error) {
+	if s.Timezone == "" {
+		return nil, nil
+	}
+	zone, err := time.LoadLocation(s.Timezone)
+	if err != nil {
+		return nil, fmt.Errorf("timezone %q: %w", s.Timezone, err)
+	}
+	return zone, nil
 }
 
 // absolute makes globs absolute in place; a trailing slash, which means all beneath, is kept.

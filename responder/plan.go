@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/trawl-logs/trawl/responder/archive"
+	"github.com/trawl-logs/trawl/responder/clock"
 	"github.com/trawl-logs/trawl/responder/scan"
 	"github.com/trawl-logs/trawl/responder/source"
 	"github.com/trawl-logs/trawl/schemas"
@@ -47,9 +48,6 @@ func (p *problems) add(file string, err error) {
 
 // plan compiles the pattern and selects the files.
 func (r *Responder) plan(ctx context.Context, q *schemas.Query) (*plan, error) {
-	if q.Since != 0 || q.Until != 0 {
-		return nil, errors.New("this node cannot tell the times of lines: --since and --until are not served")
-	}
 	newMatcher, strategy, err := r.compile(q, int(r.config.Limits.Program))
 	if err != nil {
 		return nil, err
@@ -88,7 +86,9 @@ func (p *plan) run(s *session) *schemas.End {
 	var stats scan.Stats
 	var err error
 	if !s.q.Explain && len(p.files) > 0 {
-		stats, err = s.r.search(s.ctx, p.inputs(s.ctx), p.newMatcher, p.options(s), s.emit)
+		inputs, options := p.inputs(s.ctx), p.options(s)
+		s.r.clocks.Attach(inputs, func(i int) clock.File { return s.r.timesOf(p.files[i]) }, &options)
+		stats, err = s.r.search(s.ctx, inputs, p.newMatcher, options, s.emit)
 		if err == nil {
 			s.mu.Lock()
 			err = s.sendKept()
@@ -115,6 +115,13 @@ func (p *plan) run(s *session) *schemas.End {
 		end.Lines = 1
 	}
 	return end
+}
+
+// timesOf is what is known of a file's times without reading it.
+func (r *Responder) timesOf(e *source.Entry) clock.File {
+	f := r.times[e.Source()]
+	f.ID, f.ModTime = clock.ID(e.ID), e.ModTime
+	return f
 }
 
 // inputs are the files as the searcher takes them.
@@ -147,7 +154,7 @@ func (p *plan) options(s *session) scan.Options {
 		Before: q.Before, After: q.After, Binary: binaries[q.Binary], Terminator: q.Terminator(),
 		Numbers: q.Columns&schemas.ColumnNumber != 0, Offsets: q.Columns&schemas.ColumnOffset != 0,
 		Groups: q.Columns&schemas.ColumnGroup != 0,
-		Times:  q.Columns&schemas.ColumnTime != 0, NewClock: func(int) scan.Clock { return nil },
+		Times:  q.Columns&schemas.ColumnTime != 0, Since: q.Since, Until: q.Until,
 		Limit: q.Limit, Threads: threads, MaxLine: int(l.LineBytes), Read: &s.read,
 		OnError: func(i int, err error) {
 			var panicked *scan.PanicError

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/trawl-logs/trawl/responder/clock"
 	"github.com/trawl-logs/trawl/responder/outbox"
 	"github.com/trawl-logs/trawl/responder/scan"
 	"github.com/trawl-logs/trawl/responder/source"
@@ -47,6 +48,8 @@ type Responder struct {
 	log      *slog.Logger
 	publish  Publisher
 	catalog  *source.Catalog
+	clocks   *clock.Cache
+	times    []clock.File // what the configuration says of each source's times
 	compile  compileFunc
 	search   searchFunc
 	workers  chan struct{} // holds a token for each worker that is free
@@ -65,7 +68,13 @@ type Responder struct {
 // called when the node's record has become another one.
 func New(c *Config, version string, log *slog.Logger, publish Publisher, changed func()) (*Responder, error) {
 	var sources []source.Source
+	var times []clock.File
 	for _, s := range c.Sources {
+		zone, err := s.zone()
+		if err != nil {
+			return nil, err
+		}
+		times = append(times, clock.File{Zone: zone, Form: s.TimeFormat})
 		sources = append(sources, source.Source{Service: s.Service, Globs: s.Logs, Exclude: s.Exclude, Labels: s.Labels})
 	}
 	catalog, err := source.NewCatalog(source.Options{Sources: sources, Roots: c.Roots, Labels: c.Labels, MaxFiles: c.Limits.Files})
@@ -78,7 +87,7 @@ func New(c *Config, version string, log *slog.Logger, publish Publisher, changed
 	}
 	r := &Responder{
 		config: c, version: version, instance: rand.Text(), host: host, started: time.Now(), log: log, publish: publish,
-		catalog: catalog, compile: compile, search: scan.Run, workers: make(chan struct{}, c.Limits.MaxQueries),
+		catalog: catalog, clocks: clock.NewCache(), times: times, compile: compile, search: scan.Run, workers: make(chan struct{}, c.Limits.MaxQueries),
 		ledger: outbox.NewLedger(), sessions: map[Key]*session{}, warned: map[string]bool{}, changed: changed,
 	}
 	for range c.Limits.MaxQueries {

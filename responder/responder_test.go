@@ -57,7 +57,6 @@ func TestEmptyAnswersAreOneFrame(t *testing.T) {
 		"explain":        {func(q *schemas.Query) { q.Explain = true; q.Patterns = []string{"a"} }, 1, schemas.StatusComplete, ""},
 		"pattern":        {func(q *schemas.Query) { q.Patterns = []string{"("} }, 0, schemas.StatusError, "pattern: "},
 		"parent":         {func(q *schemas.Query) { q.Select.Paths = []string{"../x"} }, 0, schemas.StatusError, `path "../x": ".." is refused`},
-		"time range":     {func(q *schemas.Query) { q.Since = 1 }, 0, schemas.StatusError, "this node cannot tell"},
 		"-m 0":           {func(q *schemas.Query) { q.MaxCount = 0 }, 1, schemas.StatusComplete, ""},
 		"quiet, a match": {func(q *schemas.Query) { q.Mode = schemas.ModeQuiet; q.Patterns = []string{"a"} }, 1, schemas.StatusStopped, "a line"},
 	} {

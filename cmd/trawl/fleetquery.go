@@ -67,6 +67,9 @@ func (o *grepOptions) columns() schemas.Columns {
 	if o.offset || json {
 		c |= schemas.ColumnOffset
 	}
+	if json {
+		c |= schemas.ColumnTime
+	}
 	if o.contextGiven() {
 		c |= schemas.ColumnGroup
 	}
@@ -76,10 +79,8 @@ func (o *grepOptions) columns() schemas.Columns {
 // notServed refuses what the contract knows and no node does yet. It would be worse to ignore it.
 func (o *grepOptions) notServed() error {
 	switch {
-	case o.since != "" || o.until != "":
-		return errors.New("--since and --until are not served yet: nodes do not read the times of lines")
 	case o.order == schemas.OrderTime:
-		return errors.New("--order time is not served yet: nodes do not read the times of lines")
+		return errors.New("--order time is not served yet: nodes send their lines in the order of files")
 	case o.replyTo != "":
 		return errors.New("--reply-to is not served yet")
 	case o.output == "raw":

@@ -9,8 +9,10 @@ import (
 	"runtime"
 	"strconv"
 	"syscall"
+	"time"
 
 	"github.com/trawl-logs/trawl/requester/printer"
+	"github.com/trawl-logs/trawl/responder/clock"
 	"github.com/trawl-logs/trawl/responder/scan"
 	"github.com/trawl-logs/trawl/schemas"
 )
@@ -26,6 +28,7 @@ type localSearch struct {
 	errout  io.Writer
 	print   *printer.Printer
 	outInfo os.FileInfo // of stdout, if it is a regular file that an input must not be
+	names   []string    // of the inputs, as given
 	widths  []int       // digits of each input's numbers, for -T
 	failed  bool
 }
@@ -50,11 +53,17 @@ func grepLocal(ctx context.Context, o *grepOptions, stdin io.Reader, out, errout
 	if o.nothingToFind(patterns) {
 		return &exitError{code: exitNoMatch}
 	}
+	since, until, err := o.timeRange(time.Now(), errout)
+	if err != nil {
+		return err
+	}
 	s := &localSearch{o: o, stdin: stdin, errout: errout}
 	s.print = printer.New(out, s.printerOptions(out, newMatcher))
 	s.outInfo = outputFile(o, out)
 	inputs := s.inputs()
 	so := s.scanOptions()
+	so.Since, so.Until = since, until
+	clock.NewCache().Attach(inputs, s.timesOf, &so)
 	so.OnError = func(input int, err error) { s.complain(inputs[input].Name, err) }
 	var widthOf int = -1
 	stats, err := scan.Run(ctx, inputs, newMatcher, so, func(b *scan.Batch) error {
@@ -119,7 +128,7 @@ func (s *localSearch) scanOptions() scan.Options {
 	so := scan.Options{
 		Mode: scan.Mode(o.mode()), Invert: o.invert, OnlyMatching: o.onlyMatching, MaxCount: o.maxCount,
 		Before: o.before, After: o.after, Groups: o.contextGiven(),
-		Numbers: o.number || o.output == "json", Offsets: o.offset || o.output == "json",
+		Numbers: o.number || o.output == "json", Offsets: o.offset || o.output == "json", Times: o.output == "json",
 		Binary: scan.Binary(o.binary), Terminator: o.terminator(),
 		Limit: o.limit, Threads: o.threads, MaxLine: 1 << 20, MaxKept: localMaxLine,
 		BatchBytes: 128 << 10,
@@ -227,10 +236,26 @@ func (s *localSearch) inputs() []scan.Input {
 		} else if !s.o.wants(name) && isFile(name) {
 			continue
 		}
+		s.names = append(s.names, name)
 		inputs = append(inputs, scan.Input{Name: shown, Open: func() (scan.File, error) { return s.open(i, name) }})
 	}
 	s.widths = make([]int, len(inputs))
 	return inputs
+}
+
+// timesOf is what is known of an input's times without reading it.
+func (s *localSearch) timesOf(i int) clock.File {
+	var info os.FileInfo
+	var err error
+	if f, ok := s.stdin.(*os.File); s.names[i] != "-" {
+		info, err = os.Stat(s.names[i])
+	} else if ok {
+		info, err = f.Stat()
+	}
+	if err == nil && info != nil && info.Mode().IsRegular() {
+		return clock.File{ModTime: info.ModTime()}
+	}
+	return clock.File{ModTime: time.Now()}
 }
 
 // isFile says whether there is a file to leave out. What is missing, or a directory, gets its message

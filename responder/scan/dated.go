@@ -74,9 +74,9 @@ func (s *searcher) timeBefore(at int64) int64 {
 			}
 			head := b[i:min(len(b), i+headBytes)]
 			if long && len(head) < headBytes { // and goes on in what was read before
-				s.scratch = grown(s.scratch, headBytes)
-				if head = s.scratch; s.readFar(head, lo+int64(i)) != nil {
-					head = b[i:]
+				head = make([]byte, headBytes)
+				if err := s.readFar(head, lo+int64(i)); err != nil {
+					return s.undated(err)
 				}
 			}
 			long = false

@@ -50,6 +50,9 @@ type Entry struct {
 	linked    bool
 }
 
+// Source returns the index in Options.Sources of the source that registers the file.
+func (e *Entry) Source() int { return e.source }
+
 // Problem is a place that could not be read, so that files may be missing (Snapshot.Failed), or a
 // match that is not registered (Snapshot.Refused).
 type Problem struct {
