@@ -1,15 +1,12 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
-	"hash/maphash"
-	"io"
 	"math"
-	"os"
 	"os/exec"
 	"slices"
-	"time"
+
+	"github.com/trawl-logs/trawl/bench/paired"
 )
 
 // row is one line of the table: seconds of the paired runs of each tool.
@@ -70,7 +67,8 @@ func measure(c config, w workload) ([]row, error) {
 			}
 			rows = append(rows, r)
 			fmt.Printf("| %s | %s | %s | %s | %s | %s | %s |\n", p.name, th,
-				ms(r.times["trawl"]), ms(r.times["rg"]), ms(r.times["grep"]), ratioText(r, "rg"), ratioText(r, "grep"))
+				paired.Milliseconds(r.times["trawl"]), paired.Milliseconds(r.times["rg"]), paired.Milliseconds(r.times["grep"]),
+				paired.Spread(ratios(r, "rg")), paired.Spread(ratios(r, "grep")))
 		}
 	}
 	fmt.Println()
@@ -87,7 +85,7 @@ func measureRow(c config, w workload, p pattern, threads string) (row, error) {
 			continue
 		}
 		argvs[tool] = argv
-		sum, err := lineSum(argv)
+		sum, err := paired.LineSum(argv, nil)
 		if err != nil {
 			return r, err
 		}
@@ -102,111 +100,17 @@ func measureRow(c config, w workload, p pattern, threads string) (row, error) {
 			if argvs[tool] == nil {
 				continue
 			}
-			d, err := once(argvs[tool])
+			d, err := paired.Once(argvs[tool])
 			if err != nil {
 				return r, err
 			}
-			r.times[tool] = append(r.times[tool], d.Seconds())
+			r.times[tool] = append(r.times[tool], d.Wall.Seconds())
 		}
 	}
 	return r, nil
 }
 
-func start(argv []string) (*exec.Cmd, io.Reader, error) {
-	cmd := exec.Command(argv[0], argv[1:]...)
-	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8")
-	cmd.Stderr = os.Stderr
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, nil, err
-	}
-	return cmd, out, cmd.Start()
-}
-
-// finish waits; a grep's exit status 1 says that nothing matched.
-func finish(cmd *exec.Cmd) error {
-	err := cmd.Wait()
-	if e, ok := err.(*exec.ExitError); ok && e.ExitCode() == 1 {
-		return nil
-	}
-	return err
-}
-
-// once runs a command and returns its wall time, from before the fork to after its end.
-func once(argv []string) (time.Duration, error) {
-	buf := make([]byte, 1<<20)
-	t := time.Now()
-	cmd, out, err := start(argv)
-	if err != nil {
-		return 0, err
-	}
-	for err == nil {
-		_, err = out.Read(buf)
-	}
-	err = finish(cmd)
-	return time.Since(t), err
-}
-
-var seed = maphash.MakeSeed()
-
-// lineSum adds up the hashes of a command's output lines: equal sums, equal lines in some order.
-func lineSum(argv []string) (uint64, error) {
-	cmd, out, err := start(argv)
-	if err != nil {
-		return 0, err
-	}
-	var sum uint64
-	var rest []byte
-	buf := make([]byte, 1<<20)
-	for err == nil {
-		var n int
-		n, err = out.Read(buf)
-		rest = append(rest, buf[:n]...)
-		for {
-			i := bytes.IndexByte(rest, '\n')
-			if i < 0 {
-				break
-			}
-			sum += maphash.Bytes(seed, rest[:i])
-			rest = rest[i+1:]
-		}
-		rest = bytes.Clone(rest)
-	}
-	return sum, finish(cmd)
-}
-
-func ms(t []float64) string {
-	if len(t) == 0 {
-		return "–"
-	}
-	return fmt.Sprintf("%.0f", 1000*quantile(t, 0.5))
-}
-
-func ratios(r row, peer string) []float64 {
-	var out []float64
-	for i, t := range r.times[peer] {
-		out = append(out, t/r.times["trawl"][i])
-	}
-	return out
-}
-
-func ratioText(r row, peer string) string {
-	q := ratios(r, peer)
-	if len(q) == 0 {
-		return "–"
-	}
-	return fmt.Sprintf("%.2f (%.2f–%.2f)", quantile(q, 0.5), quantile(q, 0.25), quantile(q, 0.75))
-}
-
-func quantile(v []float64, q float64) float64 {
-	s := slices.Sorted(slices.Values(v))
-	x := q * float64(len(s)-1)
-	i := int(x)
-	if i+1 == len(s) {
-		return s[i]
-	}
-	return s[i] + (x-float64(i))*(s[i+1]-s[i])
-}
+func ratios(r row, peer string) []float64 { return paired.Ratios(r.times[peer], r.times["trawl"]) }
 
 // summary prints the geometric mean and the least of the median ratios.
 func summary(rows []row) {
@@ -224,7 +128,7 @@ func summary(rows []row) {
 		for _, th := range order {
 			logs, least, at := 0.0, math.Inf(1), ""
 			for _, r := range byThreads[th] {
-				q := quantile(ratios(r, peer), 0.5)
+				q := paired.Quantile(ratios(r, peer), 0.5)
 				logs += math.Log(q)
 				if q < least {
 					least, at = q, r.workload+", "+r.pattern
