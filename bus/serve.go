@@ -43,6 +43,7 @@ type Service struct {
 	unlisten func()
 	stop     context.CancelFunc
 	done     sync.WaitGroup
+	refusals refusals
 }
 
 // Serve subscribes the node and keeps its record until Close is called or ctx ends. The node func
@@ -226,7 +227,9 @@ func (s *Service) onPing(m *nats.Msg) {
 // refused notes a message that does not decode. Its sender gets no answer: what it asked, and for
 // which query, is not known.
 func (s *Service) refused(m *nats.Msg, err error) {
-	s.conn.log.Warn("refused a message", "subject", m.Subject, "bytes", len(m.Data), "err", err)
+	if hidden, ok := s.refusals.admit(time.Now()); ok {
+		s.conn.log.Warn("refused a message", "subject", m.Subject, "bytes", len(m.Data), "err", err, "not_logged_before", hidden)
+	}
 }
 
 // noResponders tells the server's word that nobody is subscribed from a message of a client.
