@@ -119,7 +119,7 @@ func (s *localSearch) complain(name string, err error) {
 		return
 	}
 	_ = s.print.Flush() // so that messages and lines are in order; its error comes again
-	fmt.Fprintf(s.errout, "trawl: %s: %v\n", name, reason(err))
+	say(s.errout, fmt.Sprintf("%s: %v", name, reason(err)))
 }
 
 // scanOptions turns the flags into those of a search.
@@ -146,7 +146,7 @@ func (s *localSearch) printerOptions(out io.Writer, newMatcher func() scan.Match
 		Number: o.number, Offset: o.offset, InitialTab: o.initialTab, NullName: o.nullName,
 		Terminator: o.terminator(), Separator: o.separator, NoGroups: o.noGroups,
 		OnlySpans: o.onlyMatching, Invert: o.invert, Escape: isTerminal(out), LineBuffered: o.lineBuffered || isTerminal(out),
-		Binary: func(_, file string) { fmt.Fprintf(s.errout, "trawl: %s: binary file matches\n", file) },
+		Binary: func(_, file string) { say(s.errout, file+": binary file matches") },
 	}
 	if o.colored(out) {
 		po.Colors = grepColors(s.errout)

@@ -95,7 +95,7 @@ func exitStatus(err error, errout io.Writer) int {
 		code, err = exitInterrupted, nil
 	}
 	if err != nil {
-		fmt.Fprintln(errout, "trawl: "+strings.TrimSpace(err.Error()))
+		say(errout, strings.TrimSpace(err.Error()))
 	}
 	return code
 }
