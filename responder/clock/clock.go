@@ -33,8 +33,8 @@ const (
 	// margin is how far the times in a file may be ahead of its modification time: zones are mistaken
 	// by up to 14 hours, clocks differ.
 	margin = 24 * time.Hour
-	// cacheFiles is how many files a Cache remembers, at some hundred bytes each.
-	cacheFiles = 4096
+	// cacheFiles is how many files a Cache remembers, at 400 bytes each.
+	cacheFiles = 16 << 10
 )
 
 // oldest is the first modification time that is believed: what is packed reproducibly has one of the
@@ -62,7 +62,7 @@ type Cache struct {
 // known is what was found of a file in one state of it.
 type known struct {
 	form    *timestamp.Form // nil: none
-	size    int64
+	size    int64           // 0: of a compressed file
 	modTime time.Time
 	printed int    // bytes of the head that print is of
 	print   uint64 // of the first bytes
@@ -150,26 +150,22 @@ func (s *search) form(f *scan.File, about *File) (form *timestamp.Form, empty bo
 	return form, n == 0, nil
 }
 
-// peek finds the form of a stream from what comes first, and puts that back. It waits for more only
-// where without a time nothing can be given: of a live stream, lines are wanted as they come.
+// peek finds the form of a stream from what comes first, and puts that back. It waits for more only of
+// a file, which is compressed, or where without a time nothing can be given: of a live stream, lines
+// are wanted as they come.
 func (s *search) peek(f *scan.File, about *File) (form *timestamp.Form, n int) {
 	head := make([]byte, sampleBytes)
+	isFile := about.ID != ID{}
 	var err error
 	for tried := 0; form == nil && n < len(head) && err == nil; {
 		var k int
 		k, err = f.Stream.Read(head[n:])
 		n += k
-		if n < 2*tried && err == nil && n < len(head) {
+		if more := err == nil && n < len(head); more && (isFile || n < 2*tried) {
 			continue
 		}
 		tried = n
-		p := sample{text: lines(head[:n], s.terminator)}
-		if errors.Is(err, io.EOF) {
-			p.tail = p.text
-		} else {
-			p.text = cutEnd(p.text)
-		}
-		if form = p.detect(about); !s.timed {
+		if form = s.formOf(head[:n], errors.Is(err, io.EOF), about); !s.timed {
 			break
 		}
 	}
@@ -179,6 +175,25 @@ func (s *search) peek(f *scan.File, about *File) (form *timestamp.Form, n int) {
 	}
 	f.Stream = io.MultiReader(bytes.NewReader(head[:n]), rest)
 	return form, n
+}
+
+// formOf finds the form of a stream from its head, or remembers it: that of a compressed file with the
+// same head that was not written since.
+func (s *search) formOf(head []byte, whole bool, about *File) *timestamp.Form {
+	printed := head[:min(len(head), printBytes)]
+	k := s.cache.get(about.ID)
+	if k != nil && k.size == 0 && k.modTime.Equal(about.ModTime) && k.printed == len(printed) && s.cache.print(printed) == k.print {
+		return k.form
+	}
+	p := sample{text: lines(head, s.terminator)}
+	if whole {
+		p.tail = p.text
+	} else {
+		p.text = cutEnd(p.text)
+	}
+	form := p.detect(about)
+	s.cache.keep(about.ID, &known{form, 0, about.ModTime, len(printed), s.cache.print(printed)})
+	return form
 }
 
 // failing is the rest of a stream that ended or failed.
@@ -193,10 +208,8 @@ func (c *Cache) find(at io.ReaderAt, size int64, about *File, terminator byte) (
 	if err := readAt(at, head, 0); err != nil {
 		return nil, err
 	}
-	c.mu.Lock()
-	k := c.known[about.ID]
-	c.mu.Unlock()
-	same := k != nil && size >= k.size && size < 2*k.size && maphash.Bytes(c.seed, head[:k.printed]) == k.print
+	k := c.get(about.ID)
+	same := k != nil && size >= k.size && size < 2*k.size && c.print(head[:k.printed]) == k.print
 	unchanged := same && k.size == size && k.modTime.Equal(about.ModTime)
 	if unchanged || same && k.form != nil && !k.form.Stateful() {
 		return k.form, nil
@@ -209,14 +222,24 @@ func (c *Cache) find(at io.ReaderAt, size int64, about *File, terminator byte) (
 		return k.form.Bind(p.text, p.tail, about.ModTime), nil
 	}
 	form := p.detect(about)
-	if about.ID != (ID{}) {
-		c.keep(about.ID, &known{form, size, about.ModTime, len(head), maphash.Bytes(c.seed, head)})
-	}
+	c.keep(about.ID, &known{form, size, about.ModTime, len(head), c.print(head)})
 	return form, nil
 }
 
-// keep remembers a file, and forgets any other if there are too many.
+func (c *Cache) print(head []byte) uint64 { return maphash.Bytes(c.seed, head) }
+
+// get returns what is known of a file, nil if it is nothing.
+func (c *Cache) get(id ID) *known {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.known[id]
+}
+
+// keep remembers a file, if it has an ID, and forgets any other if there are too many.
 func (c *Cache) keep(id ID, k *known) {
+	if id == (ID{}) {
+		return
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if _, has := c.known[id]; !has && len(c.known) >= cacheFiles {

@@ -128,6 +128,28 @@ func TestStreams(t *testing.T) {
 	}
 }
 
+// The form of a compressed file is remembered until it is written again.
+func TestAFormOfAStreamIsRemembered(t *testing.T) {
+	c := NewCache()
+	for i, step := range []struct {
+		text    string
+		modTime time.Time
+		same    bool
+	}{
+		{"2026-03-01 10:00:00 x\n", written, false},
+		{"2026-03-01 10:00:00 x\n", written, true},
+		{"2026-03-01 10:00:00 x\n", written.Add(1), false},
+		{"2026-03-01T10:00:00 x\n", written.Add(1), false},
+	} {
+		before := c.get(ID{1, 2})
+		f := scan.File{Stream: iotest.OneByteReader(strings.NewReader(step.text))}
+		got := timesOf(t, c, f, File{ID: ID{1, 2}, ModTime: step.modTime, Zone: time.UTC}, wanted, step.text)
+		if got[0] != "2026-03-01 10:00:00" || (c.get(ID{1, 2}) == before) != step.same {
+			t.Errorf("step %d: %s", i, got)
+		}
+	}
+}
+
 // A live stream whose times only go with its lines is not waited for.
 func TestALiveStreamIsNotWaitedFor(t *testing.T) {
 	r, w := io.Pipe()
