@@ -16,9 +16,9 @@ import (
 //	rr      = 0 go on | 1 reset the state | 2 and take props | 3 and empty the dictionary
 //	props   = (pb·5 + lp)·9 + lc
 //
-// Numbers are big-endian. The decoder is our own because that of the library gives nothing of a
-// chunk that is damaged, which may be 2 MiB of lines, takes no limit on the window, and runs at a
-// third of the speed.
+// Numbers are big-endian. The decoder is our own: that of github.com/ulikunitz/xz gives nothing of a
+// chunk that is damaged, which may be 2 MiB of lines, takes no limit on the window, allocates all of it
+// at once, and takes 1.4 times as long.
 
 var errLZMA = errors.New("invalid LZMA2 data")
 
