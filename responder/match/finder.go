@@ -11,8 +11,7 @@ import (
 
 // finder finds places where a line may match; it passes over no line that does.
 type finder interface {
-	// next returns a position in the first candidate line of buf that ends behind from, or -1. from
-	// is the start of a line, and so is 0.
+	// next returns the first position of buf, from on, that makes its line a candidate, or -1; 0 is the start of a line.
 	next(buf []byte, from int) int
 	// lines fills b with the first candidate lines of buf[from:], and returns the start of a line to go on
 	// from, or the end of buf if these are all.

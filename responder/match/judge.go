@@ -7,6 +7,7 @@ import (
 
 	"github.com/trawl-logs/trawl/responder/match/literal"
 	"github.com/trawl-logs/trawl/responder/match/simd"
+	"github.com/trawl-logs/trawl/responder/match/syntax"
 )
 
 // also is something that a candidate line must hold besides what made it one. It is cheaper to look for than the
@@ -15,6 +16,8 @@ type also struct {
 	literal.Place
 	finder finder
 	behind bool // it stands behind what made the line a candidate
+	before bool // before
+	anchor bool // it alone tells where a match can begin
 }
 
 // maxAlso is how many there are at most, of literals and of windows.
@@ -27,14 +30,17 @@ func (p *Pattern) alsoRequire(info literal.Info) {
 		return (q.Behind(p.place) || p.place.Behind(q)) &&
 			!slices.ContainsFunc(p.also, func(a also) bool { return !q.Behind(a.Place) && !a.Behind(q) })
 	}
+	add := func(q literal.Place, f finder) {
+		p.also = append(p.also, also{q, f, q.Behind(p.place), p.place.Behind(q), q.Back >= 0 && p.place.Back < 0})
+	}
 	for _, s := range info.Sets {
 		if len(p.also) < maxAlso && len(s.Lits) == 1 && apart(s.Place) {
-			p.also = append(p.also, also{s.Place, literalFinder{simd.NewFinder(s.Lits[0], s.Fold)}, s.Behind(p.place)})
+			add(s.Place, literalFinder{simd.NewFinder(s.Lits[0], s.Fold)})
 		}
 	}
 	for _, w := range info.Windows {
 		if f, ok := newWindow(w); ok && apart(w.Place) {
-			p.also = append(p.also, also{w.Place, f, w.Behind(p.place)})
+			add(w.Place, f)
 			break
 		}
 	}
@@ -49,63 +55,111 @@ const (
 	alsoYield = 8    // it must reject one of so many
 )
 
-// judge decides about a candidate line, in which the strategy's finder first found something at at.
+// judge decides about a candidate line, in which the strategy's finder first found something at at. The automaton begins
+// where a match can; where none is in progress any more, all is looked for again behind.
 func (m *Matcher) judge(line []byte, at int) bool {
-	from := 0
-	if back := m.p.place.Back; back >= 0 {
-		from = max(at-back, 0)
-	}
-	for i := range m.p.also {
-		a, t := &m.p.also[i], &m.also[i]
-		if t.rest > 0 {
-			t.rest--
-			continue
-		}
-		after := 0
-		if a.behind {
-			after = at + 1
-		}
-		found := a.finder.next(line[after:], 0)
-		m.pace.spent += alsoNanos
-		t.tries++
-		if found < 0 {
-			t.rejected++
+	p, least := m.p, 0
+	for {
+		from, past, ok := m.begin(line, least, at)
+		if !ok {
 			return false
 		}
-		if t.tries == alsoTrial {
-			if t.rejected*alsoYield < t.tries {
-				t.rest = alsoRest
-			}
-			t.tries, t.rejected = 0, 0
-		}
-		if a.Back >= 0 {
-			from = max(from, after+found-a.Back)
-		}
-	}
-	return m.matchFrom(line, from, at)
-}
-
-// matchFrom has the automaton judge a line in which no match begins before from. Where none is in progress behind at, it goes
-// on where the finder finds the next candidate.
-func (m *Matcher) matchFrom(line []byte, from, at int) bool {
-	machine, p := m.machine(), m.p
-	for least := 0; ; {
 		from = border(line, least, from)
-		matched, stop := machine.MatchFrom(line, from, at)
+		matched, stop := m.machine().MatchFrom(line, from, past)
 		m.pace.spent += (stop - from) * dfaNanos
 		if matched || stop == len(line) {
 			return matched
 		}
 		m.pace.spent += alsoNanos
-		if at = p.finder.next(line[stop:], 0); at < 0 {
+		if at = p.finder.next(line, stop); at < 0 {
 			return false
 		}
-		at += stop
-		from, least = stop, stop
-		if p.place.Back >= 0 {
-			from = max(at-p.place.Back, stop)
+		least = stop
+	}
+}
+
+// begin returns where the first match of line can begin that does so at least or later, and the place beyond from of what
+// says so; at is where the finder found something, not before least. It returns false if there is no match.
+func (m *Matcher) begin(line []byte, least, at int) (from, past int, ok bool) {
+	p := m.p
+	from, past = least, least
+	for i := range p.also {
+		a, t := &p.also[i], &m.also[i]
+		if t.rest > 0 {
+			t.rest--
+			continue
+		}
+		after := least
+		if a.behind {
+			after = at + 1
+		}
+		found := a.finder.next(line, after)
+		m.pace.spent += alsoNanos
+		if found >= 0 && a.before && at <= found {
+			m.pace.spent += alsoNanos
+			if at = p.finder.next(line, found+1); at < 0 {
+				found = -1
+			}
+		}
+		if t.count(found < 0, a.anchor); found < 0 {
+			return 0, 0, false
+		}
+		if a.Back >= 0 && found-a.Back > from {
+			from, past = found-a.Back, found
 		}
 	}
+	if back := p.place.Back; back >= 0 && at-back > from {
+		from, past = at-back, at
+	}
+	return from, past, true
+}
+
+// count counts a line, and has an also rest that rejects too few of them, if it is no anchor.
+func (t *tested) count(rejected, anchor bool) {
+	t.tries++
+	if rejected {
+		t.rejected++
+	}
+	if t.tries < alsoTrial {
+		return
+	}
+	if t.rejected*alsoYield < t.tries && !anchor {
+		t.rest = alsoRest
+	}
+	t.tries, t.rejected = 0, 0
+}
+
+// anchor is what tells where a span can begin.
+type anchor struct {
+	finder finder
+	back   int
+}
+
+// newAnchor returns nil if re has none that is worth looking for.
+func newAnchor(re *syntax.Regexp, term byte) *anchor {
+	a, ok := literal.SpanAnchor(re, term)
+	if !ok {
+		return nil
+	}
+	var f finder
+	if a.Set != nil {
+		f, ok = newFinder(*a.Set)
+	} else {
+		f, ok = newWindow(*a.Window)
+	}
+	if !ok {
+		return nil
+	}
+	return &anchor{f, a.Back()}
+}
+
+// start returns from where on the first span of line can begin that does so at from or later; negative if there is none.
+func (a *anchor) start(line []byte, from int) int {
+	at := a.finder.next(line, from)
+	if at < 0 {
+		return -1
+	}
+	return border(line, from, max(from, at-a.back))
 }
 
 // border returns the last place up to from, but not before least, that surely lies between characters: least does.
@@ -119,7 +173,7 @@ func border(line []byte, least, from int) int {
 // foreign tells whether buf holds a character beyond ASCII that matches an ASCII letter in another case: ſ or K (the
 // Kelvin sign).
 func foreign(buf []byte) bool {
-	for {
+	for !simd.ASCII(buf) {
 		i := simd.Index2(buf, "ſ"[0], "\u212a"[0])
 		if i < 0 {
 			return false
@@ -129,4 +183,5 @@ func foreign(buf []byte) bool {
 		}
 		buf = buf[i+1:]
 	}
+	return false
 }

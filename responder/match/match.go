@@ -44,6 +44,7 @@ type Pattern struct {
 	place    literal.Place             // of what finder finds, where the automaton judges
 	also     []also                    // what a candidate line must hold too
 	text     *boundedText              // if the pattern is a text: it gives spans as well
+	anchor   func() *anchor            // of spans
 	required []literal.Set
 }
 
@@ -58,6 +59,7 @@ func Compile(s Spec) (*Pattern, error) {
 	}
 	o := automaton.Options{Terminator: s.Terminator, MaxProgram: s.MaxProgram}
 	p := &Pattern{term: s.Terminator}
+	p.anchor = sync.OnceValue(func() *anchor { return newAnchor(re, s.Terminator) })
 	p.choose(literal.Extract(re, s.Terminator))
 	if p.strategy < LiteralPrefilter && automaton.Small(re, o) {
 		// Lines are found without the automaton, whose building takes as long as the start of the process.

@@ -64,6 +64,11 @@ func (m *Matcher) MatchLine(line []byte) bool {
 func (m *Matcher) Find(line []byte, from int) (start, end int) {
 	t := m.p.text
 	if t == nil {
+		if a := m.p.anchor(); a != nil {
+			if from = a.start(line, from); from < 0 {
+				return -1, -1
+			}
+		}
 		return m.machine().Find(line, from)
 	}
 	start = t.next(line, from)

@@ -22,11 +22,12 @@ type searcher struct {
 	seg  *segment
 	src  source
 	res  *result
-	buf  []byte
-	n    int   // bytes in buf
-	base int64 // offset of buf[0]
-	eof  bool  // buf holds the input's last bytes
-	read int64 // up to where the segment's bytes count as read
+	mem  []byte
+	buf  []byte // mem, or its end where the start was dropped
+	n    int    // bytes in buf
+	base int64  // offset of buf[0]
+	eof  bool   // buf holds the input's last bytes
+	read int64  // up to where the segment's bytes count as read
 
 	detect    bool  // NUL ends lines and makes the file binary
 	plain     bool  // nothing but the text of selected lines is wanted
@@ -66,13 +67,14 @@ func newSearcher(r *run) *searcher {
 }
 
 func (s *searcher) free() {
-	if int64(cap(s.buf)) == defaultGeometry.block+(64<<10) {
-		bufPool.Put(&s.buf)
+	if int64(cap(s.mem)) == defaultGeometry.block+(64<<10) {
+		bufPool.Put(&s.mem)
 	}
 }
 
 func (s *searcher) reset(seg *segment) {
 	s.seg, s.src, s.res = seg, seg.file.src, &seg.res
+	s.buf = s.mem
 	s.n, s.base, s.eof, s.over = 0, seg.start, false, false
 	s.read = seg.start
 	s.detect = s.o.Binary != BinaryText && s.o.Terminator != 0
@@ -181,11 +183,13 @@ func (s *searcher) fill(want int) error {
 		} else {
 			s.buf = make([]byte, want+1)
 		}
+		s.mem = s.buf
 	}
 	// One byte is kept free for the terminator that a last line may lack.
 	if need := s.n + want + 1; need > len(s.buf) {
 		s.buf = append(make([]byte, 0, need+need/2), s.buf[:s.n]...)
 		s.buf = s.buf[:cap(s.buf)]
+		s.mem = s.buf
 	}
 	pos := s.base + int64(s.n)
 	n, err := s.src.readAt(s.buf[s.n:s.n+want], pos)
@@ -233,7 +237,10 @@ func (s *searcher) skipLine(fresh int) bool {
 	if i >= 0 {
 		cut = fresh + i + 1
 	}
-	s.n = copy(s.buf, s.buf[cut:s.n])
+	// To move the rest of a block to the front would take as long as a quarter of its search.
+	if s.buf, s.n = s.buf[cut:], s.n-cut; s.n == 0 {
+		s.buf = s.mem
+	}
 	s.base += int64(cut)
 	s.countTo = s.base
 	return i >= 0
@@ -360,7 +367,8 @@ func (s *searcher) shift(end int) {
 		last := s.wholeLines(0, end-1)
 		s.timeOf(s.base+int64(last), s.buf[last:end-1])
 	}
-	s.n = copy(s.buf, s.buf[end:s.n])
+	s.n = copy(s.mem, s.buf[end:s.n])
+	s.buf = s.mem
 	s.base += int64(end)
 	if stream {
 		s.keepLines()

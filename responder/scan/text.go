@@ -3,6 +3,8 @@ package scan
 import (
 	"bytes"
 	"unicode/utf8"
+
+	"github.com/trawl-logs/trawl/responder/match/simd"
 )
 
 func indexByte(b []byte, c byte) int { return bytes.IndexByte(b, c) }
@@ -10,7 +12,7 @@ func indexByte(b []byte, c byte) int { return bytes.IndexByte(b, c) }
 // validText says whether a C library of a UTF-8 locale can decode all of b, which is what GNU grep
 // asks before it prints a line. Unlike Unicode, glibc knows sequences of up to six bytes.
 func validText(b []byte) bool {
-	return utf8.Valid(b) || longForms(b)
+	return simd.ASCII(b) || utf8.Valid(b) || longForms(b)
 }
 
 func longForms(b []byte) bool {

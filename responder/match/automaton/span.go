@@ -26,6 +26,7 @@ type spanDFA struct {
 	looks   bool // an assertion can be reached from the start
 	list    []int32
 
+	begins                   [flagFound]struct{ id, flushes uint32 } // by the character behind: the states of begin; flushes is 1 more
 	progress, flushes, built int64
 	thrashed                 bool
 	never                    bool // never give up (tests)
@@ -43,13 +44,19 @@ func newSpanDFA(p *Program, c *code, longest, search bool) *spanDFA {
 // begin returns the state with a character of the given sides behind.
 func (d *spanDFA) begin(behind side) uint32 {
 	d.thrashed = false
+	known := &d.begins[behind]
+	if known.flushes == uint32(d.flushes)+1 {
+		return known.id
+	}
 	d.then.q.reset()
 	d.list = d.list[:0]
 	if !d.search {
 		d.then.add(d.code.start, context{behind: behind})
 		d.addGroup(0)
 	}
-	return d.enter(behind, false)
+	known.id = d.enter(behind, false)
+	known.flushes = uint32(d.flushes) + 1
+	return known.id
 }
 
 // addGroup ends a group, the instructions added to d.then since from.

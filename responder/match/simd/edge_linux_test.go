@@ -124,9 +124,15 @@ func TestBytesEdges(t *testing.T) {
 				}
 			}
 			check(-1)
+			if !ASCII(buf) {
+				t.Fatalf("ASCII of %d bytes of it: false", len(buf))
+			}
 			for at := range buf {
 				buf[at] = 'x'
 				check(at)
+				if buf[at] = 0x80 + byte(at&0x7f); ASCII(buf) {
+					t.Fatalf("ASCII of %d bytes with %#x at %d: true", len(buf), buf[at], at)
+				}
 				buf[at] = '.'
 			}
 		})

@@ -116,3 +116,8 @@ func index3AVX2(p *byte, n int, a byte, b byte, c byte) int
 //
 //go:noescape
 func lastByteAVX2(p *byte, n int, c byte) int
+
+// asciiAVX2 tells whether all of n bytes (at least 32) are below 0x80.
+//
+//go:noescape
+func asciiAVX2(p *byte, n int) bool

@@ -134,3 +134,18 @@ func index3Pure(buf []byte, a, b, c byte) int {
 func lastPure(buf []byte, c byte) int {
 	return bytes.LastIndexByte(buf, c)
 }
+
+func asciiPure(buf []byte) bool {
+	i := 0
+	for ; i+8 <= len(buf); i += 8 {
+		if load64(buf[i:])&highs != 0 {
+			return false
+		}
+	}
+	for ; i < len(buf); i++ {
+		if buf[i] >= 0x80 {
+			return false
+		}
+	}
+	return true
+}

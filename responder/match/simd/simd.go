@@ -3,7 +3,7 @@
 //
 //   - Finder looks for one literal, Set for the leftmost of up to some dozens, Window for two to four
 //     consecutive bytes that are each in a Class; all may ignore the case of ASCII letters.
-//   - Index2, Index3 and LastIndexByte are what package bytes lacks or has only byte by byte.
+//   - Index2, Index3, LastIndexByte and ASCII are what package bytes lacks or has only byte by byte.
 //   - a kernel is the loop below them: it tests 32 positions at a time and returns the first candidate.
 //     Each is written twice, in assembly (kernels_amd64.s, made by internal/asm) and in Go (pure.go);
 //     which one runs is decided once, by the processor. Everything above a kernel is shared.
@@ -55,4 +55,12 @@ func LastIndexByte(buf []byte, c byte) int {
 		return lastVector(buf, c)
 	}
 	return lastPure(buf, c)
+}
+
+// ASCII tells whether all bytes of buf are below 0x80.
+func ASCII(buf []byte) bool {
+	if accelerated && len(buf) >= lane {
+		return asciiVector(buf)
+	}
+	return asciiPure(buf)
 }

@@ -65,3 +65,7 @@ func index3Vector(buf []byte, a, b, c byte) int {
 func lastVector(buf []byte, c byte) int {
 	return lastByteAVX2(unsafe.SliceData(buf), len(buf), c)
 }
+
+func asciiVector(buf []byte) bool {
+	return asciiAVX2(unsafe.SliceData(buf), len(buf))
+}

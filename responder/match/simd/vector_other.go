@@ -11,3 +11,4 @@ func windowVector(k *windowKernel, buf []byte, n int, _ *batch) int { return win
 func index2Vector(buf []byte, a, b byte) int                        { return index2Pure(buf, a, b) }
 func index3Vector(buf []byte, a, b, c byte) int                     { return index3Pure(buf, a, b, c) }
 func lastVector(buf []byte, c byte) int                             { return lastPure(buf, c) }
+func asciiVector(buf []byte) bool                                   { return asciiPure(buf) }

@@ -34,5 +34,6 @@ func main() {
 	anyOf("index2AVX2", 2)
 	anyOf("index3AVX2", 3)
 	lastByte()
+	ascii()
 	Generate()
 }
