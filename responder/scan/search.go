@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/trawl-logs/trawl/responder/match"
+	"github.com/trawl-logs/trawl/responder/match/simd"
 )
 
 // searcher is one worker's state: it reads a segment block by block and searches the whole lines of
@@ -280,14 +281,10 @@ func (s *searcher) block(fresh int, from int64) error {
 // after it for line ends. It returns the index up to which lines were searched, and whether the
 // search goes on.
 func (s *searcher) findNUL(fresh int, from int64) (text int, ok bool) {
-	if !s.detect {
+	if !s.detect || simd.NoZero(s.buf[fresh:s.n]) {
 		return 0, true
 	}
-	z := bytes.IndexByte(s.buf[fresh:s.n], 0)
-	if z < 0 {
-		return 0, true
-	}
-	z += fresh
+	z := fresh + bytes.IndexByte(s.buf[fresh:s.n], 0)
 	at := from
 	if s.seg.file.f.At != nil {
 		at = (s.base + int64(z)) / s.o.geometry.window * s.o.geometry.window

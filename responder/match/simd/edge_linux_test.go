@@ -124,14 +124,20 @@ func TestBytesEdges(t *testing.T) {
 				}
 			}
 			check(-1)
-			if !ASCII(buf) {
-				t.Fatalf("ASCII of %d bytes of it: false", len(buf))
+			if !ASCII(buf) || !NoZero(buf) {
+				t.Fatalf("ASCII of %d bytes of it: %v; NoZero: %v", len(buf), ASCII(buf), NoZero(buf))
 			}
 			for at := range buf {
 				buf[at] = 'x'
 				check(at)
 				if buf[at] = 0x80 + byte(at&0x7f); ASCII(buf) {
 					t.Fatalf("ASCII of %d bytes with %#x at %d: true", len(buf), buf[at], at)
+				}
+				if buf[at] = 0; NoZero(buf) {
+					t.Fatalf("NoZero of %d bytes with one at %d: true", len(buf), at)
+				}
+				if buf[at] = 0x80; !NoZero(buf) {
+					t.Fatalf("NoZero of %d bytes with 0x80 at %d: false", len(buf), at)
 				}
 				buf[at] = '.'
 			}

@@ -121,3 +121,8 @@ func lastByteAVX2(p *byte, n int, c byte) int
 //
 //go:noescape
 func asciiAVX2(p *byte, n int) bool
+
+// noZeroAVX2 tells whether none of n bytes (at least 32) is 0.
+//
+//go:noescape
+func noZeroAVX2(p *byte, n int) bool

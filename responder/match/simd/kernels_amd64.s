@@ -4623,3 +4623,57 @@ no:
 	MOVB $0x00, AL
 	MOVB AL, ret+16(FP)
 	RET
+
+// func noZeroAVX2(p *byte, n int) bool
+// Requires: AVX, AVX2
+TEXT ·noZeroAVX2(SB), NOSPLIT, $0-17
+	MOVQ p+0(FP), AX
+	MOVQ n+8(FP), CX
+
+wide:
+	CMPQ      CX, $+128
+	JLT       narrow
+	VMOVDQU   (AX), Y0
+	VPMINUB   32(AX), Y0, Y0
+	VMOVDQU   64(AX), Y1
+	VPMINUB   96(AX), Y1, Y1
+	VPMINUB   Y1, Y0, Y0
+	VPXOR     Y1, Y1, Y1
+	VPCMPEQB  Y1, Y0, Y0
+	VPMOVMSKB Y0, DX
+	TESTL     DX, DX
+	JNE       no
+	ADDQ      $0x80, AX
+	SUBQ      $+128, CX
+	JMP       wide
+
+narrow:
+	TESTQ CX, CX
+	JE    yes
+	CMPQ  CX, $0x20
+	JGE   one
+	LEAQ  -32(AX)(CX*1), AX
+	MOVQ  $+32, CX
+
+one:
+	VMOVDQU   (AX), Y0
+	VPXOR     Y1, Y1, Y1
+	VPCMPEQB  Y1, Y0, Y0
+	VPMOVMSKB Y0, DX
+	TESTL     DX, DX
+	JNE       no
+	ADDQ      $0x20, AX
+	SUBQ      $0x20, CX
+	JMP       narrow
+
+yes:
+	VZEROUPPER
+	MOVB $0x01, AL
+	MOVB AL, ret+16(FP)
+	RET
+
+no:
+	VZEROUPPER
+	MOVB $0x00, AL
+	MOVB AL, ret+16(FP)
+	RET

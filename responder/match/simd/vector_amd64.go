@@ -69,3 +69,7 @@ func lastVector(buf []byte, c byte) int {
 func asciiVector(buf []byte) bool {
 	return asciiAVX2(unsafe.SliceData(buf), len(buf))
 }
+
+func noZeroVector(buf []byte) bool {
+	return noZeroAVX2(unsafe.SliceData(buf), len(buf))
+}

@@ -2,6 +2,8 @@
 
 package simd
 
+import "bytes"
+
 // Without AVX2 the kernels in Go do all the work.
 const available = false
 
@@ -12,3 +14,5 @@ func index2Vector(buf []byte, a, b byte) int                        { return ind
 func index3Vector(buf []byte, a, b, c byte) int                     { return index3Pure(buf, a, b, c) }
 func lastVector(buf []byte, c byte) int                             { return lastPure(buf, c) }
 func asciiVector(buf []byte) bool                                   { return asciiPure(buf) }
+
+func noZeroVector(buf []byte) bool { return bytes.IndexByte(buf, 0) < 0 }

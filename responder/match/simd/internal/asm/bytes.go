@@ -91,27 +91,32 @@ func lastByte() {
 	RET()
 }
 
-// ascii ORs 128 bytes at a time, whose high bits it then looks at together.
-func ascii() {
-	TEXT("asciiAVX2", NOSPLIT, "func(p *byte, n int) bool")
+// whole is a kernel that asks one question about all bytes: it joins 128 of them, and then looks at the
+// high bits of what final makes of that; any says no.
+func whole(name, doc string, join func(Op, reg.VecVirtual, reg.VecVirtual), final func(reg.VecVirtual)) {
+	TEXT(name, NOSPLIT, "func(p *byte, n int) bool")
 	Pragma("noescape")
-	Doc("asciiAVX2 tells whether all of n bytes (at least 32) are below 0x80.")
+	Doc(name + " tells whether " + doc)
 	p, n := GP64(), GP64()
 	Load(Param("p"), p)
 	Load(Param("n"), n)
 	a, b, bits := YMM(), YMM(), GP32()
+	test := func() {
+		final(a)
+		VPMOVMSKB(a, bits)
+		TESTL(bits, bits)
+		JNE(LabelRef("no"))
+	}
 
 	Label("wide")
 	CMPQ(n, I32(4*lane))
 	JLT(LabelRef("narrow"))
 	VMOVDQU(Mem{Base: p}, a)
-	VPOR(Mem{Base: p, Disp: lane}, a, a)
+	join(Mem{Base: p, Disp: lane}, a, a)
 	VMOVDQU(Mem{Base: p, Disp: 2 * lane}, b)
-	VPOR(Mem{Base: p, Disp: 3 * lane}, b, b)
-	VPOR(b, a, a)
-	VPMOVMSKB(a, bits)
-	TESTL(bits, bits)
-	JNE(LabelRef("no"))
+	join(Mem{Base: p, Disp: 3 * lane}, b, b)
+	join(b, a, a)
+	test()
 	ADDQ(Imm(4*lane), p)
 	SUBQ(I32(4*lane), n)
 	JMP(LabelRef("wide"))
@@ -126,22 +131,32 @@ func ascii() {
 	MOVQ(I32(lane), n)
 	Label("one")
 	VMOVDQU(Mem{Base: p}, a)
-	VPMOVMSKB(a, bits)
-	TESTL(bits, bits)
-	JNE(LabelRef("no"))
+	test()
 	ADDQ(Imm(lane), p)
 	SUBQ(Imm(lane), n)
 	JMP(LabelRef("narrow"))
 
-	yes := GP8()
-	Label("yes")
-	VZEROUPPER()
-	MOVB(U8(1), yes)
-	Store(yes, ReturnIndex(0))
-	RET()
-	Label("no")
-	VZEROUPPER()
-	MOVB(U8(0), yes)
-	Store(yes, ReturnIndex(0))
-	RET()
+	answer := GP8()
+	for _, yes := range []bool{true, false} {
+		Label(map[bool]string{true: "yes", false: "no"}[yes])
+		VZEROUPPER()
+		MOVB(U8(map[bool]uint8{true: 1}[yes]), answer)
+		Store(answer, ReturnIndex(0))
+		RET()
+	}
+}
+
+func ascii() {
+	whole("asciiAVX2", "all of n bytes (at least 32) are below 0x80.",
+		func(x Op, y, to reg.VecVirtual) { VPOR(x, y, to) }, func(reg.VecVirtual) {})
+}
+
+func noZero() {
+	zero := func() reg.VecVirtual {
+		z := YMM()
+		VPXOR(z, z, z)
+		return z
+	}
+	whole("noZeroAVX2", "none of n bytes (at least 32) is 0.",
+		func(x Op, y, to reg.VecVirtual) { VPMINUB(x, y, to) }, func(a reg.VecVirtual) { VPCMPEQB(zero(), a, a) })
 }

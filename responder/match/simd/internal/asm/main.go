@@ -35,5 +35,6 @@ func main() {
 	anyOf("index3AVX2", 3)
 	lastByte()
 	ascii()
+	noZero()
 	Generate()
 }
