@@ -112,7 +112,7 @@ func DefaultConfig() *Config {
 			MaxQueries: 8, MaxParked: 32, RunTime: Duration(time.Hour), Files: source.DefaultMaxFiles,
 			QueryBytes: schemas.MaxQuery, Patterns: schemas.MaxPatterns,
 			LineBytes: 1 << 20, Memory: 64 << 20,
-			ArchiveWindow: 32 << 20, ArchiveRatio: 1000, ArchiveOutput: 64 << 30,
+			ArchiveWindow: 16 << 20, ArchiveRatio: 1000, ArchiveOutput: 64 << 30,
 		},
 	}
 }

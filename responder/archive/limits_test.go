@@ -106,8 +106,10 @@ func TestWindows(t *testing.T) {
 		"zstd 4 MiB":            {Zstd, zstdMagic + "\x00\x60" + block, 4 << 20, 0, io.EOF},
 		"zstd 8 MiB":            {Zstd, zstdMagic + "\x00\x68" + block, 8<<20 - 1, 0, ErrWindow},
 		"zstd, skips 4 GiB":     {Zstd, "\x50\x2a\x4d\x18\xff\xff\xff\xff....", 32 << 20, 0, io.ErrUnexpectedEOF},
-		"xz 4 GiB":              {XZ, string(xzWindow(small, 40)), 32 << 20, 0, ErrWindow},
-		"xz 64 MiB":             {XZ, string(xzWindow(small, 28)), 64<<20 - 1, 0, ErrWindow},
+		"xz 4 GiB":              {XZ, string(xzWindow(small, 40)) + string(small), 32 << 20, 0, ErrWindow},
+		"xz 64 MiB":             {XZ, string(xzWindow(small, 28)) + string(small), 64<<20 - 1, 0, ErrWindow},
+		"xz second stream":      {XZ, string(small) + string(xzWindow(small, 28)), 64<<20 - 1, len(lines), ErrWindow},
+		"xz 64 MiB, but small":  {XZ, string(xzWindow(small, 28)), 1 << 20, len(lines), io.EOF},
 		"xz 4 GiB and no limit": {XZ, string(xzWindow(small, 40)), 0, len(lines), io.EOF},
 		"xz, no such window":    {XZ, string(xzWindow(small, 41)), 0, 0, errXZ},
 	} {

@@ -48,8 +48,10 @@ type byteReader interface {
 	io.ByteReader
 }
 
-func newLZMA2(in byteReader, window int64) *lzma2 {
-	return &lzma2{in: in, size: int(max(window, 4<<10))}
+// newLZMA2 gives a decoder with a window, of which it allocates now bytes at once.
+func newLZMA2(in byteReader, window, now int64) *lzma2 {
+	window = max(window, 4<<10)
+	return &lzma2{in: in, size: int(window), window: make([]byte, min(now, window))}
 }
 
 func (l *lzma2) Read(p []byte) (int, error) {

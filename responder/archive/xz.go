@@ -38,7 +38,7 @@ var (
 // xzReader reads the streams of a file.
 type xzReader struct {
 	in    *counter
-	grant func(window int64) error
+	grant func(window int64) (use, now int64, err error)
 	open  bool // within a stream
 	check byte
 
@@ -50,11 +50,12 @@ type xzReader struct {
 	sum      hash.Hash
 	records  hash.Hash64 // of the blocks' sizes, to be compared with those of the index
 	blocks   uint64
-	granted  int64
+	granted  [3]int64 // what was asked of grant last, and what it said
 }
 
-// newXZ reads xz data. grant is asked before a window of so many bytes is used.
-func newXZ(in *bufio.Reader, grant func(window int64) error) *xzReader {
+// newXZ reads xz data. grant is asked before a window of so many bytes is used, and says how many are
+// enough, and how many of those to allocate at once.
+func newXZ(in *bufio.Reader, grant func(window int64) (use, now int64, err error)) *xzReader {
 	return &xzReader{in: &counter{r: in}, grant: grant}
 }
 
@@ -156,14 +157,15 @@ func (x *xzReader) next() error {
 	if err != nil {
 		return err
 	}
-	if window > x.granted { // the window before is garbage by now
-		if err := x.grant(window); err != nil {
+	if window > x.granted[0] { // the window before is garbage by now
+		use, now, err := x.grant(window)
+		if err != nil {
 			return err
 		}
-		x.granted = window
+		x.granted = [3]int64{window, use, now}
 	}
 	x.data, x.unpacked, x.sum = x.in.n, 0, newSum(x.check)
-	x.block = newLZMA2(x.in, window)
+	x.block = newLZMA2(x.in, min(window, x.granted[1]), x.granted[2])
 	return nil
 }
 
