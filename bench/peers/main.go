@@ -39,7 +39,7 @@ func run() error {
 	var grownMB int64
 	flag.StringVar(&c.trawl, "trawl", "bin/trawl", "the trawl binary")
 	flag.StringVar(&c.data, "data", filepath.Join(os.TempDir(), "trawl-bench"), "where the generated logs are kept")
-	flag.StringVar(&c.samples, "samples", "testdata/loghub", "sample logs that the large workload is grown from")
+	flag.StringVar(&c.samples, "samples", "e2e/testdata/loghub", "sample logs that the large workload is grown from")
 	flag.IntVar(&c.runs, "runs", 15, "paired runs")
 	flag.Int64Var(&grownMB, "grown-mb", 1024, "size of the grown workload, MB in all")
 	flag.StringVar(&only, "only", "", "only workloads/patterns whose name matches")
