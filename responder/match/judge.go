@@ -47,7 +47,11 @@ func (p *Pattern) alsoRequire(info literal.Info) {
 }
 
 // tested is how an also has done of late. One that rejects few lines is left out for a while.
-type tested struct{ tries, rejected, rest int }
+type tested struct {
+	tries, rejected, rest int
+
+	at int // where it was found in the line at hand, negative if it was not looked for yet
+}
 
 const (
 	alsoTrial = 64   // lines between decisions about an also
@@ -59,9 +63,12 @@ const (
 // where a match can; where none is in progress any more, all is looked for again behind.
 func (m *Matcher) judge(line []byte, at int) bool {
 	p, least := m.p, 0
+	for i := range m.also {
+		m.also[i].at = -1
+	}
 	for {
-		from, past, ok := m.begin(line, least, at)
-		if !ok {
+		from, past, found := m.begin(line, least, at)
+		if at = found; at < 0 {
 			return false
 		}
 		from = border(line, least, from)
@@ -70,22 +77,24 @@ func (m *Matcher) judge(line []byte, at int) bool {
 		if matched || stop == len(line) {
 			return matched
 		}
-		m.pace.spent += alsoNanos
-		if at = p.finder.next(line, stop); at < 0 {
-			return false
+		if least = stop; at < least { // what lies ahead still is not looked for again: time would not be linear
+			m.pace.spent += alsoNanos
+			if at = p.finder.next(line, least); at < 0 {
+				return false
+			}
 		}
-		least = stop
 	}
 }
 
 // begin returns where the first match of line can begin that does so at least or later, and the place beyond from of what
-// says so; at is where the finder found something, not before least. It returns false if there is no match.
-func (m *Matcher) begin(line []byte, least, at int) (from, past int, ok bool) {
+// says so. at is where the finder found something, not before least; it comes back as the place where a match needs it, or
+// negative if there is no match.
+func (m *Matcher) begin(line []byte, least, at int) (from, past, needed int) {
 	p := m.p
 	from, past = least, least
 	for i := range p.also {
 		a, t := &p.also[i], &m.also[i]
-		if t.rest > 0 {
+		if t.rest > 0 && t.at < 0 {
 			t.rest--
 			continue
 		}
@@ -93,8 +102,12 @@ func (m *Matcher) begin(line []byte, least, at int) (from, past int, ok bool) {
 		if a.behind {
 			after = at + 1
 		}
-		found := a.finder.next(line, after)
-		m.pace.spent += alsoNanos
+		found := t.at
+		if found < after {
+			found = a.finder.next(line, after)
+			m.pace.spent += alsoNanos
+		}
+		t.at = found
 		if found >= 0 && a.before && at <= found {
 			m.pace.spent += alsoNanos
 			if at = p.finder.next(line, found+1); at < 0 {
@@ -102,7 +115,7 @@ func (m *Matcher) begin(line []byte, least, at int) (from, past int, ok bool) {
 			}
 		}
 		if t.count(found < 0, a.anchor); found < 0 {
-			return 0, 0, false
+			return 0, 0, -1
 		}
 		if a.Back >= 0 && found-a.Back > from {
 			from, past = found-a.Back, found
@@ -111,7 +124,7 @@ func (m *Matcher) begin(line []byte, least, at int) (from, past int, ok bool) {
 	if back := p.place.Back; back >= 0 && at-back > from {
 		from, past = at-back, at
 	}
-	return from, past, true
+	return from, past, at
 }
 
 // count counts a line, and has an also rest that rejects too few of them, if it is no anchor.

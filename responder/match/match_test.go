@@ -323,6 +323,51 @@ func TestPrefilterGivesWay(t *testing.T) {
 	}
 }
 
+// The judgement of a line takes time in proportion to its length, however often a match begins and
+// fails, and however far apart the requirements stand: anything else would take minutes here.
+func TestLongLines(t *testing.T) {
+	const size = 8 << 20
+	fill := func(unit string) string { return strings.Repeat(unit, size/len(unit)) }
+	for _, c := range []struct {
+		pattern string
+		line    string
+		want    bool
+	}{
+		{`user=\w+ .*rhost=\d+`, fill("user= ") + "rhost=1", false},
+		{`user=\w+ .*rhost=\d+`, fill("rhost= user= "), false},
+		{`user=\w+ .*rhost=\d+`, fill("user= ") + "user=x rhost=1", true},
+		{`[a-z]+ing\b.*[0-9]{4}`, fill("thing ") + "0123", true},
+		{`[a-z]+ing\b.*[0-9]{4}`, fill(" ing ") + "0123", false},
+		{`[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}`, fill("1.2 .3. 4.5 ") + "6.7.8.9.", true},
+		{`[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}`, fill("1.2 . "), false},
+		{`needle[0-9]x.*thread=[0-9]`, fill("needle1 ") + "thread=1 needle1", false},
+		{`needle[0-9]x.*thread=[0-9]`, fill("needle1 thread=9 "), false},
+		{`\bneedle\b`, fill("needles "), false},
+		{`^needle`, fill(" needle"), false},
+		{`(?i)k[0-9]sk`, fill("k1s \u2013"), false},
+	} {
+		p := compile(t, Spec{Patterns: []string{c.pattern}, Terminator: '\n'})
+		m := p.NewMatcher()
+		if got := m.Count([]byte(c.line+"\n"), 0) == 1; got != c.want {
+			t.Errorf("%s in %.20q…: %v", c.pattern, c.line, got)
+		}
+		if got := m.MatchLine([]byte(c.line)); got != c.want {
+			t.Errorf("%s: MatchLine(%.20q…) = %v", c.pattern, c.line, got)
+		}
+		spans, from := 0, 0
+		for from < len(c.line) && spans < 1000 {
+			s, e := m.Find([]byte(c.line), from)
+			if s < 0 {
+				break
+			}
+			spans, from = spans+1, max(e, s+1)
+		}
+		if (spans > 0) != c.want {
+			t.Errorf("%s in %.20q…: %d spans", c.pattern, c.line, spans)
+		}
+	}
+}
+
 func TestNoAllocations(t *testing.T) {
 	buf := bytes.Repeat([]byte("2024-01-01 12:00:00 INFO user=bob did foo 10.0.0.1 status=501 ok\n"), 200)
 	for _, pattern := range []string{"foo", "(?i)FOO", `\bfoo\b`, "foo|bar", `user=\w+ .*status=5\d\d`, `\d{1,3}(\.\d{1,3}){3}`, `[a-z]+ing|o+k`, ""} {

@@ -3,6 +3,7 @@ package simd
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -202,5 +203,55 @@ func BenchmarkLines(b *testing.B) {
 	run("half-count", func(b *Batch, buf []byte, from int, term byte) int {
 		half.Count(b, buf, from, term)
 		return len(buf)
+	})
+}
+
+// FuzzLines: what is looked for is a literal, a set or classes; lines end in the last byte of list.
+func FuzzLines(f *testing.F) {
+	f.Add([]byte("INFO\n"), bytes.Repeat([]byte("2026-11-22 INFO started\nDEBUG x\n"), 9), uint8(0), true)
+	f.Add([]byte("terminating\n"), bytes.Repeat([]byte("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa terminated, terminating\n"), 9), uint8(0), false)
+	f.Add([]byte("error\x01warn\x01fatal\n"), bytes.Repeat([]byte("an error\n\nwarning\nFATAL\n"), 9), uint8(1), true)
+	f.Add([]byte("09\x01..\x0109\x00"), bytes.Repeat([]byte("at 10.0.0.1\x00port 22\x00"), 9), uint8(2), false)
+	f.Fuzz(func(t *testing.T, list, text []byte, kind uint8, fold bool) {
+		if len(list) < 2 || len(text) > 4096 {
+			return
+		}
+		term, list := list[len(list)-1], list[:len(list)-1]
+		parts := bytes.Split(list, []byte{1})
+		if other := term ^ 0x20; kind%3 != 2 && (bytes.IndexByte(list, term) >= 0 || fold && bytes.IndexByte(list, other) >= 0) {
+			return // what is looked for holds no terminator
+		}
+		var searches []linesOf
+		switch kind % 3 {
+		case 0:
+			searches = append(searches, finderLines(list, fold))
+		case 1:
+			for i := range forms {
+				if s, ok := newSet(parts, fold, forms[i:i+1], math.MaxFloat64); ok {
+					searches = append(searches, setLines(s, parts, fold))
+				}
+			}
+		case 2:
+			var classes []Class
+			for _, ranges := range parts {
+				var c Class
+				for i := 0; i+1 < len(ranges); i += 2 {
+					c.Add(ranges[i], ranges[i+1])
+				}
+				c[term>>6] &^= 1 << (term & 63)
+				classes = append(classes, c)
+			}
+			if _, ok := NewWindow(classes); ok {
+				searches = append(searches, windowLines(t, classes))
+			}
+		}
+		var b Batch
+		for _, l := range searches {
+			for _, pure := range []bool{false, true} {
+				before := SetPure(pure)
+				l.check(t, &b, text, 0, term)
+				SetPure(before)
+			}
+		}
 	})
 }
