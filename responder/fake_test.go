@@ -102,7 +102,7 @@ func key(id string) Key { return Key{User: "ann", Client: "c1", ID: id} }
 
 // query is a query with much credit.
 func query(id string, patterns ...string) *schemas.Query {
-	return &schemas.Query{ID: id, User: "ann", Client: "c1", Patterns: patterns, MaxCount: -1, Credit: 1 << 30, Timeout: time.Hour}
+	return &schemas.Query{ID: id, User: "ann", Host: "ops1", Client: "c1", Patterns: patterns, MaxCount: -1, Credit: 1 << 30, Timeout: time.Hour}
 }
 
 func (f *fleet) ask(q *schemas.Query) Key {

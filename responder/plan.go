@@ -196,6 +196,9 @@ func asVerdict(err error) *verdict {
 // describe says who asks what, for the log. The handler escapes the values.
 func describe(k Key, q *schemas.Query) []any {
 	args := []any{"user", k.User, "client", k.Client, "query", k.ID}
+	if q.Host != "" {
+		args = append(args, "host", brief(q.Host))
+	}
 	if q.User != "" && q.User != k.User {
 		args = append(args, "says_user", q.User)
 	}

@@ -34,7 +34,7 @@ func TestAnswer(t *testing.T) {
 		if hello == nil || hello.Files != 3 || hello.Bytes != 24 || hello.Instance == "" || hello.Version != "test" {
 			t.Errorf("hello %+v", hello)
 		}
-		for _, want := range []string{"user=ann", "client=c1", "query=q1", "patterns=x", "status=complete", "lines=3", "files=3", "bytes_read=24", "ms="} {
+		for _, want := range []string{"user=ann", "host=ops1", "client=c1", "query=q1", "patterns=x", "status=complete", "lines=3", "files=3", "bytes_read=24", "ms="} {
 			if !strings.Contains(f.log.String(), want) {
 				t.Errorf("the log lacks %s: %s", want, f.log)
 			}

@@ -78,11 +78,11 @@ func TestExtraFieldsAreSkipped(t *testing.T) {
 	}
 }
 
-func TestQueryWithoutServerIsTaken(t *testing.T) {
+func TestQueryWithoutServerAndHostIsTaken(t *testing.T) {
 	want := sampleQuery()
-	want.Server = ""
+	want.Server, want.Host = "", ""
 	msg := AppendQuery(nil, want)
-	old := append([]byte{0xdc, 0, queryFieldsOld + 1}, msg[3:len(msg)-1]...)
+	old := append([]byte{0xdc, 0, queryFieldsOld + 1}, msg[3:len(msg)-2]...)
 	got, err := DecodeQuery(old)
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%v: %+v", err, got)

@@ -23,7 +23,7 @@ func sampleQuery() *Query {
 		Select: Select{Nodes: []string{"web*"}, Services: []string{"api"}, Labels: []Label{{"env", "prod"}}, Include: []string{"*.log"}},
 		Since:  1700000000000000000, Until: 1700000001000000000, Order: OrderArrival, Limit: 10,
 		Timeout: 5 * time.Minute, Jitter: 250 * time.Millisecond, Credit: 1 << 20, MaxBytes: 1 << 33, Threads: 2,
-		Compress: true, Exhaustive: true, Server: "NDQ7",
+		Compress: true, Exhaustive: true, Server: "NDQ7", Host: "ops1",
 	}
 }
 

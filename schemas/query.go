@@ -107,4 +107,6 @@ type Query struct {
 	// Server is the bus server that the requester is connected to without a network between: a node
 	// to which the same applies need not compress. Empty: none.
 	Server string
+
+	Host string // informational: the machine that the requester says it runs on; stands in the nodes' logs
 }

@@ -13,11 +13,11 @@ import (
 //	  mode, only_matching, max_count, before, after, columns, binary, null_data,
 //	  [node…], [group…], [service…], [[k, v]…], [path…], [include…], [exclude…],
 //	  since, until, order, limit,
-//	  timeout_ns, jitter_ns, credit, max_bytes, threads, compress, explain, exhaustive, server ]
+//	  timeout_ns, jitter_ns, credit, max_bytes, threads, compress, explain, exhaustive, server, host ]
 //
-// Server came later: a query without it is taken.
+// Server and Host came later: a query without them is taken.
 const (
-	queryFields    = 37
+	queryFields    = 38
 	queryFieldsOld = 36
 )
 
@@ -56,6 +56,7 @@ func AppendQuery(dst []byte, q *Query) []byte {
 	w.bool(q.Explain)
 	w.bool(q.Exhaustive)
 	w.string(q.Server)
+	w.string(cut(q.Host, maxHost))
 	return w.done()
 }
 
@@ -122,6 +123,10 @@ func DecodeQuery(msg []byte) (*Query, error) {
 	q.Exhaustive = r.bool("query.exhaustive")
 	if extra > 0 {
 		q.Server = r.text("query.server", MaxToken)
+		extra--
+	}
+	if extra > 0 {
+		q.Host = r.text("query.host", maxHost)
 		extra--
 	}
 	if err := r.close("query", extra); err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
 	"strings"
 	"time"
 
@@ -30,7 +31,9 @@ func (o *grepOptions) query(stdin io.Reader, now time.Time, errout io.Writer) (*
 	if err := o.notServed(); err != nil {
 		return nil, err
 	}
+	host, _ := os.Hostname() // only for the nodes' logs
 	q := &schemas.Query{
+		Host:     host,
 		Patterns: patterns, Syntax: o.syntax, IgnoreCase: o.ignoreCase, Word: o.word, Line: o.line, Invert: o.invert,
 		Mode: o.mode(), OnlyMatching: o.onlyMatching, MaxCount: o.maxCount, Before: contextOf(o.before), After: contextOf(o.after),
 		Columns: o.columns(), Binary: o.binary, NullData: o.nullData, Since: since, Until: until, Order: o.order, Limit: o.limit, Timeout: o.timeout,
