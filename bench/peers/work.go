@@ -58,7 +58,7 @@ func workloads(c config) ([]workload, error) {
 	sort.Strings(small)
 	return []workload{
 		{"gen 4 × 60 MB", small, genPatterns()},
-		{"loghub grown to 1 GB", grown, loghubPatterns()},
+		{"loghub, grown", grown, loghubPatterns()},
 	}, nil
 }
 
