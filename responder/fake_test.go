@@ -127,6 +127,12 @@ func (f *fleet) numbered(k Key) []*schemas.Frame {
 	return out
 }
 
+// newest is the seq of the last numbered frame that came for a query.
+func (f *fleet) newest(k Key) uint64 {
+	frames := f.numbered(k)
+	return frames[len(frames)-1].Seq
+}
+
 // count is how many frames came for a query, repetitions and Progress included.
 func (f *fleet) count(k Key) int {
 	f.mu.Lock()

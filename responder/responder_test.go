@@ -165,11 +165,11 @@ func TestWithoutCreditAQueryFreesItsWorker(t *testing.T) {
 		}
 		// A trickle of credit, then all of it.
 		for limit := int64(20_000); limit < 200_000; limit += 10_000 {
-			f.grant(k, f.numbered(k)[len(f.numbered(k))-1].Seq, limit)
+			f.grant(k, f.newest(k), limit)
 			time.Sleep(time.Second)
 		}
 		f.setGreedy(true)
-		f.grant(k, f.numbered(k)[len(f.numbered(k))-1].Seq, 1<<40)
+		f.grant(k, f.newest(k), 1<<40)
 		if e := f.await(k, time.Minute); e.Status != schemas.StatusComplete || e.Lines != 50_000 {
 			t.Errorf("end %+v", e)
 		}
