@@ -42,7 +42,7 @@ var arrows = map[string]struct{ code, test []string }{
 	"responder/clock":     {code: []string{"responder/scan", "responder/timestamp"}},
 	"responder/outbox":    {code: []string{"schemas"}},
 	"sample":              {},
-	"bench":               {code: []string{"sample", "bench"}, test: []string{"sample"}},
+	"bench":               {code: []string{"sample", "bench", "responder/match"}, test: []string{"sample"}},
 	"e2e":                 {test: []string{"sample", "schemas", "bus", "bus/bustest"}},
 }
 

@@ -4,6 +4,7 @@
 // Before the timed runs it holds the tools' answers against each other (as a sum over their lines, since
 // ripgrep's file order is not fixed), so that a fast wrong answer can't win. It prints a Markdown table
 // of medians and of the ratios of paired runs, with their quartiles; docs/benchmarks.md keeps the last.
+// With -memory it times our matching alone (memory.go).
 package main
 
 import (
@@ -31,6 +32,7 @@ type config struct {
 	grown   int64
 	only    *regexp.Regexp
 	threads []string
+	memory  bool
 }
 
 func run() error {
@@ -44,6 +46,7 @@ func run() error {
 	flag.Int64Var(&grownMB, "grown-mb", 1024, "size of the grown workload, MB in all")
 	flag.StringVar(&only, "only", "", "only workloads/patterns whose name matches")
 	flag.StringVar(&threads, "threads", "1,2", "thread counts")
+	flag.BoolVar(&c.memory, "memory", false, "matching alone, over files in memory")
 	flag.Parse()
 	c.grown = grownMB << 20
 	c.threads = strings.Split(threads, ",")
@@ -57,6 +60,14 @@ func run() error {
 	works, err := workloads(c)
 	if err != nil {
 		return err
+	}
+	if c.memory {
+		for _, w := range works {
+			if err := memory(c, w); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
 	for _, peer := range []string{"rg", "grep"} {
 		if _, err := exec.LookPath(peer); err != nil {
