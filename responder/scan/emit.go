@@ -18,6 +18,9 @@ func (r *run) consume(seg *segment) {
 	if !st.done && !r.ended() {
 		r.settle(seg)
 	}
+	if r.o.Searched != nil && !r.ended() {
+		r.o.Searched(seg.file.input, seg.end)
+	}
 	if !seg.last {
 		return
 	}

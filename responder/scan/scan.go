@@ -89,6 +89,9 @@ type Options struct {
 	// OnError hears of an input that could not be searched, or not to its end. It is called from
 	// the goroutine that calls emit, between the results of the files before and after.
 	OnError func(input int, err error)
+	// Searched, if set, hears from the goroutine that calls emit that all lines of an input that begin
+	// before off have been searched and their results emitted.
+	Searched func(input int, off int64)
 	// Read, if set, is kept at the bytes read so far, for a report of progress.
 	Read *atomic.Int64
 
@@ -115,6 +118,9 @@ type File struct {
 	// At is read from 0 to Size at most; bytes appended later are not searched.
 	At   io.ReaderAt
 	Size int64
+	// From is the start of the first line that is searched; what is before it is read for context
+	// alone. Line numbers count from it.
+	From int64
 	// Stream is read to its end. A Read that hangs does not keep Run from being cancelled: it is
 	// left behind in a goroutine of its own.
 	Stream io.Reader
