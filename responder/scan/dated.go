@@ -21,6 +21,10 @@ type datedLine struct {
 
 // timeOf returns the time of a line: its own, or that of the last line before it that has one.
 func (s *searcher) timeOf(at int64, line []byte) int64 {
+	if s.seg.file.f.Origin != nil {
+		ns, _, _ := s.origin(at)
+		return ns
+	}
 	if s.clock == nil {
 		return NoTime
 	}

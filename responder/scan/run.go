@@ -203,7 +203,9 @@ func (r *run) open(i int) (*openFile, error) {
 	if file.f.At != nil {
 		file.src = &fileSource{at: file.f.At, size: file.f.Size}
 	} else {
-		file.src = newStreamSource(r.ctx, file.f.Stream, r.o.MaxKept)
+		src := newStreamSource(r.ctx, file.f.Stream, r.o.MaxKept)
+		src.origin = file.f.Origin
+		file.src = src
 	}
 	return file, nil
 }

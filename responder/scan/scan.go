@@ -124,6 +124,9 @@ type File struct {
 	// Stream is read to its end. A Read that hangs does not keep Run from being cancelled: it is
 	// left behind in a goroutine of its own.
 	Stream io.Reader
+	// Origin, if set, gives the times, numbers and offsets of the Stream's lines in place of the
+	// stream itself and a Clock.
+	Origin Origin
 	Closer io.Closer // may be nil
 }
 

@@ -326,11 +326,14 @@ func (s *searcher) begin(lineAt, at int64, line []byte, size int, context bool) 
 		s.group = false
 	}
 	b.beginLines(1, context)
-	if s.o.Numbers {
-		b.Numbers = append(b.Numbers, s.numberAt(lineAt)+1)
-	}
-	if s.o.Offsets {
-		b.Offsets = append(b.Offsets, at)
+	if s.o.Numbers || s.o.Offsets {
+		number, offset := s.place(lineAt, at)
+		if s.o.Numbers {
+			b.Numbers = append(b.Numbers, number)
+		}
+		if s.o.Offsets {
+			b.Offsets = append(b.Offsets, offset)
+		}
 	}
 	if s.o.Times {
 		b.Times = append(b.Times, s.timeOf(lineAt, line))

@@ -50,15 +50,16 @@ func (f *fileSource) readAt(p []byte, off int64) (int, error) {
 // on, so that lines can be read again. It keeps at least the last
 // limit bytes of that, and at most twice as many.
 type streamSource struct {
-	ctx   context.Context
-	limit int
-	kept  []byte
-	lo    int64 // offset of kept[0]
-	line  int64 // up to where bytes were released
-	end   bool
-	err   error
-	want  chan struct{}
-	got   chan streamRead
+	ctx    context.Context
+	limit  int
+	origin Origin // may be nil
+	kept   []byte
+	lo     int64 // offset of kept[0]
+	line   int64 // up to where bytes were released
+	end    bool
+	err    error
+	want   chan struct{}
+	got    chan streamRead
 }
 
 type streamRead struct {
@@ -96,6 +97,9 @@ func (s *streamSource) ends(off int64) bool { return s.end && off >= s.hi() }
 func (s *streamSource) release(off int64) {
 	s.line = max(s.line, off)
 	s.drop(off)
+	if s.origin != nil {
+		s.origin.Release(off)
+	}
 }
 
 // drop lets go of the bytes before off.
