@@ -61,7 +61,7 @@ func logs(t *testing.T, root string) []string {
 var combinations = []string{
 	"-F error", "-F -i error", "-F -w error", "-F -c INFO", "-F -l INFO", "-F -L INFO", "-F -n INFO",
 	"-F -b INFO", "-F -n -b -o INFO", "-F -v -c INFO", "-F -x second", "-F -m 3 INFO", "-F -m 0 INFO", "-F -h -m 2 INFO",
-	"-F -a INFO", "-F -I INFO", "-F -a -n error", "-F -T root", "-F -Z -c error", "-F -Z -m1 -n error",
+	"-F -a INFO", "-F -I INFO", "-F -a -n error", "-F -T root", "-F -T -n root", "-F -T -b -o root", "-F -T -n -b -A1 -m3 error", "-F -Z -c error", "-F -Z -m1 -n error",
 	"-E (error|fail(ed|ure)?)", "-E -i (error|warn|fatal)", "-E -o [0-9]{1,3}(\\.[0-9]{1,3}){3}", "-E -o -b blk_-?[0-9]+",
 	"-E ^(Jun|[0-9]{4})", "-E -c ^", "-E -v -c ^$", "-E -n ^$", "-E -c \\.$", "-E -w [0-9]{5}", "-E -o -w [a-z]+d",
 	"-E -i -o user[ =][a-z]+", "-E \\<root\\>", "-E -c [[:upper:]]{4,}", "-E -o [[:space:]]+\\r?$", "-E -m2 -c x|y",
@@ -102,6 +102,7 @@ func TestAnswersEqualGNUGrep(t *testing.T) {
 			}
 		})
 	}
+	t.Run("order of --include and --exclude", func(t *testing.T) { f := *f; f.t = t; f.orderOfNames(files) })
 	// Each node alone, too: nothing depends on its neighbours.
 	for _, node := range nodeOrder {
 		var own []string
@@ -114,6 +115,22 @@ func TestAnswersEqualGNUGrep(t *testing.T) {
 		got := f.grep("--node", node, "-i", "-n", "-F", "error")
 		if got.stdout != want || got.code != code {
 			t.Errorf("--node %s: exit %d, want %d\n%s", node, got.code, code, firstDifference(got.stdout, want))
+		}
+	}
+}
+
+// orderOfNames holds that of several --include and --exclude the last one that matches counts, and
+// that the first one decides about files that none matches.
+func (f *fleet) orderOfNames(files []string) {
+	for _, rules := range [][]string{
+		{"--exclude=*.log", "--include=S*", "--include=H*"}, {"--include=S*", "--include=o*", "--exclude=*2k.log"},
+		{"--include=*_2k.log", "--exclude=H*", "--include=HD*"}, {"--exclude=H*", "--include=HD*"}, {"--exclude=", "--exclude=["},
+		{"--include=[", "--include={A,H}*", "--include=[[:upper:]]pache*"},
+	} {
+		args := append(rules, "-F", "-i", "-c", "error")
+		want, code := gnuGrep(f.t, files, args)
+		if got := f.grep(args...); got.stdout != want || got.code != code {
+			f.t.Errorf("%q: exit %d, want %d; %s\n%s", rules, got.code, code, got.stderr, firstDifference(got.stdout, want))
 		}
 	}
 }

@@ -25,7 +25,8 @@ type packer struct {
 	terminator byte
 	kept       []schemas.Chunk
 	keptSize   int
-	group      int // input whose next line begins a group, plus 1; 0: none
+	group      int     // input whose next line begins a group, plus 1; 0: none
+	sizes      []int64 // of the inputs' files
 }
 
 // chunk makes a chunk of a batch, sharing its memory. ok is false if there is nothing to send.
@@ -36,6 +37,9 @@ func (p *packer) chunk(b *scan.Batch) (c schemas.Chunk, ok bool) {
 	}
 	if b.Kind == scan.KindLines {
 		c.Groups = p.groups(b)
+		if b.Input < len(p.sizes) {
+			c.Size = p.sizes[b.Input]
+		}
 	}
 	return c, c.Kind != schemas.ChunkLines || len(c.Text) > 0
 }

@@ -30,6 +30,7 @@ type plan struct {
 	bytes      int64 // size of files
 	newMatcher func() scan.Matcher
 	strategy   string
+	sizes      []int64 // of files, once they are open; 0: unknown, as that of an archive's content
 	problems   problems
 	archives   *archives
 }
@@ -73,7 +74,10 @@ func (r *Responder) plan(ctx context.Context, q *schemas.Query) (*plan, error) {
 }
 
 func selection(s *schemas.Select) source.Selection {
-	sel := source.Selection{Services: s.Services, Paths: s.Paths, Include: s.Include, Exclude: s.Exclude}
+	sel := source.Selection{Services: s.Services, Paths: s.Paths}
+	for glob, include := range s.Names() {
+		sel.Names = append(sel.Names, source.NameRule{Glob: glob, Include: include})
+	}
 	for _, l := range s.Labels {
 		sel.Labels = append(sel.Labels, source.Label(l))
 	}
@@ -87,6 +91,7 @@ func (p *plan) run(s *session) *schemas.End {
 	var err error
 	if !s.q.Explain && len(p.files) > 0 {
 		inputs, options := p.inputs(s.ctx), p.options(s)
+		s.pack.sizes = p.sizes
 		s.r.clocks.Attach(inputs, func(i int) clock.File { return s.r.timesOf(p.files[i]) }, &options)
 		stats, err = s.r.search(s.ctx, inputs, p.newMatcher, options, s.emit)
 		if err == nil {
@@ -109,12 +114,20 @@ func (p *plan) run(s *session) *schemas.End {
 	case s.q.Mode == schemas.ModeQuiet && stats.Selected > 0:
 		end.Status, end.Reason = schemas.StatusStopped, "a line is selected"
 	case end.ErrorCount > 0:
-		end.Status, end.Reason = schemas.StatusPartial, fmt.Sprintf("%d files could not be searched in full", end.ErrorCount)
+		end.Status, end.Reason = schemas.StatusPartial, inFull(end.ErrorCount)
 	}
 	if s.q.Mode == schemas.ModeQuiet && stats.Selected > 0 {
 		end.Lines = 1
 	}
 	return end
+}
+
+// inFull is the reason of an answer that is partial because of files.
+func inFull(failed int64) string {
+	if failed == 1 {
+		return "1 file could not be searched in full"
+	}
+	return fmt.Sprintf("%d files could not be searched in full", failed)
 }
 
 // timesOf is what is known of a file's times without reading it.
@@ -127,13 +140,18 @@ func (r *Responder) timesOf(e *source.Entry) clock.File {
 // inputs are the files as the searcher takes them.
 func (p *plan) inputs(ctx context.Context) []scan.Input {
 	inputs := make([]scan.Input, len(p.files))
+	p.sizes = make([]int64, len(p.files))
 	for i, e := range p.files {
 		inputs[i] = scan.Input{Name: e.Path, Service: e.Service, Open: func() (scan.File, error) {
 			f, err := p.catalog.Open(ctx, e)
 			if err != nil {
 				return scan.File{}, err
 			}
-			return p.archives.open(f)
+			file, err := p.archives.open(f)
+			if err == nil && file.At != nil {
+				p.sizes[i] = file.Size
+			}
+			return file, err
 		}}
 	}
 	return inputs
@@ -229,10 +247,13 @@ func flags(q *schemas.Query) string {
 		flag  string
 		globs []string
 	}{{"--node=", q.Select.Nodes}, {"--group=", q.Select.Groups}, {"--service=", q.Select.Services},
-		{"--include=", q.Select.Include}, {"--exclude=", q.Select.Exclude}, {"", q.Select.Paths}} {
+		{"", q.Select.Paths}} {
 		for _, g := range s.globs {
 			out = append(out, s.flag+g)
 		}
+	}
+	for glob, include := range q.Select.Names() {
+		out = append(out, map[bool]string{true: "--include=", false: "--exclude="}[include]+glob)
 	}
 	for _, l := range q.Select.Labels {
 		out = append(out, "--with-label="+l.K+"="+l.V)

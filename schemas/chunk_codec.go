@@ -10,13 +10,14 @@ import (
 // array of chunks, raw its length; with packing 1 the bin is one snappy block that decompresses to
 // it. So credit counts the same bytes whether or not they are compressed. Each chunk is
 //
-//	[ kind, service, file, text, flags, numbers, offsets, times, context, groups, count ]
+//	[ kind, service, file, text, flags, numbers, offsets, times, context, groups, count, size ]
 //
 // flags: 1 more, 2 continues. The five columns are arrays of the differences between neighbours
 // (the first from 0; context, being run lengths, are stored as they are); a nil among times is a
-// line without a time and leaves the base where it was.
+// line without a time and leaves the base where it was. Size came later: a chunk without it is taken.
 const (
-	chunkFields = 11
+	chunkFields    = 12
+	chunkFieldsOld = 11
 
 	packingNone   = 0
 	packingSnappy = 1
@@ -95,12 +96,17 @@ func (w *writer) chunk(c *Chunk) {
 	w.deltas(c.Numbers)
 	w.deltas(c.Offsets)
 	w.deltas(c.Times)
-	w.array(len(c.Context))
-	for _, run := range c.Context {
-		w.int(run)
-	}
+	w.runs(c.Context)
 	w.deltas(c.Groups)
 	w.int(c.Count)
+	w.int(c.Size)
+}
+
+func (w *writer) runs(runs []int64) {
+	w.array(len(runs))
+	for _, run := range runs {
+		w.int(run)
+	}
 }
 
 func (r *reader) data() *Data {
@@ -157,7 +163,7 @@ func unpack(packing uint64, payload []byte) ([]byte, error) {
 
 func (r *reader) chunks() []Chunk {
 	n := r.array("data.chunks", MaxChunks)
-	if n*chunkFields > len(r.msg) { // each field takes a byte at least
+	if n*chunkFieldsOld > len(r.msg) { // each field takes a byte at least
 		r.fail("data.chunks", "%d chunks claimed, %d bytes left", n, len(r.msg))
 		return nil
 	}
@@ -175,7 +181,7 @@ func (r *reader) chunks() []Chunk {
 
 // chunk reads one chunk, and shares the names of the one before it where they are the same.
 func (r *reader) chunk(c, before *Chunk) {
-	extra := r.record("chunk", chunkFields)
+	extra := r.record("chunk", chunkFieldsOld)
 	c.Kind = ChunkKind(r.enum("chunk.kind"))
 	c.Service = r.stringLike("chunk.service", MaxName, before.Service)
 	c.File = r.stringLike("chunk.file", MaxName, before.File)
@@ -186,15 +192,19 @@ func (r *reader) chunk(c, before *Chunk) {
 	c.Numbers = r.deltas("chunk.numbers", false)
 	c.Offsets = r.deltas("chunk.offsets", false)
 	c.Times = r.deltas("chunk.times", true)
-	c.Context = r.runs("chunk.context")
+	c.Context = r.runs("chunk.context", math.MaxInt)
 	c.Groups = r.deltas("chunk.groups", false)
 	c.Count = r.count("chunk.count")
+	if extra > 0 {
+		c.Size = r.count("chunk.size")
+		extra--
+	}
 	r.skip("chunk", extra)
 }
 
 // runs reads run lengths, none of them negative.
-func (r *reader) runs(field string) []int64 {
-	n := r.array(field, math.MaxInt)
+func (r *reader) runs(field string, most int) []int64 {
+	n := r.array(field, most)
 	if n == 0 {
 		return nil
 	}

@@ -78,14 +78,29 @@ func TestExtraFieldsAreSkipped(t *testing.T) {
 	}
 }
 
-func TestQueryWithoutServerAndHostIsTaken(t *testing.T) {
+func TestQueryOfThreeFieldsLessIsTaken(t *testing.T) {
 	want := sampleQuery()
-	want.Server, want.Host = "", ""
+	want.Server, want.Host, want.Select.NameRuns = "", "", nil
 	msg := AppendQuery(nil, want)
-	old := append([]byte{0xdc, 0, queryFieldsOld + 1}, msg[3:len(msg)-2]...)
+	old := append([]byte{0xdc, 0, queryFieldsOld + 1}, msg[3:len(msg)-3]...)
 	got, err := DecodeQuery(old)
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%v: %+v", err, got)
+	}
+}
+
+func TestChunkWithoutSizeIsTaken(t *testing.T) {
+	with := AppendFrame(nil, &Frame{Run: 5, Seq: 2, Data: &Data{Chunks: []Chunk{{File: "f", Text: []byte("a\n")}}}})
+	at := bytes.Index(with, []byte{0x90 + chunkFields, 0})
+	old := bytes.Clone(with[:len(with)-3]) // the two bodies that are absent, and the size
+	old[at] = 0x90 + chunkFieldsOld
+	old = append(old, 0xc0, 0xc0)
+	for _, length := range []int{at - 2, at - 8} { // of the bin that holds the list of the chunk, and raw
+		old[length]--
+	}
+	f, err := DecodeFrame(old)
+	if err != nil || string(f.Data.Chunks[0].Text) != "a\n" || f.Data.Chunks[0].Size != 0 {
+		t.Errorf("%x: %v", old, err)
 	}
 }
 

@@ -20,7 +20,7 @@ func sampleQuery() *Query {
 		Patterns: []string{"err(or)?", "\xff\xfe"}, Syntax: SyntaxERE, IgnoreCase: true, Line: true,
 		Mode: ModeLines, OnlyMatching: true, MaxCount: -1, Before: 2, After: 300, Columns: ColumnNumber | ColumnTime,
 		Binary: BinaryText,
-		Select: Select{Nodes: []string{"web*"}, Services: []string{"api"}, Labels: []Label{{"env", "prod"}}, Include: []string{"*.log"}},
+		Select: Select{Nodes: []string{"web*"}, Services: []string{"api"}, Labels: []Label{{"env", "prod"}}, Include: []string{"*.log"}, Exclude: []string{"a*", "b"}, NameRuns: []int64{0, 1, 1, 1}},
 		Since:  1700000000000000000, Until: 1700000001000000000, Order: OrderArrival, Limit: 10,
 		Timeout: 5 * time.Minute, Jitter: 250 * time.Millisecond, Credit: 1 << 20, MaxBytes: 1 << 33, Threads: 2,
 		Compress: true, Exhaustive: true, Server: "NDQ7", Host: "ops1",
@@ -44,7 +44,7 @@ func sampleData() *Data {
 		{
 			Service: "api", File: "/var/log/a.log", Text: []byte("a\nb\nc"), More: true,
 			Numbers: []int64{7, 8, 1000}, Offsets: []int64{90, 92, 4000}, Times: []int64{NoTime, 1700000000000000000, 1699999999999999999},
-			Context: []int64{1, 2}, Groups: []int64{0},
+			Context: []int64{1, 2}, Groups: []int64{0}, Size: 123456,
 		},
 		{Service: "api", File: "/var/log/a.log", Text: []byte("cc\n"), Continues: true},
 		{Kind: ChunkCount, Service: "api", File: "/var/log/\xff.log", Count: 12345},

@@ -58,7 +58,8 @@ const NoTime = int64(-1 << 63)
 // line that begins in this chunk. Groups holds the indices of the lines before which a group
 // separator belongs (ascending; the first group of a file counts, the printer leaves out the very first of
 // the output). Context holds alternating run lengths: selected lines, context lines, selected, …
-// (empty: all are selected).
+// (empty: all are selected). Size is the file's, in bytes, when it was opened, in a chunk of lines; 0
+// if nobody knows, as of an archive's content. -T pads numbers by it.
 type Chunk struct {
 	Kind      ChunkKind
 	Service   string
@@ -72,6 +73,7 @@ type Chunk struct {
 	Context   []int64
 	Groups    []int64
 	Count     int64
+	Size      int64
 }
 
 // Progress is sent every 500 ms while a node works. It is neither numbered nor repeated.

@@ -1,9 +1,6 @@
 package schemas
 
-import (
-	"bytes"
-	"path"
-)
+import "bytes"
 
 // Terminator is the byte that ends the query's lines.
 func (q *Query) Terminator() byte {
@@ -11,30 +8,6 @@ func (q *Query) Terminator() byte {
 		return 0
 	}
 	return '\n'
-}
-
-// AdmitsNode reports whether a query with this selection is for the node of that name and groups.
-// A malformed glob admits nothing.
-func (s *Select) AdmitsNode(name string, groups []string) bool {
-	return admits(s.Nodes, name) && (len(s.Groups) == 0 || anyAdmitted(s.Groups, groups))
-}
-
-func admits(globs []string, name string) bool {
-	for _, g := range globs {
-		if ok, err := path.Match(g, name); ok && err == nil {
-			return true
-		}
-	}
-	return len(globs) == 0
-}
-
-func anyAdmitted(globs, names []string) bool {
-	for _, n := range names {
-		if admits(globs, n) {
-			return true
-		}
-	}
-	return false
 }
 
 // TextOnly reports whether a chunk of lines has no columns, so that it can be cut behind any line

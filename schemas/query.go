@@ -65,6 +65,11 @@ type Select struct {
 	Paths    []string // globs over the paths of registered files; never opens another file
 	Include  []string // --include: base names
 	Exclude  []string // --exclude: base names
+
+	// NameRuns says in which order Include and Exclude were given, which decides where several
+	// match: so many of Include, so many of Exclude, of Include again, and so on. Empty: all of
+	// Include, then all of Exclude. AddName keeps it.
+	NameRuns []int64
 }
 
 // Query asks every node for the lines of a time range that match a pattern.

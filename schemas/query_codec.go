@@ -13,11 +13,12 @@ import (
 //	  mode, only_matching, max_count, before, after, columns, binary, null_data,
 //	  [node…], [group…], [service…], [[k, v]…], [path…], [include…], [exclude…],
 //	  since, until, order, limit,
-//	  timeout_ns, jitter_ns, credit, max_bytes, threads, compress, explain, exhaustive, server, host ]
+//	  timeout_ns, jitter_ns, credit, max_bytes, threads, compress, explain, exhaustive, server, host,
+//	  [name_run…] ]
 //
-// Server and Host came later: a query without them is taken.
+// Server, Host and the name runs came later: a query without them is taken.
 const (
-	queryFields    = 38
+	queryFields    = 39
 	queryFieldsOld = 36
 )
 
@@ -57,6 +58,7 @@ func AppendQuery(dst []byte, q *Query) []byte {
 	w.bool(q.Exhaustive)
 	w.string(q.Server)
 	w.string(cut(q.Host, maxHost))
+	w.runs(q.Select.NameRuns)
 	return w.done()
 }
 
@@ -127,6 +129,10 @@ func DecodeQuery(msg []byte) (*Query, error) {
 	}
 	if extra > 0 {
 		q.Host = r.text("query.host", maxHost)
+		extra--
+	}
+	if extra > 0 {
+		q.Select.NameRuns = r.runs("query.name_runs", 2*MaxGlobs+1)
 		extra--
 	}
 	if err := r.close("query", extra); err != nil {
@@ -242,51 +248,6 @@ func (q *Query) validateBounds() error {
 	}
 	if q.Since != 0 && q.Until != 0 && q.Until < q.Since {
 		return fieldErrorf("query.until", "is before query.since")
-	}
-	return nil
-}
-
-func (s *Select) validate() error {
-	for _, l := range []struct {
-		field string
-		globs []string
-	}{
-		{"query.nodes", s.Nodes}, {"query.groups", s.Groups}, {"query.services", s.Services},
-		{"query.paths", s.Paths}, {"query.include", s.Include}, {"query.exclude", s.Exclude},
-	} {
-		if err := validateGlobs(l.field, l.globs); err != nil {
-			return err
-		}
-	}
-	return validateLabels("query.labels", s.Labels)
-}
-
-func validateGlobs(field string, globs []string) error {
-	if len(globs) > MaxGlobs {
-		return fieldErrorf(field, "has %d globs, more than %d", len(globs), MaxGlobs)
-	}
-	for _, g := range globs {
-		switch {
-		case g == "":
-			return fieldErrorf(field, "holds an empty glob")
-		case len(g) > MaxGlob:
-			return fieldErrorf(field, "holds a glob of %d bytes, more than %d", len(g), MaxGlob)
-		}
-	}
-	return nil
-}
-
-func validateLabels(field string, labels []Label) error {
-	if len(labels) > MaxGlobs {
-		return fieldErrorf(field, "has %d labels, more than %d", len(labels), MaxGlobs)
-	}
-	for _, l := range labels {
-		switch {
-		case l.K == "":
-			return fieldErrorf(field, "holds a label without a key")
-		case len(l.K) > MaxGlob || len(l.V) > MaxGlob:
-			return fieldErrorf(field, "holds a label of more than %d bytes", MaxGlob)
-		}
 	}
 	return nil
 }

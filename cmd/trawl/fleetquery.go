@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -41,13 +42,9 @@ func (o *grepOptions) query(stdin io.Reader, now time.Time, errout io.Writer) (*
 		Select: schemas.Select{Nodes: o.nodes, Groups: o.groups, Services: o.services, Labels: o.labels, Paths: o.operands},
 	}
 	for _, rule := range o.names {
-		if rule.include {
-			q.Select.Include = append(q.Select.Include, rule.glob)
-		} else {
-			q.Select.Exclude = append(q.Select.Exclude, rule.glob)
-		}
+		q.Select.AddName(cmp.Or(rule.Glob, nameless), rule.Include)
 	}
-	names := source.Selection{Services: o.services, Paths: o.operands, Include: q.Select.Include, Exclude: q.Select.Exclude}
+	names := source.Selection{Services: o.services, Paths: o.operands}
 	if _, err := names.Compile(); err != nil {
 		return nil, err // as every node would say
 	}
@@ -56,6 +53,9 @@ func (o *grepOptions) query(stdin io.Reader, now time.Time, errout io.Writer) (*
 	}
 	return q, nil
 }
+
+// nameless is a glob that no file's name matches, as the empty one does not: that may not travel.
+const nameless = "/"
 
 // contextOf is a number of context lines as the bus takes it: beyond its limit it is all of a file.
 func contextOf(n int64) int64 { return min(max(n, 0), math.MaxInt32) }

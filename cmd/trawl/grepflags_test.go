@@ -111,18 +111,3 @@ func TestGrepFlagTable(t *testing.T) {
 		t.Error("help does not end in examples")
 	}
 }
-
-func TestMatchesName(t *testing.T) {
-	for _, c := range []struct {
-		glob, name string
-		want       bool
-	}{
-		{"*.log", "a.log", true}, {"*.log", "dir/a.log", true}, {"a", "dir/a", true}, {"dir", "dir/a", false}, {"d*", "dir/a", true},
-		{"dir/a", "dir/a", true}, {"r/a", "dir/a", false}, {"[a-c]?", "bx", true}, {"[!a-c]?", "bx", false}, {"[]x]", "]", true},
-		{`\*`, "*", true}, {`\*`, "a", false}, {"a[", "a[", true}, {"*a*b", "xaxxb", true}, {"*a*b", "xaxxbc", false}, {"", "a", false},
-	} {
-		if got := matchesName(c.glob, c.name); got != c.want {
-			t.Errorf("%s against %s: %v", c.glob, c.name, got)
-		}
-	}
-}

@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"runtime"
-	"strconv"
 	"syscall"
 	"time"
 
@@ -29,7 +28,7 @@ type localSearch struct {
 	print   *printer.Printer
 	outInfo os.FileInfo // of stdout, if it is a regular file that an input must not be
 	names   []string    // of the inputs, as given
-	widths  []int       // digits of each input's numbers, for -T
+	sizes   []int64     // of the inputs, once they are open; 0: a stream's
 	failed  bool
 }
 
@@ -65,13 +64,9 @@ func grepLocal(ctx context.Context, o *grepOptions, stdin io.Reader, out, errout
 	so.Since, so.Until = since, until
 	clock.NewCache().Attach(inputs, s.timesOf, &so)
 	so.OnError = func(input int, err error) { s.complain(inputs[input].Name, err) }
-	var widthOf int = -1
 	stats, err := scan.Run(ctx, inputs, newMatcher, so, func(b *scan.Batch) error {
-		if widthOf != b.Input && o.initialTab {
-			widthOf = b.Input
-			s.print.SetWidth(s.widths[b.Input])
-		}
 		c := chunkOf(b)
+		c.Size = s.sizes[b.Input]
 		return s.print.Print("", &c)
 	})
 	return s.end(ctx, stats, err)
@@ -233,13 +228,13 @@ func (s *localSearch) inputs() []scan.Input {
 			if shown = s.o.label; shown == "" {
 				shown = "(standard input)"
 			}
-		} else if !s.o.wants(name) && isFile(name) {
+		} else if !s.o.names.AdmitsOperand(name) && isFile(name) {
 			continue
 		}
 		s.names = append(s.names, name)
 		inputs = append(inputs, scan.Input{Name: shown, Open: func() (scan.File, error) { return s.open(i, name) }})
 	}
-	s.widths = make([]int, len(inputs))
+	s.sizes = make([]int64, len(inputs))
 	return inputs
 }
 
@@ -270,7 +265,6 @@ var errOwnOutput = errors.New("input file is also the output")
 // open opens an operand. It is called for one input after another, before the results of that input
 // are printed.
 func (s *localSearch) open(i int, name string) (scan.File, error) {
-	s.widths[i] = len(strconv.FormatInt(1<<63-1, 10)) // of a stream, whose size nobody knows
 	var f *os.File
 	var closer io.Closer
 	if name == "-" {
@@ -310,8 +304,10 @@ func (s *localSearch) regular(i int, f *os.File) (scan.File, error) {
 	case s.outInfo != nil && os.SameFile(info, s.outInfo):
 		return scan.File{}, errOwnOutput
 	case info.Size() == 0: // a file of /proc has no size, yet content
+		s.sizes[i] = 1
 		return scan.File{Stream: f}, nil
 	}
+	s.sizes[i] = info.Size()
 	at := int64(0)
 	if f == s.stdin { // the shell may have read the first part of it
 		if at, err = f.Seek(0, io.SeekCurrent); err != nil {
@@ -319,11 +315,6 @@ func (s *localSearch) regular(i int, f *os.File) (scan.File, error) {
 		}
 	}
 	size := max(info.Size()-at, 0)
-	digits := info.Size()
-	if s.o.number {
-		digits++
-	}
-	s.widths[i] = len(strconv.FormatInt(digits, 10))
 	return scan.File{At: io.NewSectionReader(f, at, size), Size: size}, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/trawl-logs/trawl/responder/source"
 	"github.com/trawl-logs/trawl/schemas"
 )
 
@@ -27,12 +28,6 @@ type patternSource struct {
 	isFile bool
 }
 
-// nameRule is one --include or --exclude. The last one that matches a file counts.
-type nameRule struct {
-	glob    string
-	include bool
-}
-
 // grepOptions is a parsed command line of trawl grep.
 type grepOptions struct {
 	sources     []patternSource
@@ -44,7 +39,7 @@ type grepOptions struct {
 	ignoreCase, word, line, invert bool
 	nullData                       bool
 	binary                         schemas.Binary
-	names                          []nameRule
+	names                          source.NameRules
 
 	count, quiet  bool
 	list          schemas.Mode // ModeFiles, ModeFilesWithout, or ModeLines: neither
@@ -195,109 +190,4 @@ func reason(err error) error {
 		return path.Err
 	}
 	return err
-}
-
-// wants says whether --include and --exclude let a file through: the last one that matches counts,
-// and where none does, a file is let through unless the first one is an --include.
-func (o *grepOptions) wants(name string) bool {
-	if len(o.names) == 0 {
-		return true
-	}
-	wanted := !o.names[0].include
-	for _, rule := range o.names {
-		if matchesName(rule.glob, name) {
-			wanted = rule.include
-		}
-	}
-	return wanted
-}
-
-// matchesName matches a glob against a name, or against what follows any slash in it.
-func matchesName(glob, name string) bool {
-	for {
-		if fnmatch(glob, name) {
-			return true
-		}
-		_, rest, ok := strings.Cut(name, "/")
-		if !ok {
-			return false
-		}
-		name = rest
-	}
-}
-
-// fnmatch is the C library's function of that name without flags: * matches slashes, too.
-func fnmatch(glob, name string) bool {
-	star, retry := -1, 0 // where to go on when what follows the last * does not fit
-	g, n := 0, 0
-	for n < len(name) {
-		if g < len(glob) && glob[g] == '*' {
-			star, retry = g+1, n
-			g++
-			continue
-		}
-		if width := fnmatchOne(glob[g:], name[n]); width > 0 {
-			g += width
-			n++
-			continue
-		}
-		if star < 0 {
-			return false
-		}
-		retry++
-		g, n = star, retry
-	}
-	return strings.Trim(glob[g:], "*") == ""
-}
-
-// fnmatchOne returns how much of glob matches the one byte c; 0 if it does not.
-func fnmatchOne(glob string, c byte) int {
-	switch {
-	case glob == "":
-		return 0
-	case glob[0] == '?':
-		return 1
-	case glob[0] == '\\' && len(glob) > 1:
-		if glob[1] == c {
-			return 2
-		}
-		return 0
-	case glob[0] == '[':
-		if width, in := bracket(glob, c); width > 0 {
-			if in {
-				return width
-			}
-			return 0
-		}
-	}
-	if glob[0] == c {
-		return 1
-	}
-	return 0
-}
-
-// bracket returns the width of the bracket expression at the start of glob, 0 if it has no end, and
-// whether c is in it.
-func bracket(glob string, c byte) (width int, in bool) {
-	i := 1
-	negated := i < len(glob) && (glob[i] == '!' || glob[i] == '^')
-	if negated {
-		i++
-	}
-	for first := true; i < len(glob); first = false {
-		if glob[i] == ']' && !first {
-			return i + 1, in != negated
-		}
-		if glob[i] == '\\' && i+1 < len(glob) {
-			i++
-		}
-		lo, hi := glob[i], glob[i]
-		i++
-		if i+1 < len(glob) && glob[i] == '-' && glob[i+1] != ']' {
-			hi = glob[i+1]
-			i += 2
-		}
-		in = in || lo <= c && c <= hi
-	}
-	return 0, false
 }

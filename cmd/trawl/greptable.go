@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/trawl-logs/trawl/requester/when"
+	"github.com/trawl-logs/trawl/responder/source"
 	"github.com/trawl-logs/trawl/schemas"
 )
 
@@ -61,11 +62,11 @@ func patternFlags() []grepFlag {
 		{short: 'I', help: "the same as --binary-files=without-match", on: func(o *grepOptions) { o.binary = schemas.BinaryWithout }},
 		{short: 'U', long: "binary", on: func(*grepOptions) {}},
 		{long: "include", value: "GLOB", help: "search only files whose base name matches", set: func(o *grepOptions, v string) error {
-			o.names = append(o.names, nameRule{glob: v, include: true})
+			o.names = append(o.names, source.NameRule{Glob: v, Include: true})
 			return nil
 		}},
 		{long: "exclude", value: "GLOB", help: "leave out files whose base name matches", set: func(o *grepOptions, v string) error {
-			o.names = append(o.names, nameRule{glob: v})
+			o.names = append(o.names, source.NameRule{Glob: v})
 			return nil
 		}},
 	}

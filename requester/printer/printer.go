@@ -51,7 +51,7 @@ type Printer struct {
 	buf   []byte
 	err   error
 	used  bool // a group was begun: the next one wants a separator
-	width int
+	width int  // to how many digits -T pads numbers
 
 	open     bool // a line is unfinished
 	openNode string
@@ -77,10 +77,6 @@ var ErrUnfinished = errors.New("line of another node is not finished")
 func New(w io.Writer, o Options) *Printer {
 	return &Printer{w: w, o: o, buf: make([]byte, 0, writeSize+writeSize/2)}
 }
-
-// SetWidth sets to how many digits -T pads the numbers of the chunks that follow: GNU grep takes
-// those of the file's size.
-func (p *Printer) SetWidth(digits int) { p.width = digits }
 
 // Unfinished says whose line, if any, goes on in a chunk that has not come yet.
 func (p *Printer) Unfinished() (node, file string, ok bool) {

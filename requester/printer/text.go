@@ -2,6 +2,7 @@ package printer
 
 import (
 	"bytes"
+	"math"
 	"strconv"
 
 	"github.com/trawl-logs/trawl/schemas"
@@ -22,6 +23,9 @@ func (p *Printer) printLines(node string, c *schemas.Chunk) {
 		p.buf = p.buf[:len(p.buf)-len(p.head)]
 		p.prefixed(text)
 		return
+	}
+	if p.o.InitialTab {
+		p.width = p.digits(c.Size)
 	}
 	groups, runs := c.Groups, contextRuns{runs: c.Context}
 	for i := int64(0); len(text) > 0; i++ {
@@ -204,6 +208,21 @@ func (p *Printer) separator(sep byte) {
 	p.buf = p.o.Colors.start(p.buf, p.o.Colors.Separator)
 	p.buf = append(p.buf, sep)
 	p.buf = p.o.Colors.stop(p.buf, p.o.Colors.Separator)
+}
+
+// digits is to how many digits -T pads the numbers of a file: as GNU grep does, to those that the
+// largest one can have, which is a number of lines or an offset; in a stream it is any number.
+func (p *Printer) digits(size int64) int {
+	if size == 0 {
+		size = math.MaxInt64
+	} else if p.o.Number {
+		size++
+	}
+	n := 1
+	for ; size > 9; size /= 10 {
+		n++
+	}
+	return n
 }
 
 func (p *Printer) number(n int64, color string, sep byte) {

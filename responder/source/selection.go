@@ -23,26 +23,25 @@ type Label struct{ K, V string }
 // path's tail from any directory on, so that error.log, nginx/*.log and **/nginx/*.log all do what
 // they say. A glob that names a directory admits what lies beneath it.
 //
-// Include and Exclude are grep's: compared with the base name (a tail, if they hold a slash), and
-// braces mean nothing in them.
+// Names are grep's --include and --exclude, which admit as NameRules.AdmitsFound says.
 type Selection struct {
 	Services []string
 	Labels   []Label
 	Paths    []string
-	Include  []string
-	Exclude  []string
+	Names    NameRules
 }
 
 // Filter is a Selection that is ready for use. It only ever looks at names.
 type Filter struct {
-	services, include, exclude []string
-	paths                      []string
-	labels                     map[string][]string
+	services []string
+	paths    []string
+	labels   map[string][]string
+	names    NameRules
 }
 
 // Compile checks the globs.
 func (s Selection) Compile() (*Filter, error) {
-	f := &Filter{services: s.Services, labels: map[string][]string{}}
+	f := &Filter{services: s.Services, labels: map[string][]string{}, names: s.Names}
 	for _, l := range s.Labels {
 		if l.K == "" {
 			return nil, errors.New("label selection: the key is empty")
@@ -58,28 +57,19 @@ func (s Selection) Compile() (*Filter, error) {
 		}
 	}
 	var err error
-	if f.paths, err = tails("path", s.Paths, false); err != nil {
-		return nil, err
-	}
-	if f.include, err = tails("--include", s.Include, true); err != nil {
-		return nil, err
-	}
-	f.exclude, err = tails("--exclude", s.Exclude, true)
+	f.paths, err = tails(s.Paths)
 	return f, err
 }
 
 // tails turns globs over tails of a path into globs over the whole of it.
-func tails(what string, globs []string, braceless bool) ([]string, error) {
+func tails(globs []string) ([]string, error) {
 	var out []string
 	for _, g := range globs {
-		if braceless {
-			g = strings.NewReplacer(`\\`, `\\`, `\{`, `\{`, `\}`, `\}`, "{", `\{`, "}", `\}`).Replace(g)
-		}
 		if err := checkGlob(g); err != nil {
-			return nil, fmt.Errorf("%s: %w", what, err)
+			return nil, fmt.Errorf("path: %w", err)
 		}
 		if hasParent(g) {
-			return nil, fmt.Errorf("%s %q: %w", what, g, ErrParent)
+			return nil, fmt.Errorf("path %q: %w", g, ErrParent)
 		}
 		abs := path.IsAbs(g)
 		if g = cleanSlashes(g); !abs {
@@ -87,7 +77,7 @@ func tails(what string, globs []string, braceless bool) ([]string, error) {
 		}
 		// The slash may have been part of braces: {/a,/b} has become {/a,/b} beneath "/**/".
 		if !doublestar.ValidatePattern(g) {
-			return nil, fmt.Errorf("%s: %w %q", what, ErrBadGlob, g)
+			return nil, fmt.Errorf("path: %w %q", ErrBadGlob, g)
 		}
 		out = append(out, g)
 	}
@@ -96,8 +86,7 @@ func tails(what string, globs []string, braceless bool) ([]string, error) {
 
 // Admits tells whether an entry is selected.
 func (f *Filter) Admits(e *Entry) bool {
-	return admits(f.services, e.Service) && f.admitsLabels(e.Labels) && f.admitsPath(e.Path) &&
-		admits(f.include, e.Path) && !(len(f.exclude) > 0 && admits(f.exclude, e.Path))
+	return admits(f.services, e.Service) && f.admitsLabels(e.Labels) && f.admitsPath(e.Path) && f.names.AdmitsFound(e.Path)
 }
 
 func admits(globs []string, name string) bool {
