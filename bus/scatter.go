@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -24,6 +25,7 @@ const (
 	EventFrame        EventKind = iota // Node sent a frame of the query's answer: Data
 	EventNoResponders                  // nobody is subscribed for Node (empty: for any of those asked)
 	EventPong                          // Node answered a ping with Record
+	EventProbed                        // the server answered a Probe
 	EventDisconnected                  // the connection is lost: silence means nothing now
 	EventReconnected                   // and is back: what was on the way is lost
 	EventFailed                        // Err: messages were dropped (ErrSlow), or a permission is missing
@@ -106,6 +108,7 @@ func (s *Scatter) Open(query string, recv func(Event)) (*Session, error) {
 	if s.sessions[query] != nil {
 		return nil, fmt.Errorf("query id %q is in use", query)
 	}
+	session.ctx, session.cancel = context.WithCancel(context.Background())
 	s.sessions[query] = session
 	return session, nil
 }

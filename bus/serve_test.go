@@ -250,6 +250,27 @@ func TestNobodySubscribed(t *testing.T) {
 	bustest.Eventually(t, "gone", n.has(func(n *node) bool { return len(n.gone) == 1 && n.gone[0] == key }))
 }
 
+// A probe is answered by the server alone, with nobody subscribed, and not by one that is gone.
+func TestProbe(t *testing.T) {
+	bustest.NoLeaks(t)
+	b := bustest.Start(t)
+	a := ask(t, b.Connect("alice"), "q1")
+	a.session.Probe()
+	bustest.Eventually(t, "the server's answer", a.heard(bus.EventProbed, ""))
+	b.Stop()
+	bustest.Eventually(t, "the connection is lost", a.heard(bus.EventDisconnected, ""))
+	a.mu.Lock()
+	a.events = nil
+	a.mu.Unlock()
+	for range 100 { // bounded, whatever is asked
+		a.session.Probe()
+	}
+	a.session.Close()
+	if a.heard(bus.EventProbed, "")() {
+		t.Error("a server that is gone has answered")
+	}
+}
+
 func TestServiceCloseEndsSubscriptions(t *testing.T) {
 	bustest.NoLeaks(t)
 	b := bustest.Start(t)

@@ -1,8 +1,11 @@
 package bus
 
 import (
+	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -16,10 +19,19 @@ type Session struct {
 	conn    *Conn
 	key     Key
 
+	ctx    context.Context // ends with the session
+	cancel context.CancelFunc
+	probes atomic.Int32 // that the server has not answered yet
+
 	mu     sync.Mutex // held while recv runs
 	recv   func(Event)
 	closed bool
 }
+
+const (
+	probesMost = 8                // more are not sent before the server has answered
+	probeLimit = 30 * time.Second // then an answer proves nothing any more
+)
 
 func (s *Session) event(e Event) {
 	s.mu.Lock()
@@ -35,6 +47,7 @@ func (s *Session) Close() {
 	s.scatter.mu.Lock()
 	delete(s.scatter.sessions, s.key.ID)
 	s.scatter.mu.Unlock()
+	s.cancel()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true
@@ -96,6 +109,24 @@ func (s *Session) Ping(node string) error {
 	}
 	reply := s.conn.subjects.result(Key{s.key.User, s.key.Client, pingQuery}, node)
 	return s.publish(s.conn.subjects.ping(node), reply, nil)
+}
+
+// Probe asks the server for a sign of life; EventProbed follows when it has come, and nothing if the
+// connection is lost first. What the server had for the client before has then been read. It does
+// not wait, and does nothing while several are not answered.
+func (s *Session) Probe() {
+	if s.probes.Add(1) > probesMost {
+		s.probes.Add(-1)
+		return
+	}
+	go func() {
+		defer s.probes.Add(-1)
+		ctx, cancel := context.WithTimeout(s.ctx, probeLimit)
+		defer cancel()
+		if s.conn.nc.FlushWithContext(ctx) == nil {
+			s.event(Event{Kind: EventProbed})
+		}
+	}()
 }
 
 func (s *Session) publish(subject, reply string, data []byte) error {

@@ -92,6 +92,8 @@ func (a *Answer) deliver(now time.Time) {
 			a.gather.NoResponders(in.Node, now)
 		case Pong:
 			a.gather.Pong(in.Node, now)
+		case Probed:
+			a.gather.Probed(now)
 		case Disconnected:
 			a.gather.Disconnected(now)
 		case Reconnected:

@@ -7,29 +7,23 @@ import (
 	"github.com/trawl-logs/trawl/schemas"
 )
 
-// Times of the protocol.
+// Times of the protocol; those of silence are in liveness.go.
 const (
-	firstAsk    = 100 * time.Millisecond  // silence after the query, until a node of a small fleet is asked by itself
-	helloWait   = time.Second             // until every node is, in a fleet of up to helloNodes
-	helloNodes  = 300                     // beyond, each node adds helloMore
-	helloMore   = 500 * time.Microsecond  //
-	askAgain    = time.Second             // between two questions to a node that is silent
-	silence     = 2 * time.Second         // without any sign of life is a verdict
-	missed      = 1500 * time.Millisecond // three Progress frames: then the node is pinged
-	pingEvery   = 250 * time.Millisecond  //
-	aliveMost   = 10 * time.Second        // that a node answers pings but not the query
-	keepAlive   = 10 * time.Second        // between two controls
-	resendWait  = 250 * time.Millisecond  // between two requests to resend the same; doubles up to resendMost
-	resendMost  = time.Second             //
-	resendTries = 20                      // then what is missing is lost
-	renew       = 200 * time.Millisecond  // a grant that a node seems not to know of is repeated
-	repeatAck   = 100 * time.Millisecond  // an acknowledgement, likewise
-	strayEvery  = time.Second             // a run that is not wanted is told so
-	grace       = 2 * time.Second         // after a reconnection: nobody subscribed means nothing yet
-	cutOff      = 30 * time.Second        // without connection: the nodes have given up by then
-	trial       = 2 * time.Second         // that the End of a restarted node is not believed
-	overtime    = 3 * time.Second         // beyond the query's own time limit
-	lateTick    = time.Second             // a tick so late excuses what was not heard meanwhile
+	firstAsk    = 100 * time.Millisecond // silence after the query, until a node of a small fleet is asked by itself
+	helloWait   = time.Second            // until every node is, in a fleet of up to helloNodes
+	helloNodes  = 300                    // beyond, each node adds helloMore
+	helloMore   = 500 * time.Microsecond //
+	askAgain    = time.Second            // between two questions to a node that is silent
+	keepAlive   = 10 * time.Second       // between two controls
+	resendWait  = 250 * time.Millisecond // between two requests to resend the same; doubles up to resendMost
+	resendMost  = time.Second            //
+	resendTries = 20                     // then what is missing is lost
+	renew       = 200 * time.Millisecond // a grant that a node seems not to know of is repeated
+	repeatAck   = 100 * time.Millisecond // an acknowledgement, likewise
+	strayEvery  = time.Second            // a run that is not wanted is told so
+	grace       = 2 * time.Second        // after a reconnection: nobody subscribed means nothing yet
+	trial       = 2 * time.Second        // that the End of a restarted node is not believed
+	overtime    = 3 * time.Second        // beyond the query's own time limit
 )
 
 // Most that one Tick sends, at some twenty ticks a second.
@@ -60,9 +54,9 @@ func (g *Gather) Tick(now time.Time) {
 		return
 	}
 	if gap := now.Sub(g.clock.tick); gap >= lateTick {
-		g.excuse(gap)
+		g.conn.slept += gap
 	}
-	g.clock.tick = now
+	g.clock.tick, g.conn.near = now, false
 	since := now.Sub(g.clock.start)
 	asks, controls := asksPerTick, controlsPerTick
 	kept := g.live[:0]
@@ -73,10 +67,11 @@ func (g *Gather) Tick(now time.Time) {
 		switch {
 		case since >= g.q.Timeout+overtime:
 			g.silent(n, "time limit reached")
-		case !g.clock.lost.IsZero():
-			if now.Sub(g.clock.lost) >= cutOff {
-				g.silent(n, "the connection to the bus was lost")
-			}
+		case g.busGone(now) && !g.clock.lost.IsZero():
+			g.silent(n, "the connection to the bus was lost")
+		case g.busGone(now):
+			g.silent(n, "the bus does not answer")
+		case !g.clock.lost.IsZero(), g.stalled(now):
 		case n.run == 0:
 			asks -= g.tickSilent(n, since, asks, now)
 		default:
@@ -88,19 +83,9 @@ func (g *Gather) Tick(now time.Time) {
 	}
 	clear(g.live[len(kept):])
 	g.live = kept
+	g.probe(now)
 	g.measure(now)
 	g.turns(now)
-}
-
-// excuse forgives all nodes a time in which nothing was heard because nothing listened.
-func (g *Gather) excuse(gap time.Duration) {
-	for _, n := range g.live {
-		n.lastSign = n.lastSign.Add(gap)
-		n.lastFrame = n.lastFrame.Add(gap)
-		if !n.finalAt.IsZero() {
-			n.finalAt = n.finalAt.Add(gap)
-		}
-	}
 }
 
 // tickSilent sees to a node that has not answered the query. It returns how many questions it
@@ -117,13 +102,14 @@ func (g *Gather) tickSilent(n *node, since time.Duration, asks int, now time.Tim
 			n.finalAt = now
 			n.lastSign, n.lastFrame = now, now // from here on silence counts
 		}
-	case now.Sub(n.lastSign) >= silence:
+	case g.quiet(n) >= silence:
 		g.silent(n, "")
 		return 0
-	case now.Sub(n.finalAt) >= aliveMost:
+	case g.conn.heard.Sub(n.finalAt) >= aliveMost:
 		g.silent(n, "is alive, but does not answer the query")
 		return 0
 	}
+	g.conn.near = g.conn.near || since >= wait && now.Sub(n.lastSign) >= missed
 	if asks == 0 || now.Sub(n.askedAt) < askAgain && n.finalAt != now {
 		return 0
 	}
@@ -144,20 +130,21 @@ func (g *Gather) ask(n *node, now time.Time) {
 
 // tickRunning sees to a node that has answered. It returns how many controls it sent.
 func (g *Gather) tickRunning(n *node, controls int, now time.Time) int {
-	quiet := now.Sub(n.lastSign)
+	near := n.end == nil && now.Sub(n.lastSign) >= missed
+	g.conn.near = g.conn.near || near
 	switch {
 	case n.end != nil:
 		if !n.onTrial(now) {
 			g.takeEnd(n, n.end)
 		}
 		return 0
-	case quiet >= silence:
+	case g.quiet(n) >= silence:
 		g.silent(n, "")
 		return 0
-	case now.Sub(n.lastFrame) >= aliveMost:
+	case g.mute(n) >= aliveMost:
 		g.silent(n, "is alive, but sends no more of its answer")
 		return 0
-	case quiet >= missed && now.Sub(n.pingedAt) >= pingEvery:
+	case near && now.Sub(n.pingedAt) >= pingEvery:
 		n.pingedAt = now
 		g.send(Ping{n.name})
 	}
@@ -197,28 +184,10 @@ func (g *Gather) resend(n *node, now time.Time) {
 	g.send(Grant{n.name, schemas.Control{Run: n.run, Ack: n.next - 1, Limit: n.granted, Resend: n.next}})
 }
 
-// silent gives the verdict on a node that says nothing more.
-func (g *Gather) silent(n *node, reason string) {
-	switch {
-	case n.bad != nil && n.run == 0:
-		g.settle(n, schemas.StatusError, "sent what cannot be read: "+n.bad.Error())
-	case n.offset > 0:
-		if reason == "" {
-			reason = "fell silent"
-		}
-		g.settle(n, schemas.StatusPartial, fmt.Sprintf("%s after %d lines", reason, n.linesIn))
-	case reason != "":
-		g.settle(n, schemas.StatusUnreachable, reason)
-	case n.run != 0:
-		g.settle(n, schemas.StatusUnreachable, "fell silent before its first result")
-	default:
-		g.settle(n, schemas.StatusUnreachable, "does not answer")
-	}
-}
-
 // NoResponders takes the bus's word that nobody is subscribed for a node; with an empty name, that
 // nobody is for any.
 func (g *Gather) NoResponders(name string, now time.Time) {
+	g.heard(now)
 	if g.over || now.Before(g.clock.graceEnd) || !g.clock.lost.IsZero() {
 		return // whoever reconnects later than the requester is not down
 	}
@@ -238,40 +207,5 @@ func (g *Gather) NoResponders(name string, now time.Time) {
 func (g *Gather) down(n *node) {
 	if !n.settled && n.run == 0 {
 		g.settle(n, schemas.StatusDown, "nobody is subscribed for it")
-	}
-}
-
-// Pong takes a sign of life. A node that is alive but does not say so by itself has not heard of
-// the query, or has been restarted: it is asked again.
-func (g *Gather) Pong(name string, now time.Time) {
-	n := g.nodes[name]
-	if n == nil || n.settled || g.over {
-		return
-	}
-	n.lastSign = now
-	if now.Sub(n.lastFrame) >= missed && now.Sub(n.askedAt) >= askAgain {
-		g.ask(n, now)
-	}
-}
-
-// Disconnected says that the connection is lost. Until it is back, silence means nothing.
-func (g *Gather) Disconnected(now time.Time) {
-	if g.clock.lost.IsZero() {
-		g.clock.lost = now
-	}
-}
-
-// Reconnected says that the connection is back, and all that was on the way is lost: every node is
-// told again what was taken of it, and those that have not answered are asked again.
-func (g *Gather) Reconnected(now time.Time) {
-	g.clock.lost = time.Time{}
-	g.clock.graceEnd = now.Add(grace)
-	for _, n := range g.live {
-		n.lastSign, n.lastFrame = now, now
-		if n.run == 0 {
-			n.askedAt, n.finalAt, n.asks = time.Time{}, time.Time{}, 0
-		} else {
-			n.resendAt = now // what was on the way may be missing
-		}
 	}
 }

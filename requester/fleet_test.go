@@ -65,6 +65,8 @@ func (s *fleetSession) Send(out requester.Outgoing) error {
 			box.Control(&out.Control, now)
 			s.work(out.Node, box, now)
 		}
+	case requester.Probe:
+		s.recv(requester.Probed{})
 	case requester.Quit:
 		s.fleet.mu.Lock()
 		s.fleet.quits++

@@ -20,8 +20,8 @@ const DefaultWindow = 16 << 20
 //
 // What holds whatever comes in: the chunks of one node are released in order, each exactly once;
 // a node is complete only if its End came, everything that it counts was taken, and it names no
-// error; queued bytes stay within the window; and the query is settled within its time limit, give
-// or take seconds.
+// error; queued bytes stay within the window, but for a quantum where a line is open; and the query
+// is settled within its time limit, give or take seconds.
 type Gather struct {
 	q          *schemas.Query
 	kind       RosterKind
@@ -40,6 +40,7 @@ type Gather struct {
 
 	credit  credit
 	clock   clock
+	conn    liveness
 	out     []Outgoing
 	lines   int64 // released
 	matched bool
@@ -104,6 +105,7 @@ func (g *Gather) add(name string) *node {
 // Start sends the query.
 func (g *Gather) Start(now time.Time) {
 	g.clock = clock{start: now, tick: now, measured: now}
+	g.conn = liveness{heard: now, probed: now}
 	for _, n := range g.order {
 		n.lastSign, n.lastFrame = now, now
 	}
@@ -187,6 +189,7 @@ func (g *Gather) Done() bool {
 
 // Frame takes a message that came on the node's own subject. It keeps msg.
 func (g *Gather) Frame(name string, msg []byte, now time.Time) {
+	g.heard(now)
 	if g.over {
 		return
 	}

@@ -11,9 +11,11 @@ import (
 
 // desk is one Gather with its clock, and frames made by hand.
 type desk struct {
-	t   *testing.T
-	g   *Gather
-	now time.Time
+	t      *testing.T
+	g      *Gather
+	now    time.Time
+	mute   bool     // the bus does not answer probes
+	probes []string // as they were sent
 }
 
 func newTable(t *testing.T, change func(*schemas.Query), names ...string) *desk {
@@ -40,6 +42,11 @@ func (b *desk) sent() string {
 			words = append(words, "ping:"+o.Node)
 		case Quit:
 			words = append(words, "quit")
+		case Probe:
+			b.probes = append(b.probes, "probe")
+			if !b.mute {
+				b.g.Probed(b.now)
+			}
 		case Grant:
 			word := fmt.Sprintf("grant:%s/ack%d", o.Node, o.Control.Ack)
 			if o.Control.Resend > 0 {
@@ -135,7 +142,7 @@ func TestSilentFromTheStart(t *testing.T) {
 	if got := b.pass(900 * time.Millisecond); got != "ask:a ping:a" {
 		t.Errorf("after the wait for hello: sent %q", got)
 	}
-	b.pass(1900 * time.Millisecond)
+	b.pass(1850 * time.Millisecond)
 	if b.g.Settled() {
 		t.Error("settled too early")
 	}

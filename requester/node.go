@@ -58,8 +58,10 @@ type node struct {
 	strayRun  uint64
 
 	// Signs of life.
-	lastSign  time.Time // anything
-	lastFrame time.Time // a frame
+	lastSign  time.Time // anything; later where silence is excused
+	lastFrame time.Time // a frame; likewise
+	heardAt   time.Time // anything, as it was
+	judgedAt  time.Time // when it was given up
 	asks      int       // directed ones
 	askedAt   time.Time
 	finalAt   time.Time // asked after the wait for Hello; silence from here on is a verdict
@@ -89,7 +91,7 @@ func (g *Gather) adopt(n *node, f *schemas.Frame, now time.Time) {
 
 // current takes a frame of the run that is being taken.
 func (g *Gather) current(n *node, f *schemas.Frame, now time.Time) {
-	n.lastSign, n.lastFrame = now, now
+	n.lastSign, n.lastFrame, n.heardAt = now, now, now
 	n.seen = max(n.seen, f.Seq)
 	if p := f.Progress; p != nil {
 		if p.BytesRead >= n.progress.BytesRead {

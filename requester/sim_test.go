@@ -84,8 +84,8 @@ func newPlan(seed uint64) plan {
 		p.faults = append(p.faults, fault{time.Duration(rng.IntN(300)) * time.Millisecond, "block", 0, p.block})
 	}
 	for range pick(0, 0, 1, 1, 2, 3) {
-		kind := []string{"bus", "die", "restart", "pause", "garbage", "replay", "forge", "twin"}[rng.IntN(8)]
-		p.mild = p.mild && (kind == "bus" || kind == "garbage")
+		kind := []string{"bus", "die", "restart", "pause", "garbage", "replay", "forge", "twin", "still", "sleep"}[rng.IntN(10)]
+		p.mild = p.mild && slices.Contains([]string{"bus", "garbage", "still", "sleep"}, kind)
 		p.faults = append(p.faults, fault{
 			time.Duration(rng.IntN(pick(50, 400, 3000))) * time.Millisecond, kind, rng.IntN(p.nodes),
 			time.Duration(50+rng.IntN(pick(400, 1500, 8000))) * time.Millisecond,
@@ -128,6 +128,17 @@ func (w *world) fault(f fault) {
 		n.up, n.box = false, nil
 		n.instance++
 		w.after(f.span, func() { n.up, n.connected, n.ledger = true, w.up, outbox.NewLedger() })
+	case "still":
+		w.still = later(w.still, w.now.Add(f.span))
+	case "sleep":
+		w.asleep = later(w.asleep, w.now.Add(f.span))
+		w.after(f.span, func() {
+			if w.rng.IntN(2) == 0 { // else what came meanwhile is looked at first
+				w.g.Tick(w.now)
+			}
+			w.flush()
+			w.consume()
+		})
 	case "pause":
 		n.paused = w.now.Add(f.span)
 		instance := n.instance
@@ -142,6 +153,13 @@ func (w *world) fault(f fault) {
 	default:
 		w.attack(f, n)
 	}
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 func (w *world) restartBus(span time.Duration) {

@@ -61,6 +61,8 @@ type world struct {
 	out     []Release
 	busy    bool // the consumer is printing
 	blocked time.Time
+	still   time.Time // until then the bus delivers nothing
+	asleep  time.Time // until then the requester does not run
 	trace   []string
 	broken  string // the first invariant that did not hold
 }
@@ -150,12 +152,39 @@ func (w *world) carry(n *simNode, direction string, overtakes bool, deliver func
 		if i > 0 {
 			d += w.ms(0, 300)
 		}
-		w.after(d, func() {
-			if w.epoch == epoch && w.up {
-				deliver()
+		w.arrive(d, epoch, direction == "in", deliver)
+	}
+}
+
+// arrive delivers a message after a time, later if the bus stands still then, or if the requester
+// whom it is for does not run; in the order in which it would have come.
+func (w *world) arrive(d time.Duration, epoch int, home bool, deliver func()) {
+	w.after(d, func() {
+		until := w.still
+		if home && w.asleep.After(until) {
+			until = w.asleep
+		}
+		switch {
+		case w.now.Before(until):
+			w.arrive(until.Sub(w.now), epoch, home, deliver)
+		case w.epoch == epoch && w.up:
+			deliver()
+		}
+	})
+}
+
+// probe carries the requester's question to the bus, and the answer back.
+func (w *world) probe() {
+	epoch := w.epoch
+	w.arrive(w.p.delay, epoch, false, func() {
+		w.arrive(w.p.delay, epoch, true, func() {
+			if w.client {
+				w.g.Probed(w.now)
+				w.check()
+				w.flush()
 			}
 		})
-	}
+	})
 }
 
 // flush sends what the Gather wants sent.
@@ -182,6 +211,8 @@ func (w *world) flush() {
 			for _, name := range w.names {
 				w.toNode(name, func(n *simNode) { n.cancel() })
 			}
+		case Probe:
+			w.probe()
 		case Ping:
 			name := o.Node
 			w.toNode(name, func(n *simNode) {
@@ -235,7 +266,7 @@ func (w *world) toRequester(n *simNode, overtakes bool, deliver func()) {
 
 // consume lets the consumer take the next release, at its own pace.
 func (w *world) consume() {
-	if w.busy || w.now.Before(w.blocked) {
+	if w.busy || w.now.Before(w.blocked) || w.now.Before(w.asleep) {
 		return
 	}
 	r, ok := w.g.Next()
@@ -266,10 +297,12 @@ func (w *world) run() {
 	w.flush()
 	var tick func()
 	tick = func() {
-		w.g.Tick(w.now)
-		w.check()
-		w.flush()
-		w.consume()
+		if !w.now.Before(w.asleep) {
+			w.g.Tick(w.now)
+			w.check()
+			w.flush()
+			w.consume()
+		}
 		w.after(50*time.Millisecond, tick)
 	}
 	w.after(50*time.Millisecond, tick)
@@ -311,7 +344,7 @@ func (w *world) check() {
 	case w.broken != "":
 	case held != w.g.credit.held:
 		w.broken = fmt.Sprintf("held is %d, the nodes have %d: %s", w.g.credit.held, held, w.describe())
-	case queued > w.p.window || held > w.p.window+headWindow:
+	case queued > w.p.window+quantum || held > w.p.window+headWindow: // a quantum: for a node in the middle of a line
 		w.broken = fmt.Sprintf("%d bytes are queued, %d are held, the window is %d", queued, held, w.p.window)
 	}
 }

@@ -29,7 +29,7 @@ type Session interface {
 	Close() error
 }
 
-// Outgoing is what a requester sends: Ask, Grant, Quit or Ping.
+// Outgoing is what a requester sends: Ask, Grant, Quit, Ping or Probe.
 type Outgoing interface{ outgoing() }
 
 // Ask sends the query.
@@ -53,12 +53,18 @@ type Quit struct{ Cancel schemas.Cancel }
 // Ping asks a node for a sign of life, which comes as a Pong, or as NoResponders.
 type Ping struct{ Node string }
 
+// Probe asks the bus itself for a sign of life, which comes as Probed: all that the bus had for the
+// requester before has then come too. Some may be sent before the first is answered.
+type Probe struct{}
+
 func (Ask) outgoing()   {}
 func (Grant) outgoing() {}
 func (Quit) outgoing()  {}
 func (Ping) outgoing()  {}
+func (Probe) outgoing() {}
 
-// Incoming is what a Transport reports: FrameMsg, NoResponders, Pong, Disconnected or Reconnected.
+// Incoming is what a Transport reports: FrameMsg, NoResponders, Pong, Probed, Disconnected or
+// Reconnected.
 type Incoming interface{ incoming() }
 
 // FrameMsg is a frame as it came. Node is the token of the subject, which that node alone may
@@ -78,6 +84,9 @@ type Pong struct {
 	Record schemas.Node
 }
 
+// Probed answers a Probe: the connection is alive.
+type Probed struct{}
+
 // Disconnected says that the connection is lost: until Reconnected comes, silence means nothing.
 type Disconnected struct{}
 
@@ -87,6 +96,7 @@ type Reconnected struct{}
 func (FrameMsg) incoming()     {}
 func (NoResponders) incoming() {}
 func (Pong) incoming()         {}
+func (Probed) incoming()       {}
 func (Disconnected) incoming() {}
 func (Reconnected) incoming()  {}
 

@@ -54,6 +54,8 @@ func (t *busTransport) incoming(e bus.Event) requester.Incoming {
 		return requester.NoResponders{Node: e.Node}
 	case bus.EventPong:
 		return requester.Pong{Node: e.Node, Record: *e.Record}
+	case bus.EventProbed:
+		return requester.Probed{}
 	case bus.EventDisconnected:
 		return requester.Disconnected{}
 	case bus.EventReconnected:
@@ -93,6 +95,9 @@ func (s busSession) Send(out requester.Outgoing) error {
 		return s.Cancel(&out.Cancel)
 	case requester.Ping:
 		return s.Ping(out.Node)
+	case requester.Probe:
+		s.Probe()
+		return nil
 	}
 	return fmt.Errorf("the bus cannot send %T", out)
 }
