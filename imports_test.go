@@ -39,7 +39,7 @@ var arrows = map[string]struct{ code, test []string }{
 	"responder/match":     {code: []string{"responder/match"}, test: []string{"sample"}},
 	"responder/archive":   {},
 	"responder/timestamp": {},
-	"responder/clock":     {code: []string{"responder/scan", "responder/timestamp"}},
+	"responder/clock":     {code: []string{"responder/scan", "responder/timestamp"}, test: []string{"responder/match"}},
 	"responder/outbox":    {code: []string{"schemas"}},
 	"sample":              {},
 	"bench":               {code: []string{"sample", "bench", "responder/match"}, test: []string{"sample"}},

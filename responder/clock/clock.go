@@ -3,8 +3,9 @@
 //
 // A Cache belongs to a node. Its Attach prepares one search: it wraps the inputs, so that a file's form
 // is found when it is opened, and sets the search's NewClock. A file that cannot hold a line of the
-// time range is not opened; one whose times cannot be read is an error of that file, since neither all
-// of its lines nor none would be right.
+// time range is not opened; of one that samples show to be sorted only the part is searched in which
+// such lines can be (order.go says what is promised); one whose times cannot be read is an error of
+// that file, since neither all of its lines nor none would be right.
 package clock
 
 import (
@@ -14,6 +15,7 @@ import (
 	"hash/maphash"
 	"io"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -33,8 +35,10 @@ const (
 	// margin is how far the times in a file may be ahead of its modification time: zones are mistaken
 	// by up to 14 hours, clocks differ.
 	margin = 24 * time.Hour
-	// cacheFiles is how many files a Cache remembers, at 400 bytes each.
-	cacheFiles = 16 << 10
+	// cacheFiles is how many files a Cache remembers, at 400 bytes each, and cacheProbes how many
+	// samples of their order, at 16 bytes.
+	cacheFiles  = 16 << 10
+	cacheProbes = 256 << 10
 )
 
 // oldest is the first modification time that is believed: what is packed reproducibly has one of the
@@ -57,6 +61,7 @@ type Cache struct {
 	seed  maphash.Seed
 	mu    sync.Mutex
 	known map[ID]*known
+	kept  int // probes of the orders in known
 }
 
 // known is what was found of a file in one state of it.
@@ -66,30 +71,32 @@ type known struct {
 	modTime time.Time
 	printed int    // bytes of the head that print is of
 	print   uint64 // of the first bytes
+	order   *order // nil: not known; not changed once it is here
 }
 
 // NewCache returns an empty Cache.
 func NewCache() *Cache { return &Cache{seed: maphash.MakeSeed(), known: map[ID]*known{}} }
 
-// search is one search with clocks.
-type search struct {
+// Search is one search with clocks.
+type Search struct {
 	cache      *Cache
 	of         func(i int) File
-	since      time.Time // zero: open
-	timed      bool      // a time decides whether a line is selected
+	o          *scan.Options
+	timed      bool // a time decides whether a line is selected
+	exhaustive bool
 	terminator byte
 	forms      []atomic.Pointer[timestamp.Form]
+	read       atomic.Int64
 }
 
 // Attach prepares a search whose options ask for times or a range of them; of others nothing is
-// changed. of is called once for each input, when it is opened, from any goroutine.
-func (c *Cache) Attach(inputs []scan.Input, of func(i int) File, o *scan.Options) {
-	s := &search{cache: c, of: of, timed: o.Since != 0 || o.Until != 0, terminator: o.Terminator}
+// changed. of is called once for each input, when it is opened, from any goroutine. An exhaustive
+// search reads every file in full, whatever the range.
+func (c *Cache) Attach(inputs []scan.Input, of func(i int) File, exhaustive bool, o *scan.Options) *Search {
+	timed := o.Since != 0 || o.Until != 0
+	s := &Search{cache: c, of: of, o: o, timed: timed, exhaustive: exhaustive, terminator: o.Terminator}
 	if !s.timed && !(o.Times && o.Mode == scan.Lines) {
-		return
-	}
-	if o.Since != 0 {
-		s.since = time.Unix(0, o.Since)
+		return s
 	}
 	s.forms = make([]atomic.Pointer[timestamp.Form], len(inputs))
 	for i := range inputs {
@@ -102,10 +109,20 @@ func (c *Cache) Attach(inputs []scan.Input, of func(i int) File, o *scan.Options
 		}
 		return nil
 	}
+	return s
+}
+
+// Read is how many bytes were read to find what has to be searched, beside what then was searched.
+func (s *Search) Read() int64 { return s.read.Load() }
+
+// Over says whether a file was written last so long before since, Unix nanoseconds, that no line in it
+// can be that late. A since of 0 is open.
+func Over(modTime time.Time, since int64) bool {
+	return since != 0 && modTime.After(oldest) && modTime.Add(margin).Before(time.Unix(0, since))
 }
 
 // open opens an input and finds its form. A panic is that input's error.
-func (s *search) open(i int, open func() (scan.File, error)) (f scan.File, err error) {
+func (s *Search) open(i int, open func() (scan.File, error)) (f scan.File, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = &scan.PanicError{Value: p, Stack: debug.Stack()}
@@ -116,7 +133,7 @@ func (s *search) open(i int, open func() (scan.File, error)) (f scan.File, err e
 		}
 	}()
 	about := s.of(i)
-	if s.isOver(about.ModTime) {
+	if !s.exhaustive && Over(about.ModTime, s.o.Since) {
 		return scan.File{At: bytes.NewReader(nil)}, nil
 	}
 	if f, err = open(); err != nil {
@@ -132,28 +149,80 @@ func (s *search) open(i int, open func() (scan.File, error)) (f scan.File, err e
 	return f, err
 }
 
-// isOver says whether a file was written last so long before the range that no line can be in it.
-func (s *search) isOver(modTime time.Time) bool {
-	return !s.since.IsZero() && modTime.After(oldest) && modTime.Add(margin).Before(s.since)
-}
-
-// form finds the form of an open input, nil if it has none. What is read of a stream is put back.
-func (s *search) form(f *scan.File, about *File) (form *timestamp.Form, empty bool, err error) {
+// form finds the form of an open input, nil if it has none, and narrows the input to the range. What is
+// read of a stream is put back.
+func (s *Search) form(f *scan.File, about *File) (form *timestamp.Form, empty bool, err error) {
 	if f.At != nil {
 		if f.Size == 0 {
 			return nil, true, nil
 		}
-		form, err = s.cache.find(f.At, f.Size, about, s.terminator)
+		at, size := &counter{at: f.At}, f.Size
+		form, err = s.cache.find(at, size, about, s.terminator)
+		if err == nil && form != nil && s.timed && !s.exhaustive && size >= minSearched {
+			err = s.narrow(f, at, form, about)
+		}
+		s.count(min(at.read, size-(f.Size-f.From)))
 		return form, false, err
 	}
 	form, n := s.peek(f, about)
 	return form, n == 0, nil
 }
 
+// count notes bytes that were read and are not going to be searched.
+func (s *Search) count(n int64) {
+	s.read.Add(n)
+	if s.o.Read != nil {
+		s.o.Read.Add(n)
+	}
+}
+
+// counter counts what is read.
+type counter struct {
+	at   io.ReaderAt
+	read int64
+}
+
+func (c *counter) ReadAt(p []byte, off int64) (int, error) {
+	n, err := c.at.ReadAt(p, off)
+	c.read += int64(n)
+	return n, err
+}
+
+// narrow cuts a file to the part in which lines of the range can be, if it is sorted.
+func (s *Search) narrow(f *scan.File, at io.ReaderAt, form *timestamp.Form, about *File) error {
+	sampler := &sampler{at: at, size: f.Size, term: s.terminator, clock: form.NewReader()}
+	o := order{stride: strideOf(f.Size)}
+	if known := s.cache.orderOf(about.ID, form); known != nil && known.next < f.Size+known.stride {
+		o = *known
+		o.probes = slices.Clip(o.probes)
+	}
+	if err := o.extend(sampler); err != nil {
+		return err
+	}
+	lo, hi, err := o.between(sampler, form, s.o.Since, s.o.Until)
+	s.cache.keepOrder(about.ID, form, &o)
+	if errors.Is(err, errUnsorted) {
+		return nil
+	}
+	if err == nil && s.o.Mode == scan.Lines {
+		if s.o.After > 0 {
+			hi, err = sampler.linesBehind(hi, s.o.After)
+		}
+		if s.o.Numbers {
+			lo = 0 // they count from the start
+		}
+	}
+	if err != nil {
+		return err
+	}
+	f.From, f.Size = lo, hi
+	return nil
+}
+
 // peek finds the form of a stream from what comes first, and puts that back. It waits for more only of
 // a file, which is compressed, or where without a time nothing can be given: of a live stream, lines
 // are wanted as they come.
-func (s *search) peek(f *scan.File, about *File) (form *timestamp.Form, n int) {
+func (s *Search) peek(f *scan.File, about *File) (form *timestamp.Form, n int) {
 	head := make([]byte, sampleBytes)
 	isFile := about.ID != ID{}
 	var err error
@@ -169,6 +238,11 @@ func (s *search) peek(f *scan.File, about *File) (form *timestamp.Form, n int) {
 			break
 		}
 	}
+	if form != nil && isFile && !s.exhaustive && (err == nil || errors.Is(err, io.EOF)) && s.isLater(head[:n], form) {
+		s.count(int64(n))
+		f.Stream = bytes.NewReader(nil)
+		return form, n
+	}
 	rest := f.Stream
 	if err != nil { // it is met again where it belongs, after the lines before it
 		rest = failing{err}
@@ -177,9 +251,27 @@ func (s *search) peek(f *scan.File, about *File) (form *timestamp.Form, n int) {
 	return form, n
 }
 
+// isLater says whether the lines of a compressed file's head are in order and behind the range: then so
+// is the rest, of which no samples can be taken.
+func (s *Search) isLater(head []byte, form *timestamp.Form) bool {
+	if s.o.Until == 0 {
+		return false
+	}
+	var o order
+	clock, first, timed := form.NewReader(), int64(0), false
+	for line := range bytes.SplitSeq(head, []byte{s.terminator}) {
+		if ns, ok := clock.Time(line[:min(len(line), scan.HeadBytes)]); ok {
+			if o.see(ns); !timed {
+				first, timed = ns, true
+			}
+		}
+	}
+	return timed && o.worst <= maxDisorder && first >= s.o.Until+o.slack()
+}
+
 // formOf finds the form of a stream from its head, or remembers it: that of a compressed file with the
 // same head that was not written since.
-func (s *search) formOf(head []byte, whole bool, about *File) *timestamp.Form {
+func (s *Search) formOf(head []byte, whole bool, about *File) *timestamp.Form {
 	printed := head[:min(len(head), printBytes)]
 	k := s.cache.get(about.ID)
 	if k != nil && k.size == 0 && k.modTime.Equal(about.ModTime) && k.printed == len(printed) && s.cache.print(printed) == k.print {
@@ -192,7 +284,7 @@ func (s *search) formOf(head []byte, whole bool, about *File) *timestamp.Form {
 		p.text = cutEnd(p.text)
 	}
 	form := p.detect(about)
-	s.cache.keep(about.ID, &known{form, 0, about.ModTime, len(printed), s.cache.print(printed)})
+	s.cache.keep(about.ID, &known{form: form, modTime: about.ModTime, printed: len(printed), print: s.cache.print(printed)})
 	return form
 }
 
@@ -222,7 +314,7 @@ func (c *Cache) find(at io.ReaderAt, size int64, about *File, terminator byte) (
 		return k.form.Bind(p.text, p.tail, about.ModTime), nil
 	}
 	form := p.detect(about)
-	c.keep(about.ID, &known{form, size, about.ModTime, len(head), c.print(head)})
+	c.keep(about.ID, &known{form: form, size: size, modTime: about.ModTime, printed: len(head), print: c.print(head)})
 	return form, nil
 }
 
@@ -242,13 +334,57 @@ func (c *Cache) keep(id ID, k *known) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if _, has := c.known[id]; !has && len(c.known) >= cacheFiles {
-		for other := range c.known {
+	if old, has := c.known[id]; has {
+		c.kept -= old.probes()
+	} else if len(c.known) >= cacheFiles {
+		for other, k := range c.known {
 			delete(c.known, other)
+			c.kept -= k.probes()
 			break
 		}
 	}
 	c.known[id] = k
+	c.kept += k.probes()
+}
+
+func (k *known) probes() int {
+	if k.order == nil {
+		return 0
+	}
+	return len(k.order.probes)
+}
+
+// orderOf returns what is known of the order of a file in the form, nil if it is nothing.
+func (c *Cache) orderOf(id ID, form *timestamp.Form) *order {
+	if k := c.get(id); k != nil && k.form == form {
+		return k.order
+	}
+	return nil
+}
+
+// keepOrder remembers the order of a file, unless its form depends on when it was written. It forgets
+// those of others if there are too many.
+func (c *Cache) keepOrder(id ID, form *timestamp.Form, o *order) {
+	k := c.get(id)
+	if k == nil || k.form != form || form.Stateful() {
+		return
+	}
+	with := *k
+	with.order = o
+	c.keep(id, &with)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for other, k := range c.known {
+		if c.kept <= cacheProbes {
+			break
+		}
+		if n := k.probes(); n > 0 && other != id {
+			without := *k
+			without.order = nil
+			c.known[other] = &without
+			c.kept -= n
+		}
+	}
 }
 
 // sample is the first and the last lines of a file.

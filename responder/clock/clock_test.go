@@ -29,7 +29,7 @@ func (c *counted) ReadAt(p []byte, off int64) (int, error) {
 func timesOf(t *testing.T, c *Cache, f scan.File, about File, o scan.Options, lines ...string) []string {
 	t.Helper()
 	inputs := []scan.Input{{Open: func() (scan.File, error) { return f, nil }}}
-	c.Attach(inputs, func(int) File { return about }, &o)
+	c.Attach(inputs, func(int) File { return about }, false, &o)
 	if _, err := inputs[0].Open(); err != nil {
 		return []string{err.Error()}
 	}
@@ -111,7 +111,7 @@ func TestStreams(t *testing.T) {
 		o := scan.Options{Terminator: '\n', Since: 1}
 		f := scan.File{Stream: stream}
 		inputs := []scan.Input{{Open: func() (scan.File, error) { return f, nil }}}
-		NewCache().Attach(inputs, func(int) File { return File{ModTime: written, Zone: time.UTC} }, &o)
+		NewCache().Attach(inputs, func(int) File { return File{ModTime: written, Zone: time.UTC} }, false, &o)
 		opened, err := inputs[0].Open()
 		if err != nil || o.NewClock(0) == nil {
 			t.Errorf("%s: %v", name, err)
@@ -181,7 +181,7 @@ func TestRanges(t *testing.T) {
 		o := scan.Options{Mode: scan.Count, MaxCount: -1, Terminator: '\n', Since: c.since.UnixNano()}
 		said := ""
 		o.OnError = func(_ int, err error) { said = err.Error() }
-		NewCache().Attach(inputs, func(int) File { return File{ModTime: c.modTime, Zone: time.UTC} }, &o)
+		NewCache().Attach(inputs, func(int) File { return File{ModTime: c.modTime, Zone: time.UTC} }, false, &o)
 		_, err := scan.Run(context.Background(), inputs, func() scan.Matcher { return nil }, o, func(*scan.Batch) error { return nil })
 		if err == nil && (said != c.want || opened != c.opened) {
 			t.Errorf("since %v, written %v: %q, opened %v", c.since, c.modTime, said, opened)
@@ -196,7 +196,7 @@ func TestRanges(t *testing.T) {
 func TestAPanicIsTheFilesError(t *testing.T) {
 	inputs := []scan.Input{{Open: func() (scan.File, error) { return scan.File{At: panicking{}, Size: 100}, nil }}}
 	o := wanted
-	NewCache().Attach(inputs, func(int) File { return File{} }, &o)
+	NewCache().Attach(inputs, func(int) File { return File{} }, false, &o)
 	_, err := inputs[0].Open()
 	if p, ok := errors.AsType[*scan.PanicError](err); !ok || p.Value != "bug" {
 		t.Error(err)
@@ -222,7 +222,7 @@ func TestOtherSearchesAreLeftAlone(t *testing.T) {
 	opened := errors.New("opened")
 	for _, o := range []scan.Options{{}, {Mode: scan.Count, Times: true}} {
 		inputs := []scan.Input{{Open: func() (scan.File, error) { return scan.File{}, opened }}}
-		NewCache().Attach(inputs, func(int) File { t.Error("asked"); return File{} }, &o)
+		NewCache().Attach(inputs, func(int) File { t.Error("asked"); return File{} }, false, &o)
 		if _, err := inputs[0].Open(); err != opened || o.NewClock != nil {
 			t.Errorf("%+v: %v", o, err)
 		}

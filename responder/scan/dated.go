@@ -5,9 +5,9 @@ import (
 	"fmt"
 )
 
-// headBytes is how much of a line its clock sees: the time may be the value of a key far behind its
+// HeadBytes is how much of a line its Clock sees: the time may be the value of a key far behind its
 // start. A clock whose times are near the start looks no further.
-const headBytes = 16 << 10
+const HeadBytes = 16 << 10
 
 // lookBack is how far a line without a time is from the line that it has its time from, at most, if
 // that one was not seen before: enough for any stack trace.
@@ -31,7 +31,7 @@ func (s *searcher) timeOf(at int64, line []byte) int64 {
 	if at == s.dated.at {
 		return s.dated.time
 	}
-	t, ok := s.clock.Time(line[:min(len(line), headBytes)])
+	t, ok := s.clock.Time(line[:min(len(line), HeadBytes)])
 	if !ok {
 		t = s.timeBefore(at)
 	}
@@ -76,9 +76,9 @@ func (s *searcher) timeBefore(at int64) int64 {
 			if i == 0 && !lineStart {
 				break // the line begins further back
 			}
-			head := b[i:min(len(b), i+headBytes)]
-			if long && len(head) < headBytes { // and goes on in what was read before
-				head = make([]byte, headBytes)
+			head := b[i:min(len(b), i+HeadBytes)]
+			if long && len(head) < HeadBytes { // and goes on in what was read before
+				head = make([]byte, HeadBytes)
 				if err := s.readFar(head, lo+int64(i)); err != nil {
 					return s.undated(err)
 				}

@@ -42,7 +42,7 @@ func TestATimeFarInALine(t *testing.T) {
 	o := lines()
 	o.Since = 1
 	o.NewClock = func(int) Clock { return lastClock{} }
-	s := "a" + strings.Repeat("x", headBytes-2) + "7\n"
+	s := "a" + strings.Repeat("x", HeadBytes-2) + "7\n"
 	if got, _ := record(t, []Input{text("f", s)}, matching("a", '\n'), o); !strings.Contains(got, "a") {
 		t.Errorf("%.100q", got)
 	}

@@ -143,7 +143,7 @@ func (s *searcher) giveLong(at, end int64, context bool) bool {
 			return true
 		}
 	}
-	var head [headBytes]byte
+	var head [HeadBytes]byte
 	if err := s.readFar(head[:], at); err != nil {
 		s.res.lineErr = err
 		return true

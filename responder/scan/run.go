@@ -148,7 +148,7 @@ func (r *run) segments(file *openFile, queue func(*segment) bool) bool {
 			step = max(size, 1)
 		}
 	}
-	for n, start := int64(0), int64(0); ; n++ {
+	for n, start := int64(0), min(file.f.From, size); ; n++ {
 		end := size
 		if size-start-step > step/4 { // no short last segment
 			end = start + step
