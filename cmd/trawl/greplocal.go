@@ -62,7 +62,7 @@ func grepLocal(ctx context.Context, o *grepOptions, stdin io.Reader, out, errout
 	inputs := s.inputs()
 	so := s.scanOptions()
 	so.Since, so.Until = since, until
-	clock.NewCache().Attach(inputs, s.timesOf, &so)
+	clock.NewCache().Attach(inputs, s.timesOf, o.exhaustive, &so)
 	so.OnError = func(input int, err error) { s.complain(inputs[input].Name, err) }
 	stats, err := scan.Run(ctx, inputs, newMatcher, so, func(b *scan.Batch) error {
 		c := chunkOf(b)
