@@ -97,6 +97,7 @@ type Limits struct {
 	Program     Size     `yaml:"program"`      // compiled pattern
 	LineBytes   Size     `yaml:"line_bytes"`   // of a line kept in memory; longer ones are read twice
 	Memory      Size     `yaml:"memory"`       // Go's soft limit for the process; 0: none
+	SortBytes   Size     `yaml:"sort_bytes"`   // on disk, of all queries in time order
 
 	// Of compressed files. The window is also what the decoders of one query may have together.
 	ArchiveWindow Size `yaml:"archive_window"` // of history that zstd or xz may ask for
@@ -111,7 +112,7 @@ func DefaultConfig() *Config {
 		Limits: Limits{
 			MaxQueries: 8, MaxParked: 32, RunTime: Duration(time.Hour), Files: source.DefaultMaxFiles,
 			QueryBytes: schemas.MaxQuery, Patterns: schemas.MaxPatterns,
-			LineBytes: 1 << 20, Memory: 64 << 20,
+			LineBytes: 1 << 20, Memory: 64 << 20, SortBytes: 1 << 30,
 			ArchiveWindow: 16 << 20, ArchiveRatio: 1000, ArchiveOutput: 64 << 30,
 		},
 	}
@@ -306,6 +307,7 @@ func (l *Limits) check() error {
 		{"program", int64(l.Program), 0, 1 << 30},
 		{"line_bytes", int64(l.LineBytes), 4 << 10, 64 << 20},
 		{"memory", int64(l.Memory), 0, 1 << 50},
+		{"sort_bytes", int64(l.SortBytes), 0, 1 << 50},
 		{"archive_window", int64(l.ArchiveWindow), 64 << 10, 4 << 30},
 		{"archive_ratio", int64(l.ArchiveRatio), 0, 1 << 30},
 		{"archive_output", int64(l.ArchiveOutput), 0, 1 << 62},

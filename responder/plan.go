@@ -93,7 +93,7 @@ func (p *plan) run(s *session) *schemas.End {
 		inputs, options := p.inputs(s.ctx), p.options(s)
 		s.pack.sizes = p.sizes
 		times := s.r.clocks.Attach(inputs, func(i int) clock.File { return s.r.timesOf(p.files[i]) }, s.q.Exhaustive, &options)
-		stats, err = s.r.search(s.ctx, inputs, p.newMatcher, options, s.emit)
+		stats, err = s.searcher()(s.ctx, inputs, p.newMatcher, options, s.emit)
 		stats.Bytes += times.Read()
 		if err == nil {
 			s.mu.Lock()

@@ -16,6 +16,7 @@ import (
 	"github.com/trawl-logs/trawl/responder/outbox"
 	"github.com/trawl-logs/trawl/responder/scan"
 	"github.com/trawl-logs/trawl/responder/source"
+	"github.com/trawl-logs/trawl/responder/timeorder"
 	"github.com/trawl-logs/trawl/schemas"
 )
 
@@ -52,7 +53,8 @@ type Responder struct {
 	times    []clock.File // what the configuration says of each source's times
 	compile  compileFunc
 	search   searchFunc
-	workers  chan struct{} // holds a token for each worker that is free
+	sorting  *timeorder.Budget // of all queries in time order
+	workers  chan struct{}     // holds a token for each worker that is free
 
 	mu        sync.Mutex
 	ledger    *outbox.Ledger
@@ -87,7 +89,7 @@ func New(c *Config, version string, log *slog.Logger, publish Publisher, changed
 	}
 	r := &Responder{
 		config: c, version: version, instance: rand.Text(), host: host, started: time.Now(), log: log, publish: publish,
-		catalog: catalog, clocks: clock.NewCache(), times: times, compile: compile, search: scan.Run, workers: make(chan struct{}, c.Limits.MaxQueries),
+		catalog: catalog, clocks: clock.NewCache(), times: times, compile: compile, search: scan.Run, sorting: timeorder.NewBudget(int64(c.Limits.SortBytes)), workers: make(chan struct{}, c.Limits.MaxQueries),
 		ledger: outbox.NewLedger(), sessions: map[Key]*session{}, warned: map[string]bool{}, changed: changed,
 	}
 	for range c.Limits.MaxQueries {

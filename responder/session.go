@@ -46,6 +46,7 @@ type session struct {
 	flushAt time.Time // when what is kept goes; zero: nothing is
 	lines   int64     // selected, in what was sent
 	raw     int64     // bound of the size of what was sent
+	mark    int64     // no line of an earlier time will be emitted; schemas.NoTime: unknown
 	gone    time.Time // when nobody listened first, since the last sign of life
 	dead    bool      // nobody has listened for goneAfter
 }
@@ -53,7 +54,7 @@ type session struct {
 func newSession(r *Responder, k Key, q *schemas.Query, refusal error) *session {
 	s := &session{
 		r: r, key: k, q: q, refusal: refusal, log: r.log.With(describe(k, q)...), started: time.Now(),
-		poke: make(chan struct{}, 1), room: make(chan struct{}, 1), pack: packer{terminator: q.Terminator()},
+		poke: make(chan struct{}, 1), room: make(chan struct{}, 1), pack: packer{terminator: q.Terminator()}, mark: schemas.NoTime,
 	}
 	timeout := q.Timeout
 	if timeout <= 0 {
@@ -202,7 +203,7 @@ func (s *session) tend() {
 	for {
 		s.mu.Lock()
 		now := time.Now()
-		s.box.Progress(s.read.Load(), schemas.NoTime)
+		s.box.Progress(s.read.Load(), s.watermark())
 		if !s.flushAt.IsZero() && !now.Before(s.flushAt) {
 			s.flush(now)
 		}

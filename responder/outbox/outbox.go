@@ -192,6 +192,9 @@ func (b *Outbox) Room() int64 {
 	return max(0, min(b.limit-b.sentRaw, schemas.MaxUnacked-b.keptRaw))
 }
 
+// Unsent says whether Data is held back.
+func (b *Outbox) Unsent() bool { return len(b.held) > 0 }
+
 // Progress sets what the next Progress frames say; the outbox fills in Sent and Waiting.
 func (b *Outbox) Progress(bytesRead, watermark int64) {
 	b.progress.BytesRead, b.progress.Watermark = bytesRead, watermark

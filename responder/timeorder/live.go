@@ -86,7 +86,7 @@ func (l *live) fetch() error {
 		}
 		return io.EOF
 	case !l.search.grouped: // the context of a later group may begin before
-		l.key.time = max(l.key.time, l.survey.from(e.off))
+		l.key.time = max(l.key.time, l.survey.after(e.off))
 	}
 	return nil
 }
@@ -96,7 +96,11 @@ func (l *live) take(b *scan.Batch) error {
 	l.rows, l.at = l.split.rows(l.rows[:0], b), 0
 	before := l.key.time
 	for i := range l.rows {
-		if r := &l.rows[i]; r.start && r.key < before {
+		r := &l.rows[i]
+		if r.binary { // of no time
+			r.key = max(r.key, before)
+		}
+		if r.start && r.key < before {
 			l.rows = l.rows[:i]
 			l.over = true
 			l.cancel()
@@ -173,7 +177,7 @@ func (l *live) open() (scan.File, error) {
 	if err != nil && again.Closer != nil {
 		_ = again.Closer.Close() // opened for reading: nothing is lost
 	}
-	again.Size = min(again.Size, l.survey.size)
+	again.From, again.Size = max(again.From, l.survey.from), min(again.Size, l.survey.size)
 	return again, err
 }
 

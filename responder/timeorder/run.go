@@ -3,6 +3,7 @@ package timeorder
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -88,7 +89,7 @@ func Run(ctx context.Context, inputs []scan.Input, newMatcher func() scan.Matche
 		}
 	}()
 	if err == nil {
-		m := merger{from: all, to: &builder{o: &so, inputs: inputs, emit: emit}, limit: so.Limit, mark: o.Mark, grouped: s.grouped, stats: &s.stats}
+		m := merger{from: slices.Clone(all), to: &builder{o: &so, inputs: inputs, emit: emit}, limit: so.Limit, mark: o.Mark, grouped: s.grouped, stats: &s.stats}
 		err = m.run()
 	}
 	if errors.Is(err, scan.ErrStop) {
@@ -170,9 +171,12 @@ func (s *search) look(y *surveyor, i int) error {
 	if s.o.NewClock != nil {
 		clock = s.o.NewClock(i)
 	}
-	survey, err := y.survey(s.ctx, file.At, file.Size, clock, s.o.Terminator)
+	survey, err := y.survey(s.ctx, &file, clock, s.o.Terminator)
 	if err != nil || !survey.inOrder { // the search meets the error again, behind the lines before it
 		return s.sort(i, &file)
+	}
+	if s.grouped && file.From > 0 {
+		survey.first = scan.NoTime // of the context before
 	}
 	s.found[i].survey = survey
 	s.mu.Lock()

@@ -19,13 +19,13 @@ const (
 // survey is what is known of the times of a file's lines.
 type survey struct {
 	inOrder     bool
-	size        int64 // what it speaks of: bytes that were appended since are not searched
+	from, size  int64 // what it speaks of: bytes that were appended since are not searched
 	first, last int64 // times of the first and the last line; scan.NoTime: it has none
 	marks       []int64
 }
 
-// from is a time before which no line that begins at off or later has its own.
-func (s *survey) from(off int64) int64 {
+// after is a time before which no line that begins at off or later has its own.
+func (s *survey) after(off int64) int64 {
 	if len(s.marks) == 0 {
 		return s.first
 	}
@@ -35,9 +35,10 @@ func (s *survey) from(off int64) int64 {
 // surveyor reads files for the times of all their lines.
 type surveyor struct{ buf []byte }
 
-// survey looks at every line of the first size bytes of a file. The error is that of reading.
-func (y *surveyor) survey(ctx context.Context, at io.ReaderAt, size int64, clock scan.Clock, terminator byte) (s survey, err error) {
-	s = survey{inOrder: true, size: size, first: scan.NoTime, last: scan.NoTime}
+// survey looks at every line of a file that is going to be searched. The error is that of reading.
+func (y *surveyor) survey(ctx context.Context, f *scan.File, clock scan.Clock, terminator byte) (s survey, err error) {
+	size := f.Size
+	s = survey{inOrder: true, from: f.From, size: size, first: scan.NoTime, last: scan.NoTime}
 	if clock == nil {
 		return s, nil
 	}
@@ -46,12 +47,12 @@ func (y *surveyor) survey(ctx context.Context, at io.ReaderAt, size int64, clock
 	}
 	timed, cut := false, false // cut: what is read is of a line whose head was seen
 	n := 0
-	for off := int64(0); off < size || n > 0; {
+	for off := f.From; off < size || n > 0; {
 		if ctx.Err() != nil {
 			return s, ctx.Err()
 		}
 		want := int(min(int64(len(y.buf)-n), size-off))
-		k, err := at.ReadAt(y.buf[n:n+want], off)
+		k, err := f.At.ReadAt(y.buf[n:n+want], off)
 		if k < want {
 			if err == nil || errors.Is(err, io.EOF) {
 				err = fmt.Errorf("%w: %d of %d bytes are left", scan.ErrShrank, off+int64(k), size)
@@ -82,7 +83,7 @@ func (y *surveyor) survey(ctx context.Context, at io.ReaderAt, size int64, clock
 					}
 					if s.last = t; !timed {
 						timed = true
-						if start == 0 {
+						if start == f.From {
 							s.first = t
 						}
 					}
