@@ -64,7 +64,7 @@ func contextOf(n int64) int64 { return min(max(n, 0), math.MaxInt32) }
 func (o *grepOptions) columns() schemas.Columns {
 	var c schemas.Columns
 	json := o.output == "json"
-	if o.number || json {
+	if o.numbered() {
 		c |= schemas.ColumnNumber
 	}
 	if o.offset || json {
@@ -78,6 +78,10 @@ func (o *grepOptions) columns() schemas.Columns {
 	}
 	return c
 }
+
+// numbered says whether line numbers are wanted: in JSON always but after --since, where they would
+// have all be read that is before the range.
+func (o *grepOptions) numbered() bool { return o.number || o.output == "json" && o.since == "" }
 
 // notServed refuses what the contract knows and no node does yet. It would be worse to ignore it.
 func (o *grepOptions) notServed() error {

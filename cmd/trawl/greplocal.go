@@ -123,7 +123,7 @@ func (s *localSearch) scanOptions() scan.Options {
 	so := scan.Options{
 		Mode: scan.Mode(o.mode()), Invert: o.invert, OnlyMatching: o.onlyMatching, MaxCount: o.maxCount,
 		Before: o.before, After: o.after, Groups: o.contextGiven(),
-		Numbers: o.number || o.output == "json", Offsets: o.offset || o.output == "json", Times: o.output == "json",
+		Numbers: o.numbered(), Offsets: o.offset || o.output == "json", Times: o.output == "json",
 		Binary: scan.Binary(o.binary), Terminator: o.terminator(),
 		Limit: o.limit, Threads: o.threads, MaxLine: 1 << 20, MaxKept: localMaxLine,
 		BatchBytes: 128 << 10,

@@ -83,8 +83,11 @@ func (p *Printer) jsonLines(node string, c *schemas.Chunk) {
 }
 
 func (p *Printer) jsonColumns(c *schemas.Chunk, i int) {
+	p.buf = append(p.buf, `,"line":`...)
 	if i < len(c.Numbers) {
-		p.buf = strconv.AppendInt(append(p.buf, `,"line":`...), c.Numbers[i], 10)
+		p.buf = strconv.AppendInt(p.buf, c.Numbers[i], 10)
+	} else {
+		p.buf = append(p.buf, "null"...) // with --since, unless -n asks for it
 	}
 	if i < len(c.Offsets) {
 		p.buf = strconv.AppendInt(append(p.buf, `,"offset":`...), c.Offsets[i], 10)
