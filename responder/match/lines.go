@@ -21,16 +21,13 @@ func (m *Matcher) Lines(dst []Line, buf []byte, from int) (lines []Line, next in
 		return dst, len(buf)
 	case MatchAll:
 		return p.allLines(dst, buf, from)
-	case Automaton:
-		if from >= len(buf) {
-			return dst, len(buf)
-		}
-		return m.machine().Lines(dst, buf, from)
+	case BitStreams, Automaton:
+		return m.alone(dst, buf, from)
 	}
 	if m.pace.skip > 0 && from < len(buf) {
 		next = m.stretch(buf, from)
 		m.pace.skip -= next - from
-		return m.byAutomaton(dst, buf[:next], from), next
+		return m.allAlone(dst, buf[:next], from), next
 	}
 	if m.batch == nil {
 		m.batch = new(simd.Batch)
@@ -40,7 +37,7 @@ func (m *Matcher) Lines(dst []Line, buf []byte, from int) (lines []Line, next in
 		next = p.finder.lines(m.batch, buf, from, p.term)
 	}
 	if p.plain && foreign(buf[from:next]) {
-		return m.byAutomaton(dst, buf[:next], from), next
+		return m.allAlone(dst, buf[:next], from), next
 	}
 	if p.strategy >= LiteralPrefilter {
 		return m.judged(dst, buf, next-from), next
@@ -61,12 +58,52 @@ func (p *Pattern) allLines(dst []Line, buf []byte, from int) (lines []Line, next
 	return dst, min(from, len(buf))
 }
 
-// byAutomaton is Lines by the automaton alone, to the end of buf.
-func (m *Matcher) byAutomaton(dst []Line, buf []byte, from int) []Line {
+// allAlone is alone, to the end of buf.
+func (m *Matcher) allAlone(dst []Line, buf []byte, from int) []Line {
 	for from < len(buf) {
-		dst, from = m.machine().Lines(dst, buf, from)
+		dst, from = m.alone(dst, buf, from)
 	}
 	return dst
+}
+
+// withoutStreams is how many bytes are left to the automaton where more than a quarter is in lines that it judges anyway.
+const withoutStreams = 1 << 20
+
+// alone is Lines without a prefilter.
+func (m *Matcher) alone(dst []Line, buf []byte, from int) (lines []Line, next int) {
+	if from >= len(buf) {
+		return dst, len(buf)
+	}
+	streams := m.p.streams
+	if streams == nil || m.rest > 0 {
+		lines, next = m.machine().Lines(dst, buf, from)
+		m.rest = max(m.rest-(next-from), 0)
+		return lines, next
+	}
+	if m.bits == nil {
+		m.bits = streams.NewSearcher()
+	}
+	known := len(dst)
+	dst, next = m.bits.Lines(dst, buf, from)
+	if !streams.ASCII() {
+		return dst, next
+	}
+	lines = dst[:known]
+	judged := 0
+	for _, l := range dst[known:] {
+		line := buf[l.Start:l.End]
+		if simd.ASCII(line) {
+			lines = append(lines, l)
+			continue
+		}
+		if judged += len(line); m.machine().MatchLine(line) {
+			lines = append(lines, l)
+		}
+	}
+	if judged > (next-from)/4 {
+		m.rest = withoutStreams
+	}
+	return lines, next
 }
 
 // judged appends those of the candidate lines in m.batch that match; they were found in so many bytes.

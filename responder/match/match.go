@@ -1,7 +1,7 @@
 // Package match decides which lines match a set of patterns, as fast as this machine can.
 //
 // Compile turns a Spec into a Pattern: it parses (syntax), finds out what every matching line must
-// contain (literal), builds the automaton (automaton) where there is none of that, and chooses a
+// contain (literal), builds bit streams (bitstream) or the automaton (automaton) where there is none of that, and chooses a
 // Strategy: which kernel (simd) runs over whole buffers, and who judges the lines where it stops
 // (judge.go). A Pattern is immutable and shared; each goroutine gets its own Matcher from it.
 //
@@ -15,6 +15,7 @@ import (
 	"sync"
 
 	"github.com/trawl-logs/trawl/responder/match/automaton"
+	"github.com/trawl-logs/trawl/responder/match/bitstream"
 	"github.com/trawl-logs/trawl/responder/match/literal"
 	"github.com/trawl-logs/trawl/responder/match/syntax"
 )
@@ -39,12 +40,14 @@ type Pattern struct {
 	strategy Strategy
 	term     byte
 	program  func() *automaton.Program // built when first needed
+	streams  *bitstream.Program        // nil if there is none
 	plain    bool                      // finder, also, text are for lines without ſ and K only
 	finder   finder                    // of all strategies with a kernel
 	place    literal.Place             // of what finder finds, where the automaton judges
 	also     []also                    // what a candidate line must hold too
 	text     *boundedText              // if the pattern is a text: it gives spans as well
 	anchor   func() *anchor            // of spans
+	tree     *syntax.Regexp            // for Needs
 	required []literal.Set
 }
 
@@ -58,9 +61,9 @@ func Compile(s Spec) (*Pattern, error) {
 		return nil, err
 	}
 	o := automaton.Options{Terminator: s.Terminator, MaxProgram: s.MaxProgram}
-	p := &Pattern{term: s.Terminator}
+	p := &Pattern{term: s.Terminator, tree: re}
 	p.anchor = sync.OnceValue(func() *anchor { return newAnchor(re, s.Terminator) })
-	p.choose(literal.Extract(re, s.Terminator))
+	p.choose(re, literal.Extract(re, s.Terminator))
 	if p.strategy < LiteralPrefilter && automaton.Small(re, o) {
 		// Lines are found without the automaton, whose building takes as long as the start of the process.
 		p.program = sync.OnceValue(func() *automaton.Program {
@@ -105,5 +108,9 @@ func (p *Pattern) Plain() bool { return p.plain }
 
 // NewMatcher returns a matcher for one goroutine.
 func (p *Pattern) NewMatcher() *Matcher {
-	return &Matcher{p: p, pace: pace{stretch: minStretch}, also: make([]tested, len(p.also))}
+	m := &Matcher{p: p, pace: pace{stretch: minStretch, alone: aloneNanos}, also: make([]tested, len(p.also))}
+	if p.streams != nil {
+		m.pace.alone = p.streams.Cost()
+	}
+	return m
 }

@@ -5,6 +5,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/trawl-logs/trawl/responder/match/automaton"
+	"github.com/trawl-logs/trawl/responder/match/bitstream"
 	"github.com/trawl-logs/trawl/responder/match/simd"
 )
 
@@ -14,7 +15,9 @@ type Matcher struct {
 	p     *Pattern
 	m     *automaton.Machine // made when first needed
 	batch *simd.Batch        // too
-	lines []Line             // of Count
+	bits  *bitstream.Searcher
+	rest  int    // bytes that are still to be searched without bit streams, for what they hold beyond ASCII
+	lines []Line // of Count
 	also  []tested
 	pace  pace
 }
@@ -27,7 +30,7 @@ func (m *Matcher) machine() *automaton.Machine {
 	return m.m
 }
 
-// stretch returns the end of the lines of buf that the automaton searches alone.
+// stretch returns the end of the lines of buf that are searched without the prefilter.
 func (m *Matcher) stretch(buf []byte, from int) int {
 	if m.pace.skip >= len(buf)-from {
 		return len(buf)
@@ -50,7 +53,7 @@ func (m *Matcher) MatchLine(line []byte) bool {
 		return false
 	case p.strategy == MatchAll:
 		return true
-	case p.strategy == Automaton || p.plain && foreign(line):
+	case p.strategy >= BitStreams || p.plain && foreign(line):
 		return m.machine().MatchLine(line)
 	default:
 		at := p.finder.next(line, 0)

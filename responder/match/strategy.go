@@ -2,9 +2,13 @@ package match
 
 import (
 	"fmt"
+	"math"
 	"strings"
 
+	"github.com/trawl-logs/trawl/responder/match/bitstream"
 	"github.com/trawl-logs/trawl/responder/match/literal"
+	"github.com/trawl-logs/trawl/responder/match/simd"
+	"github.com/trawl-logs/trawl/responder/match/syntax"
 )
 
 // Strategy is how a Pattern searches. Cheapest first:
@@ -30,6 +34,8 @@ const (
 	SetPrefilter
 	// WindowPrefilter: lines that hold a required run of byte classes are judged by the automaton.
 	WindowPrefilter
+	// BitStreams: everything is tested 64 bytes at a time; lines beyond ASCII may be judged by the automaton.
+	BitStreams
 	// Automaton: the line DFA runs over everything.
 	Automaton
 )
@@ -37,7 +43,7 @@ const (
 var strategyNames = [...]string{
 	MatchNone: "match-none", MatchAll: "match-all", ExactLiteral: "exact-literal", FoldedLiteral: "folded-literal",
 	BoundedLiteral: "bounded-literal", LiteralSet: "literal-set", LiteralPrefilter: "literal-prefilter",
-	SetPrefilter: "set-prefilter", WindowPrefilter: "window-prefilter", Automaton: "automaton",
+	SetPrefilter: "set-prefilter", WindowPrefilter: "window-prefilter", BitStreams: "bit-streams", Automaton: "automaton",
 }
 
 func (s Strategy) String() string { return strategyNames[s] }
@@ -55,7 +61,7 @@ const (
 const maxBounded = 64
 
 // choose picks the strategy for what a pattern requires.
-func (p *Pattern) choose(info literal.Info) {
+func (p *Pattern) choose(re *syntax.Regexp, info literal.Info) {
 	p.required, p.plain = info.Sets, info.Plain
 	if info.Text != nil && (len(info.Text) <= maxBounded || len(info.Before)+len(info.After) == 0) {
 		p.text = newBoundedText(info, p.term)
@@ -72,9 +78,9 @@ func (p *Pattern) choose(info literal.Info) {
 		return
 	}
 	p.strategy = Automaton
-	cost := dearSet
+	dear, cost := dearSet, math.Inf(1)
 	for _, s := range info.Sets {
-		if s.Cost() > cost {
+		if s.Cost() > dear {
 			break
 		}
 		if f, ok := newFinder(s); ok {
@@ -84,20 +90,37 @@ func (p *Pattern) choose(info literal.Info) {
 			break
 		}
 	}
-	if p.strategy == Automaton {
-		cost = dearWindow
+	if p.strategy < LiteralPrefilter {
+		return
 	}
 	for _, w := range info.Windows {
-		if w.Cost() >= cost {
+		if w.Cost() >= min(cost, dearWindow) {
 			break
 		}
 		if f, ok := newWindow(w); ok {
+			cost = w.Cost()
 			p.strategy, p.finder, p.place = WindowPrefilter, f, w.Place
 			break
 		}
 	}
-	if p.strategy >= LiteralPrefilter && p.strategy != Automaton {
+	p.useStreams(re)
+	if p.finder != nil {
 		p.alsoRequire(info)
+	}
+}
+
+// useStreams makes bit streams what is used without a prefilter, if there are any and they take less than the line DFA.
+func (p *Pattern) useStreams(re *syntax.Regexp) {
+	if !simd.Accelerated() {
+		return
+	}
+	streams, ok := bitstream.Compile(re, p.term)
+	if !ok || streams.Cost() > aloneNanos {
+		return
+	}
+	p.streams = streams
+	if p.strategy == Automaton {
+		p.strategy = BitStreams
 	}
 }
 

@@ -1,9 +1,13 @@
 package automaton
 
-import "bytes"
+import (
+	"bytes"
 
-// Line is a line of a buffer: buf[Start:End], the terminator excluded.
-type Line struct{ Start, End int }
+	"github.com/trawl-logs/trawl/responder/match/simd"
+)
+
+// Line is a line of a buffer.
+type Line = simd.Line
 
 // Lines appends to dst the lines that match among those of buf that begin at from or later and before next, which
 // is where to go on: the start of a line or the end of buf. It is for callers that want all lines: where many match it
@@ -56,7 +60,7 @@ func (d *lineDFA) take(buf []byte, l *lane, c *cursor) Line {
 	l.pos = min(e+1, l.end)
 	l.floor = l.pos
 	c.id = d.start
-	return Line{s, e}
+	return Line{Start: s, End: e}
 }
 
 // lineAround returns the line of buf[from:] that holds, or is ended by, the byte at at.

@@ -142,7 +142,7 @@ func TestLanes(t *testing.T) {
 				at := from
 				for _, l := range lines(buf[from:], '\n') {
 					if single.MatchLine(l) {
-						want = append(want, Line{at, at + len(l)})
+						want = append(want, Line{Start: at, End: at + len(l)})
 					}
 					at += len(l) + 1
 				}
@@ -155,7 +155,7 @@ func TestLanes(t *testing.T) {
 					if s < 0 {
 						break
 					}
-					next, i = append(next, Line{s, e}), e+1
+					next, i = append(next, Line{Start: s, End: e}), e+1
 				}
 				if !slices.Equal(got, want) || !slices.Equal(next, want) {
 					t.Fatalf("%s, cache %d, from %d: %d lines, by Lines %d, by Next %d", bp.name, cache, from, len(want), len(got), len(next))
@@ -185,7 +185,7 @@ func TestFlushKeepsPlaces(t *testing.T) {
 	for _, l := range lines(buf, '\n') {
 		matches := sure.MatchLine(l)
 		if matches {
-			want = append(want, Line{at, at + len(l)})
+			want = append(want, Line{Start: at, End: at + len(l)})
 		}
 		at += len(l) + 1
 		for k := range l {

@@ -6,6 +6,9 @@ import (
 	"unsafe"
 )
 
+// Line is a line of a buffer: buf[Start:End], the terminator excluded.
+type Line struct{ Start, End int }
+
 // Hit is a line that a search found, buf[Start:End] without its terminator, and where in it.
 type Hit struct{ Start, End, At int }
 

@@ -102,6 +102,56 @@ func windowRange4AVX2(k *byte, p *byte, n int, b *byte) int
 //go:noescape
 func windowNibble4AVX2(k *byte, p *byte, n int, b *byte) int
 
+// classByteAVX2 writes which of 4096 bytes at p are in the class of the classKernel at k.
+//
+//go:noescape
+func classByteAVX2(k *byte, p *byte, out *uint64)
+
+// classRangeAVX2 writes which of 4096 bytes at p are in the class of the classKernel at k.
+//
+//go:noescape
+func classRangeAVX2(k *byte, p *byte, out *uint64)
+
+// classNibbleAVX2 writes which of 4096 bytes at p are in the class of the classKernel at k.
+//
+//go:noescape
+func classNibbleAVX2(k *byte, p *byte, out *uint64)
+
+// bitsAndAVX2 sets to to a & b; each is 64 words.
+//
+//go:noescape
+func bitsAndAVX2(to *uint64, a *uint64, b *uint64)
+
+// bitsAndNotAVX2 sets to to a &^ b; each is 64 words.
+//
+//go:noescape
+func bitsAndNotAVX2(to *uint64, a *uint64, b *uint64)
+
+// bitsXorAVX2 sets to to a ^ b; each is 64 words.
+//
+//go:noescape
+func bitsXorAVX2(to *uint64, a *uint64, b *uint64)
+
+// bitsOrAVX2 sets to to a | b; each is 64 words.
+//
+//go:noescape
+func bitsOrAVX2(to *uint64, a *uint64, b *uint64)
+
+// bitsOverAVX2 sets to to (a & b) << 1, 64 words, with carry as the first bit, and returns the one that is carried out.
+//
+//go:noescape
+func bitsOverAVX2(to *uint64, a *uint64, b *uint64, carry uint64) uint64
+
+// bitsShiftAVX2 sets to to a << 1, 64 words, with carry as the first bit, and returns the one that is carried out.
+//
+//go:noescape
+func bitsShiftAVX2(to *uint64, a *uint64, carry uint64) uint64
+
+// bitsStarAVX2 sets to to (((a & b) + b) ^ b) | a, added as numbers of 64 words, with carry, and returns the one that is carried out.
+//
+//go:noescape
+func bitsStarAVX2(to *uint64, a *uint64, b *uint64, carry uint64) uint64
+
 // index2AVX2 returns the first of n bytes (at least 32) that is one of the 2 given, or -1.
 //
 //go:noescape

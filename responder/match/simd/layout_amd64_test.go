@@ -12,6 +12,7 @@ func TestLayout(t *testing.T) {
 	var w windowKernel
 	var b batch
 	var h Hit
+	var c classKernel
 	for _, f := range []struct {
 		name      string
 		got, want uintptr
@@ -26,6 +27,8 @@ func TestLayout(t *testing.T) {
 		{"batch.size", unsafe.Offsetof(b.size), 24}, {"batch.count", unsafe.Offsetof(b.count), 32}, {"batch.end", unsafe.Offsetof(b.end), 40},
 		{"batch.term", unsafe.Offsetof(b.term), 48}, {"Hit.Start", unsafe.Offsetof(h.Start), 0}, {"Hit.End", unsafe.Offsetof(h.End), 8},
 		{"Hit.At", unsafe.Offsetof(h.At), 16}, {"Hit", unsafe.Sizeof(h), 24},
+		{"class.tables", unsafe.Offsetof(c.tables), 0}, {"class.minus", unsafe.Offsetof(c.minus), 64}, {"class.span", unsafe.Offsetof(c.span), 65},
+		{"class.byte", unsafe.Offsetof(c.byte), 66},
 		{"window.minus", unsafe.Offsetof(w.minus), 256}, {"window.span", unsafe.Offsetof(w.span), 260},
 	} {
 		if f.got != f.want {

@@ -96,6 +96,17 @@ func windowPure(k *windowKernel, buf []byte, n int) int {
 	return -1
 }
 
+func classPure(k *classKernel, text []byte, out *Bits) {
+	for i := range out {
+		out[i] = 0
+		for j, b := range text[64*i : 64*i+64] {
+			if k.in[b] {
+				out[i] |= 1 << j
+			}
+		}
+	}
+}
+
 func index2Pure(buf []byte, a, b byte) int {
 	wa, wb := ones*uint64(a), ones*uint64(b)
 	i := 0

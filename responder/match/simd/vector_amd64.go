@@ -73,3 +73,24 @@ func asciiVector(buf []byte) bool {
 func noZeroVector(buf []byte) bool {
 	return noZeroAVX2(unsafe.SliceData(buf), len(buf))
 }
+
+func classVector(k *classKernel, text []byte, out *Bits) {
+	p, from := (*byte)(unsafe.Pointer(k)), unsafe.SliceData(text)
+	switch {
+	case k.ranged && k.span == 0:
+		classByteAVX2(p, from, &out[0])
+	case k.ranged:
+		classRangeAVX2(p, from, &out[0])
+	default:
+		classNibbleAVX2(p, from, &out[0])
+	}
+}
+
+func bitsAnd(x, a, b *Bits)    { bitsAndAVX2(&x[0], &a[0], &b[0]) }
+func bitsAndNot(x, a, b *Bits) { bitsAndNotAVX2(&x[0], &a[0], &b[0]) }
+func bitsXor(x, a, b *Bits)    { bitsXorAVX2(&x[0], &a[0], &b[0]) }
+func bitsOr(x, a, b *Bits)     { bitsOrAVX2(&x[0], &a[0], &b[0]) }
+
+func bitsShift(x, a *Bits, carry uint64) uint64   { return bitsShiftAVX2(&x[0], &a[0], carry) }
+func bitsOver(x, a, b *Bits, carry uint64) uint64 { return bitsOverAVX2(&x[0], &a[0], &b[0], carry) }
+func bitsStar(x, a, b *Bits, carry uint64) uint64 { return bitsStarAVX2(&x[0], &a[0], &b[0], carry) }

@@ -31,6 +31,8 @@ func main() {
 		windowRange(width)
 		windowNibble(width)
 	}
+	classKernels()
+	streams()
 	anyOf("index2AVX2", 2)
 	anyOf("index3AVX2", 3)
 	lastByte()
