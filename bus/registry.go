@@ -32,9 +32,6 @@ const (
 	markerLife    = time.Hour              // a deleted record's marker goes after that
 )
 
-// maxTwins bounds what a flood of beacons of made-up instances can fill.
-const maxTwins = 100
-
 // pingPeers is the payload of a ping that asks for remembered peers too.
 const pingPeers = "peers"
 
@@ -45,8 +42,9 @@ type registry struct {
 	name      string
 	instance  string
 	node      func() schemas.Node
-	duplicate func(host string)
-	wakeup    chan struct{} // holds one: the record has changed, or the bus is back
+	duplicate func(host string) // called with mu held
+	wakeup    chan struct{}     // holds one: the record has changed, or the bus is back
+	hurry     chan struct{}     // holds one: there is a twin
 
 	mu        sync.Mutex
 	inRoster  bool
@@ -59,7 +57,7 @@ type registry struct {
 func newRegistry(conn *Conn, record schemas.Node, node func() schemas.Node, duplicate func(string)) *registry {
 	return &registry{
 		conn: conn, name: record.Name, instance: record.Instance, node: node, duplicate: duplicate,
-		wakeup: make(chan struct{}, 1), known: map[string]time.Time{}, twins: map[string]time.Time{},
+		wakeup: make(chan struct{}, 1), hurry: make(chan struct{}, 1), known: map[string]time.Time{}, twins: map[string]time.Time{},
 	}
 }
 
@@ -97,6 +95,8 @@ func (r *registry) run(ctx context.Context) {
 		case <-r.wakeup:
 			put.Reset(max(0, putEvery-time.Since(lastPut)))
 			r.sendBeacon(false)
+		case <-r.hurry:
+			beacon.Reset(r.nextBeacon(time.Now()))
 		case <-put.C:
 			lastPut = time.Now()
 			if err := r.put(ctx); err != nil {
@@ -114,29 +114,19 @@ func (r *registry) run(ctx context.Context) {
 }
 
 // nextBeacon returns how long to wait, some chance in it, so that a fleet that started together does
-// not beacon together; it also forgets peers of long ago.
+// not beacon together; it also forgets peers of long ago. A node that has twins does not wait long.
 func (r *registry) nextBeacon(now time.Time) time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	maps.DeleteFunc(r.known, func(_ string, at time.Time) bool { return now.Sub(at) > peerLife })
+	if n := len(r.twins); n > 0 {
+		return twinWait(n)
+	}
 	d := max(beaconEvery, time.Duration(len(r.known))*beaconPerPeer)
 	return d*3/4 + rand.N(d/2)
 }
 
-// checkTwins reports it when the last process of the same name has been silent for three beacons.
-func (r *registry) checkTwins(now time.Time) {
-	r.mu.Lock()
-	before := len(r.twins)
-	silence := 4 * max(beaconEvery, time.Duration(len(r.known))*beaconPerPeer)
-	maps.DeleteFunc(r.twins, func(_ string, at time.Time) bool { return now.Sub(at) > silence })
-	over := before > 0 && len(r.twins) == 0
-	r.mu.Unlock()
-	if over {
-		r.duplicate("")
-	}
-}
-
-// sendBeacon says that the node is there, or that it leaves for good: a record without its lists.
+// sendBeacon says that the node is there, or that it leaves: a record without its lists.
 func (r *registry) sendBeacon(leaving bool) {
 	n := r.node()
 	b := schemas.Node{Name: n.Name, Instance: n.Instance, Host: n.Host, Version: n.Version, Started: n.Started,
@@ -170,31 +160,6 @@ func (r *registry) onBeacon(m *nats.Msg) {
 		delete(r.known, node)
 	case len(r.known) < schemas.MaxPeers:
 		r.known[node] = time.Now()
-	}
-}
-
-// hearOwn reports another process under the same name, each one once, and answers its beacon so that
-// it hears of this one, at most once a second.
-func (r *registry) hearOwn(b *schemas.Node, now time.Time) {
-	if b.Instance == r.instance {
-		return
-	}
-	r.mu.Lock()
-	_, known := r.twins[b.Instance]
-	report := !known && len(r.twins) < maxTwins
-	if known || report {
-		r.twins[b.Instance] = now
-	}
-	reply := now.Sub(r.lastReply) > time.Second
-	if reply {
-		r.lastReply = now
-	}
-	r.mu.Unlock()
-	if report {
-		r.duplicate(b.Host)
-	}
-	if reply {
-		r.sendBeacon(false)
 	}
 }
 
@@ -248,11 +213,11 @@ func (r *registry) listenToPeers(on bool) {
 // leave ends the registration; run has ended before.
 func (r *registry) leave() {
 	r.listenToPeers(false)
-	if n := r.node(); !n.Ephemeral || !r.conn.nc.IsConnected() {
+	if !r.conn.nc.IsConnected() {
 		return
 	}
 	r.sendBeacon(true)
-	if !r.registered() {
+	if !r.node().Ephemeral || !r.registered() {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), requestLimit)

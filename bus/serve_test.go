@@ -250,6 +250,32 @@ func TestNobodySubscribed(t *testing.T) {
 	bustest.Eventually(t, "gone", n.has(func(n *node) bool { return len(n.gone) == 1 && n.gone[0] == key }))
 }
 
+// Issue 2: after a twin had left, even cleanly, a node refused for most of a minute. One that leaves
+// says so.
+func TestATwinThatLeavesSaysSo(t *testing.T) {
+	b := bustest.Start(t)
+	old := serve(t, b.Connect("root", bustest.AsResponder), record("n1"))
+	second := record("n1")
+	second.Instance, second.Host = "other", "two.example"
+	n := serve(t, b.Connect("root", bustest.AsResponder), second)
+	bustest.Eventually(t, "the second hears of the first", n.has(func(n *node) bool { return contains(n.duplicates, "n1.example") }))
+	old.close()
+	bustest.Eventually(t, "the name is its own", n.has(func(n *node) bool { return n.duplicates[len(n.duplicates)-1] == "" }))
+}
+
+// One that was killed is found out by its silence, within seconds.
+func TestATwinThatDiesIsFoundOut(t *testing.T) {
+	b := bustest.Start(t)
+	conn := b.Connect("root", bustest.AsResponder)
+	serve(t, conn, record("n1"))
+	second := record("n1")
+	second.Instance, second.Host = "other", "two.example"
+	n := serve(t, b.Connect("root", bustest.AsResponder), second)
+	bustest.Eventually(t, "the second hears of the first", n.has(func(n *node) bool { return contains(n.duplicates, "n1.example") }))
+	conn.Close() // as a crash would
+	bustest.Eventually(t, "the name is its own", n.has(func(n *node) bool { return n.duplicates[len(n.duplicates)-1] == "" }))
+}
+
 // A probe is answered by the server alone, with nobody subscribed, and not by one that is gone.
 func TestProbe(t *testing.T) {
 	bustest.NoLeaks(t)
