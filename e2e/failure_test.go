@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -253,26 +252,4 @@ func TestInterrupt(t *testing.T) {
 		t.Errorf("the receipt does not name node4: %s", r.stderr)
 	}
 	f.idle(time.Now().Add(1500 * time.Millisecond))
-}
-
-// Two nodes with one name are reported as such, and never make a complete answer.
-func TestTwoNodesOfOneName(t *testing.T) {
-	f, truth := sampleFleet(t, 2, 200_000)
-	f.node("node2", "--logs", filepath.Join(f.home, "logs", "node1.log"))
-	f.await("the answer tells of two", 30*time.Second, func() bool {
-		r := f.grep("--output", "json", "EVERYWHERE")
-		receipt := r.receipt(t)
-		if receipt.status("node1") != "complete" || r.linesOf(t)["node1"] != int(truth.Nodes[0].Tokens["EVERYWHERE"]) {
-			t.Errorf("node1: %+v", receipt)
-		}
-		for _, node := range receipt.Nodes {
-			if node.Node == "node2" && node.Status == "error" && strings.Contains(node.Reason, "duplicate") {
-				return true
-			}
-			if node.Node == "node2" && node.Status == "complete" && f.nodes["node2"].running() {
-				t.Logf("node2 is complete: %s", f.nodes["node2"].log)
-			}
-		}
-		return false
-	})
 }
