@@ -23,7 +23,7 @@ const module = "github.com/trawl-logs/trawl"
 //	cmd ─► bus ─► schemas
 //	 ├──► requester ─► schemas ◄─ requester/printer ◄─ cmd
 //	 └──► responder ─► schemas
-//	          └──► source  archive  match  scan  timestamp  outbox      (leaves: no packages of ours between them)
+//	          └──► source  archive  feed  match  scan  timestamp  outbox      (leaves: no packages of ours between them)
 var arrows = map[string]struct{ code, test []string }{
 	".":                   {},
 	"cmd/trawl":           {code: []string{"bus", "requester", "responder", "schemas", "sample"}, test: []string{"bus/bustest"}},
@@ -33,11 +33,13 @@ var arrows = map[string]struct{ code, test []string }{
 	"requester":           {code: []string{"schemas"}, test: []string{"responder", "sample"}}, // the simulation joins them without a server
 	"requester/printer":   {code: []string{"schemas"}},
 	"requester/when":      {},
-	"responder":           {code: []string{"schemas", "responder/source", "responder/match", "responder/scan", "responder/archive", "responder/timestamp", "responder/clock", "responder/timeorder", "responder/outbox"}, test: []string{"sample", "requester"}},
+	"responder":           {code: []string{"schemas", "responder/source", "responder/match", "responder/scan", "responder/archive", "responder/feed", "responder/timestamp", "responder/clock", "responder/timeorder", "responder/outbox"}, test: []string{"sample", "requester"}},
 	"responder/source":    {},
-	"responder/scan":      {code: []string{"responder/match"}, test: []string{"sample"}},
+	"responder/scan":      {code: []string{"responder/match", "responder/mapped"}, test: []string{"sample"}},
 	"responder/match":     {code: []string{"responder/match"}, test: []string{"sample"}},
 	"responder/archive":   {},
+	"responder/mapped":    {},
+	"responder/feed":      {},
 	"responder/timestamp": {},
 	"responder/clock":     {code: []string{"responder/scan", "responder/timestamp"}, test: []string{"responder/match"}},
 	"responder/timeorder": {code: []string{"responder/scan", "responder/match"}, test: []string{"responder/match"}},

@@ -31,7 +31,7 @@ func (a *archives) open(f *source.File) (scan.File, error) {
 		f.Close()
 		return scan.File{}, err
 	case kind == archive.Plain:
-		return scan.File{At: f, Size: f.Size(), Closer: f}, nil
+		return scan.File{At: f, Size: f.Size(), Raw: f.Raw(), Closer: f}, nil
 	}
 	known, ok := archive.Size(f, f.Size(), kind)
 	if !ok {
@@ -73,6 +73,9 @@ func (p *plan) measure(ctx context.Context) {
 	for _, e := range p.files {
 		if ctx.Err() != nil {
 			return
+		}
+		if p.feeds.openers[e] != nil {
+			continue // of a journal nothing is known before
 		}
 		f, err := p.catalog.Open(ctx, e)
 		if err != nil {

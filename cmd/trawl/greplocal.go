@@ -315,7 +315,7 @@ func (s *localSearch) regular(i int, f *os.File) (scan.File, error) {
 		}
 	}
 	size := max(info.Size()-at, 0)
-	return scan.File{At: io.NewSectionReader(f, at, size), Size: size}, nil
+	return scan.File{At: io.NewSectionReader(f, at, size), Size: size, Raw: f, RawAt: at}, nil
 }
 
 // failingReader is a stream that cannot be read.

@@ -144,8 +144,11 @@ func (r *run) segments(file *openFile, queue func(*segment) bool) bool {
 	step := size
 	if file.f.At != nil {
 		size = file.f.Size
-		if step = r.o.geometry.segment; r.o.whole() {
+		switch step = r.o.geometry.segment; {
+		case r.o.whole():
 			step = max(size, 1)
+		case r.o.Threads == 1:
+			step *= single
 		}
 	}
 	for n, start := int64(0), min(file.f.From, size); ; n++ {

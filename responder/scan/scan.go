@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
 	"sync/atomic"
 
 	"github.com/trawl-logs/trawl/responder/match"
@@ -102,8 +103,12 @@ type Options struct {
 // block.
 type geometry struct{ window, block, segment int64 }
 
+// single is by how much a segment is longer where one worker searches them all: a segment is mapped as
+// one, and to unmap it costs 20 µs. Two workers need short ones, as their results wait for one another.
+const single = 2
+
 // GNU grep's buffer is 96 KiB; blocks of three fit the L2 cache of the machines at hand.
-var defaultGeometry = geometry{window: 96 << 10, block: 288 << 10, segment: 4 * 288 << 10}
+var defaultGeometry = geometry{window: 96 << 10, block: 96 << 10, segment: 8 * 288 << 10}
 
 // Input is a file to search.
 type Input struct {
@@ -121,6 +126,9 @@ type File struct {
 	// From is the start of the first line that is searched; what is before it is read for context
 	// alone. Line numbers count from it.
 	From int64
+	// Raw, if set, is the regular file whose bytes from RawAt on At gives. It may be mapped.
+	Raw   *os.File
+	RawAt int64
 	// Stream is read to its end. A Read that hangs does not keep Run from being cancelled: it is
 	// left behind in a goroutine of its own.
 	Stream io.Reader

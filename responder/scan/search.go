@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/trawl-logs/trawl/responder/mapped"
 	"github.com/trawl-logs/trawl/responder/match"
 	"github.com/trawl-logs/trawl/responder/match/simd"
 )
@@ -28,8 +29,10 @@ type searcher struct {
 	n    int    // bytes in buf
 	base int64  // offset of buf[0]
 	eof  bool   // buf holds the input's last bytes
-	read int64  // up to where the segment's bytes count as read
+	win  mapped.Window
+	read int64 // up to where the segment's bytes count as read
 
+	noZero    bool  // the bytes that were read last are known to hold no NUL
 	detect    bool  // NUL ends lines and makes the file binary
 	plain     bool  // nothing but the text of selected lines is wanted
 	quiet     bool  // selected lines are only counted
@@ -68,6 +71,7 @@ func newSearcher(r *run) *searcher {
 }
 
 func (s *searcher) free() {
+	s.win.Close()
 	if int64(cap(s.mem)) == defaultGeometry.block+(64<<10) {
 		bufPool.Put(&s.mem)
 	}
@@ -107,6 +111,7 @@ func (s *searcher) search(seg *segment) {
 		return
 	}
 	err := s.blocks()
+	s.win.Close()
 	if s.group && s.batch(8) != nil {
 		s.out.Groups = append(s.out.Groups, s.out.Lines)
 	}
@@ -193,7 +198,7 @@ func (s *searcher) fill(want int) error {
 		s.mem = s.buf
 	}
 	pos := s.base + int64(s.n)
-	n, err := s.src.readAt(s.buf[s.n:s.n+want], pos)
+	n, err := s.readAt(s.buf[s.n:s.n+want], pos)
 	s.n += n
 	s.countRead(pos + int64(n))
 	s.eof = s.src.ends(pos + int64(n))
@@ -202,6 +207,18 @@ func (s *searcher) fill(want int) error {
 	}
 	s.eof = s.eof || err != nil
 	return nil
+}
+
+// readAt fills p with the bytes at the offset pos, from a mapping where that is the cheaper way.
+func (s *searcher) readAt(p []byte, pos int64) (int, error) {
+	s.noZero = false
+	if f := &s.seg.file.f; f.Raw != nil && pos+int64(len(p)) <= s.seg.end {
+		if noZero, ok := s.win.Read(f.Raw, p, f.RawAt+pos, f.RawAt+s.seg.end); ok {
+			s.noZero = noZero
+			return len(p), nil
+		}
+	}
+	return s.src.readAt(p, pos)
 }
 
 // countRead counts the bytes up to the offset end as read. Those that come again, or belong to another
@@ -281,7 +298,7 @@ func (s *searcher) block(fresh int, from int64) error {
 // after it for line ends. It returns the index up to which lines were searched, and whether the
 // search goes on.
 func (s *searcher) findNUL(fresh int, from int64) (text int, ok bool) {
-	if !s.detect || simd.NoZero(s.buf[fresh:s.n]) {
+	if !s.detect || s.noZero || simd.NoZero(s.buf[fresh:s.n]) {
 		return 0, true
 	}
 	z := fresh + bytes.IndexByte(s.buf[fresh:s.n], 0)

@@ -1,0 +1,201 @@
+package mapped
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// textFile returns a file of n bytes without a NUL, mapped wherever it lies.
+func textFile(t *testing.T, n int) (*os.File, []byte) {
+	t.Helper()
+	before := Trust(true)
+	t.Cleanup(func() { Trust(before) })
+	text := make([]byte, n)
+	for i := range text {
+		text[i] = byte(1 + (i+i>>8)%255)
+	}
+	f, err := os.Create(filepath.Join(t.TempDir(), "text"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	if _, err := f.Write(text); err != nil {
+		t.Fatal(err)
+	}
+	return f, text
+}
+
+func TestReadAnywhere(t *testing.T) {
+	f, text := textFile(t, 2*MaxBytes+12345)
+	var w Window
+	defer w.Close()
+	rng := rand.New(rand.NewPCG(1, 2))
+	dst := make([]byte, 300<<10)
+	check := func(off, n int) {
+		part := dst[:n]
+		clear(part)
+		noZero, ok := w.Read(f, part, int64(off), int64(len(text)))
+		if !ok {
+			t.Fatalf("%d bytes at %d were not read", n, off)
+		}
+		if !noZero || !bytes.Equal(part, text[off:off+n]) {
+			t.Fatalf("%d bytes at %d: no NUL %v, the same bytes %v", n, off, noZero, bytes.Equal(part, text[off:off+n]))
+		}
+	}
+	for off := 0; off < len(text); off += len(dst) {
+		check(off, min(len(dst), len(text)-off))
+	}
+	for range 300 {
+		off := rng.IntN(len(text))
+		check(off, rng.IntN(min(len(dst), len(text)-off)+1))
+	}
+	if len(w.mem) > MaxBytes+os.Getpagesize() {
+		t.Errorf("%d bytes are mapped at once", len(w.mem))
+	}
+}
+
+// TestOtherFile: a window that served one file serves the next one, even in the same place.
+func TestOtherFile(t *testing.T) {
+	a, _ := textFile(t, MinBytes)
+	b, text := textFile(t, MinBytes)
+	copy(text, "another")
+	if _, err := b.WriteAt(text[:7], 0); err != nil {
+		t.Fatal(err)
+	}
+	var w Window
+	defer w.Close()
+	dst := make([]byte, 4096)
+	for range 3 {
+		for _, f := range []*os.File{a, b} {
+			if _, ok := w.Read(f, dst, 0, MinBytes); !ok || bytes.HasPrefix(dst, []byte("another")) != (f == b) {
+				t.Fatalf("read %v: %q", ok, dst[:8])
+			}
+		}
+	}
+}
+
+// TestSmallOrClosed: what is not worth a mapping, or cannot be mapped, is left to pread.
+func TestSmallOrClosed(t *testing.T) {
+	f, _ := textFile(t, MinBytes)
+	var w Window
+	dst := make([]byte, 100)
+	Trust(false)
+	if _, ok := w.Read(f, dst, 1, MinBytes); ok {
+		t.Error("less than MinBytes were mapped")
+	}
+	w.Close()
+	Trust(true)
+	f.Close()
+	if _, ok := w.Read(f, dst, 0, MinBytes); ok {
+		t.Error("a closed file was mapped")
+	}
+	r, p, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer p.Close()
+	if _, ok := w.Read(r, dst, 0, MinBytes); ok {
+		t.Error("a pipe was mapped")
+	}
+}
+
+// TestNULs: those of the file are reported; the file is read on.
+func TestNULs(t *testing.T) {
+	f, text := textFile(t, MinBytes+1)
+	text[MinBytes] = 0
+	if _, err := f.WriteAt(text[MinBytes:], MinBytes); err != nil {
+		t.Fatal(err)
+	}
+	var w Window
+	defer w.Close()
+	dst := make([]byte, len(text))
+	if noZero, ok := w.Read(f, dst, 0, int64(len(text))); !ok || noZero || !bytes.Equal(dst, text) {
+		t.Errorf("read %v, no NUL %v", ok, noZero)
+	}
+	if noZero, ok := w.Read(f, dst[:MinBytes], 0, int64(len(text))); !ok || !noZero {
+		t.Errorf("before it: read %v, no NUL %v", ok, noZero)
+	}
+}
+
+// TestCutOff cuts a mapped file off, in a page and between two: neither zeros that are not in the file
+// nor a fault may come out, and the window does not serve that file again.
+func TestCutOff(t *testing.T) {
+	page := int64(os.Getpagesize())
+	for _, size := range []int64{0, 1, page - 1, page, page + 1, MinBytes - 1, MinBytes - page, MinBytes - page - 1} {
+		bothKernels(t, func(t *testing.T) {
+			f, _ := textFile(t, MinBytes)
+			var w Window
+			defer w.Close()
+			dst := make([]byte, MinBytes)
+			if _, ok := w.Read(f, dst, 0, MinBytes); !ok {
+				t.Fatal("was not mapped")
+			}
+			if err := f.Truncate(size); err != nil {
+				t.Fatal(err)
+			}
+			if noZero, ok := w.Read(f, dst, 0, MinBytes); ok {
+				t.Errorf("cut off at %d: all was read; no NUL %v", size, noZero)
+			}
+			if n, err := f.ReadAt(dst, 0); int64(n) != size || !errors.Is(err, io.EOF) {
+				t.Errorf("pread of a file cut off at %d: %d, %v", size, n, err)
+			}
+			if err := f.Truncate(MinBytes); err != nil {
+				t.Fatal(err)
+			}
+			if _, ok := w.Read(f, dst[:100], 0, MinBytes); ok {
+				t.Errorf("cut off at %d: mapped again", size)
+			}
+		})
+	}
+}
+
+// TestOtherPanicsPass: only faults in the mapping are caught.
+func TestOtherPanicsPass(t *testing.T) {
+	defer func() {
+		if recover() == nil {
+			t.Error("a bug in the copy was taken for a fault of the file")
+		}
+	}()
+	_, _ = guardedCopy(nil, make([]byte, 1<<10))
+}
+
+// TestEdges copies from and to memory that begins and ends beside unmapped pages.
+func TestEdges(t *testing.T) {
+	page := os.Getpagesize()
+	area := func() []byte {
+		all, err := unix.Mmap(-1, 0, 3*page, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = unix.Munmap(all) })
+		for _, guard := range [][]byte{all[:page], all[2*page:]} {
+			if err := unix.Mprotect(guard, unix.PROT_NONE); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return all[page : 2*page : 2*page]
+	}
+	src, dst := area(), area()
+	for i := range src {
+		src[i] = 'x'
+	}
+	bothKernels(t, func(t *testing.T) {
+		for n := 0; n <= page; n += 1 + n/40 {
+			for _, from := range [][]byte{src[:n], src[page-n:]} {
+				for _, to := range [][]byte{dst[:n], dst[page-n:]} {
+					if noZero, ok := guardedCopy(to, from); !ok || !noZero {
+						t.Fatalf("%d bytes: %v, no NUL %v", n, ok, noZero)
+					}
+				}
+			}
+		}
+	})
+}
