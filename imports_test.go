@@ -43,6 +43,7 @@ var arrows = map[string]struct{ code, test []string }{
 	"responder/timestamp": {},
 	"responder/clock":     {code: []string{"responder/scan", "responder/timestamp"}, test: []string{"responder/match"}},
 	"responder/timeorder": {code: []string{"responder/scan", "responder/match"}, test: []string{"responder/match"}},
+	"responder/block":     {test: []string{"responder/match"}},
 	"responder/outbox":    {code: []string{"schemas"}},
 	"sample":              {},
 	"bench":               {code: []string{"sample", "bench", "responder/match"}, test: []string{"sample"}},

@@ -1,6 +1,9 @@
 package match
 
 import (
+	"bytes"
+	"slices"
+
 	"github.com/trawl-logs/trawl/responder/match/literal"
 	"github.com/trawl-logs/trawl/responder/match/syntax"
 )
@@ -52,7 +55,9 @@ func (p *Pattern) Needs() Needs {
 		}
 		var clauses [][][]byte
 		for _, s := range info.Sets {
-			clauses = append(clauses, lowered(s.Lits))
+			if c := lowered(s.Lits); !slices.ContainsFunc(clauses, func(d [][]byte) bool { return slices.EqualFunc(c, d, bytes.Equal) }) {
+				clauses = append(clauses, c)
+			}
 		}
 		if len(clauses) == 0 {
 			return Needs{}

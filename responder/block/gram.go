@@ -1,0 +1,159 @@
+package block
+
+import (
+	"bytes"
+	"encoding/binary"
+	"math/bits"
+	"slices"
+)
+
+// What is hashed: every five bytes of a line, and every four letters with many bits each. The latter are
+// few in a strip, so that they cost little and a word of four letters still prunes; the former make eight
+// bits of a 12-byte id, each set by chance in half of the strips. Letters are ASCII's, in lower case;
+// docs/index.md has what this was chosen over.
+const (
+	gramBytes   = 5
+	letterBytes = 4
+	letterBits  = 8
+	// scheme numbers all that decides which bits a text sets. An index of another one is foreign.
+	scheme = 1
+)
+
+const (
+	gramMask = 1<<(8*gramBytes) - 1
+
+	gramPrime   = 0x9E3779B97F4A7C15
+	letterPrime = 0xC2B2AE3D27D4EB4F
+	stepPrime   = 0x165667B19E3779F9
+)
+
+// ſ and K, the Kelvin sign, match an ASCII letter in some other case.
+var longS, kelvin = []byte("ſ"), []byte("\u212a")
+
+// gramHash chooses the row of the first five of eight bytes, by its highest bits.
+func gramHash(v uint64) uint64 { return (v & gramMask) * gramPrime }
+
+// letterHash chooses those of four letters: the first, and the step from each to the next.
+func letterHash(letters uint32) (first, step uint64) {
+	v := uint64(letters) | 1<<40
+	return v * letterPrime, v * stepPrime
+}
+
+// slack is how many bytes may be read behind a text.
+const slack = 8
+
+// hashes returns those of every gram of text, sorted, once each. They are none if it is too short.
+func hashes(text []byte) []uint64 {
+	s := strip{}
+	s.lowerCase(nil, text)
+	var out []uint64
+	for i := range len(text) - gramBytes + 1 {
+		out = append(out, gramHash(s.eight(i)))
+	}
+	s.eachLetters(func(v uint32) {
+		h, step := letterHash(v)
+		for range letterBits {
+			out = append(out, h)
+			h += step
+		}
+	})
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// recent remembers, in some places, which four letters the strip has had: words are repeated, and their
+// bits cost more than the look here.
+type recent [1024]uint32
+
+// strip is the filter of one strip while it is made.
+type strip struct {
+	bits    []uint64 // 1<<log
+	shift   uint     // 64 - log
+	recent  *recent
+	lower   []byte   // a piece of text, in lower case, with slack
+	letters []uint64 // which bytes of it are letters, a bit each, and a word of none
+	nul     bool     // it holds a NUL
+	foreign bool     // it holds ſ or K
+}
+
+// carry is how much of a line one that enters its next piece must know.
+const carry = gramBytes - 1
+
+// line enters a piece of a line, which holds no line end; before are the last carry bytes of the line
+// before it, or all.
+func (s *strip) line(before, p []byte) {
+	if s.lowerCase(before, p) {
+		s.nul = s.nul || bytes.IndexByte(s.lower, 0) >= 0
+		s.foreign = s.foreign || bytes.Contains(s.lower, longS) || bytes.Contains(s.lower, kelvin)
+	}
+	set, shift := s.bits, s.shift&63
+	for text := s.lower[:len(s.lower)+slack-gramBytes+1]; len(text) >= slack; text = text[1:] {
+		h := gramHash(binary.LittleEndian.Uint64(text)) >> shift
+		set[h>>6] |= 1 << (h & 63)
+	}
+	s.eachLetters(func(v uint32) {
+		at := v * 0x9E3779B1 >> 22
+		if s.recent[at] == v {
+			return
+		}
+		s.recent[at] = v
+		h, step := letterHash(v)
+		for range letterBits {
+			at := h >> shift
+			set[at>>6] |= 1 << (at & 63)
+			h += step
+		}
+	})
+}
+
+// eight are the bytes from i on; behind the text they are anything.
+func (s *strip) eight(i int) uint64 {
+	return binary.LittleEndian.Uint64(s.lower[i : i+8 : cap(s.lower)])
+}
+
+// eachLetters calls add with every four letters. Where they begin comes from the bits of 64 bytes at once:
+// a look at each byte costs a misprediction at both ends of a word.
+func (s *strip) eachLetters(add func(uint32)) {
+	for k := range len(s.letters) - 1 {
+		m, next := s.letters[k], s.letters[k+1]
+		m &= (m>>1 | next<<63) & (m>>2 | next<<62) & (m>>3 | next<<61)
+		for ; m != 0; m &= m - 1 {
+			i := k*64 + bits.TrailingZeros64(m)
+			add(binary.LittleEndian.Uint32(s.lower[i:]))
+		}
+	}
+}
+
+const (
+	ones8 = 0x0101010101010101
+	high8 = 0x8080808080808080
+	low8  = 0x7f7f7f7f7f7f7f7f
+)
+
+// lowerCase sets lower and letters to what before and p are together. odd tells that they hold a byte that
+// is NUL or not ASCII.
+func (s *strip) lowerCase(before, p []byte) (odd bool) {
+	n := len(before) + len(p)
+	buf := append(append(s.lower[:0], before...), p...)
+	buf = append(buf, "        "...) // as slack
+	s.letters = s.letters[:0]
+	var seen, word uint64
+	for i := 0; i < n; i += 8 {
+		x := binary.LittleEndian.Uint64(buf[i:])
+		low := x & low8
+		upper := (low + (0x80-'A')*ones8) &^ (low + (0x7f-'Z')*ones8) & high8 &^ x
+		x |= upper >> 2
+		low = x & low8
+		lower := (low + (0x80-'a')*ones8) &^ (low + (0x7f-'z')*ones8) & high8 &^ x
+		binary.LittleEndian.PutUint64(buf[i:], x)
+		seen |= x | (x-ones8)&^x
+		word |= (lower >> 7 * 0x0102040810204080 >> 56) << (i & 63)
+		if i&63 == 56 {
+			s.letters = append(s.letters, word)
+			word = 0
+		}
+	}
+	s.letters = append(s.letters, word, 0)
+	s.lower = buf[:n]
+	return seen&high8 != 0
+}

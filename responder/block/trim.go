@@ -1,0 +1,73 @@
+package block
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Stored is an index in a state directory.
+type Stored struct {
+	Dev, Ino uint64
+	Bytes    int64
+	ModTime  time.Time
+}
+
+// List lists the indexes of a directory, the oldest first. Those that a crash left half made are removed.
+// It must not run beside Create.
+func List(dir string) ([]Stored, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("list indexes: %w", err)
+	}
+	var out []Stored
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), suffix+suffixTmp) {
+			if err := os.Remove(filepath.Join(dir, e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return nil, fmt.Errorf("remove half an index: %w", err)
+			}
+			continue
+		}
+		var s Stored
+		if _, err := fmt.Sscanf(e.Name(), "%x-%x"+suffix, &s.Dev, &s.Ino); err != nil || Name(s.Dev, s.Ino) != e.Name() {
+			continue
+		}
+		info, err := e.Info()
+		if err != nil {
+			continue // gone
+		}
+		s.Bytes, s.ModTime = info.Size(), info.ModTime()
+		out = append(out, s)
+	}
+	slices.SortStableFunc(out, func(a, b Stored) int {
+		return cmp.Or(a.ModTime.Compare(b.ModTime), cmp.Compare(a.Dev, b.Dev), cmp.Compare(a.Ino, b.Ino))
+	})
+	return out, nil
+}
+
+// Trim removes the oldest indexes of a directory until those that are left have at most so many bytes
+// together, and returns what it removed. An index that is open then goes on until it is closed.
+func Trim(dir string, most int64) ([]Stored, error) {
+	list, err := List(dir)
+	if err != nil {
+		return nil, err
+	}
+	sum := int64(0)
+	for _, s := range list {
+		sum += s.Bytes
+	}
+	n := 0
+	for ; sum > most && n < len(list); n++ {
+		if err := Remove(dir, list[n].Dev, list[n].Ino); err != nil {
+			return list[:n], err
+		}
+		sum -= list[n].Bytes
+	}
+	return list[:n], nil
+}
