@@ -287,13 +287,16 @@ func (q *query) wait(within time.Duration) result {
 
 // receipt is what --output json prints last.
 type receipt struct {
-	Type     string
-	Complete bool
-	Roster   string
-	Lines    int64
-	Nodes    []struct {
+	Type      string
+	Complete  bool
+	Roster    string
+	Lines     int64
+	ElapsedMS int64 `json:"elapsed_ms"`
+	Nodes     []struct {
 		Node, Status, Reason string
 		Lines                int64
+		HeardMS              int64 `json:"heard_ms"`
+		GivenUpMS            int64 `json:"given_up_ms"`
 		Errors               []json.RawMessage
 	}
 }

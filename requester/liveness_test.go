@@ -126,6 +126,9 @@ func TestADeadNodeIsNamedWithinTwoSeconds(t *testing.T) {
 			t.Errorf("others speak %t: named after %v", others, took)
 		}
 		b.wantStatus("a", "partial: fell silent after 1 lines")
+		if nr := b.g.Receipt(b.now).Nodes[0]; nr.HeardMS != 0 || nr.GivenUpMS != b.now.Sub(simStart).Milliseconds() {
+			t.Errorf("last heard after %d ms, given up after %d", nr.HeardMS, nr.GivenUpMS)
+		}
 	}
 }
 

@@ -273,7 +273,7 @@ func (g *Gather) restart(n *node) {
 	g.credit.running--
 	*n = node{
 		name: n.name, rank: n.rank, unexpected: n.unexpected, bad: n.bad, old: n.old, reasked: n.reasked, skip: n.skip,
-		granted: g.q.Credit, controlAt: n.controlAt, asks: n.asks, askedAt: n.askedAt,
+		heardAt: n.heardAt, granted: g.q.Credit, controlAt: n.controlAt, asks: n.asks, askedAt: n.askedAt,
 	}
 }
 
@@ -342,7 +342,7 @@ func (g *Gather) late(n *node, f *schemas.Frame, now time.Time) {
 
 // revive takes back a verdict: the node was only slow.
 func (g *Gather) revive(n *node) {
-	n.settled, n.status, n.reason = false, 0, ""
+	n.settled, n.status, n.reason, n.judgedAt = false, 0, "", time.Time{}
 	n.granted = g.q.Credit
 	g.credit.held += n.granted
 	g.unsettled++

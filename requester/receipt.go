@@ -35,7 +35,9 @@ type NodeReceipt struct {
 	BytesConsidered int64               `json:"bytes_considered"`
 	Files           int64               `json:"files"`
 	Blocks          schemas.Blocks      `json:"blocks"`
-	ElapsedMS       int64               `json:"elapsed_ms"`
+	ElapsedMS       int64               `json:"elapsed_ms"`  // of its work, as its End says
+	HeardMS         int64               `json:"heard_ms"`    // into the query, when it was last heard; 0: never
+	GivenUpMS       int64               `json:"given_up_ms"` // into the query, when it was given up; 0: it was not
 	Errors          []schemas.FileError `json:"errors"`      // the first of them
 	ErrorCount      int64               `json:"error_count"` // all of them
 	Unexpected      bool                `json:"unexpected"`  // not on the roster
@@ -48,7 +50,7 @@ func (g *Gather) Receipt(now time.Time) *Receipt {
 		ElapsedMS: now.Sub(g.clock.start).Milliseconds(), Nodes: make([]NodeReceipt, 0, len(g.order)),
 	}
 	for _, n := range g.order {
-		nr := n.receipt()
+		nr := n.receipt(g.clock.start)
 		r.Nodes = append(r.Nodes, nr)
 		r.Complete = r.Complete && (nr.Status == schemas.StatusComplete || nr.Status == schemas.StatusPruned)
 		r.Lines += nr.Lines
@@ -63,13 +65,19 @@ func (g *Gather) Receipt(now time.Time) *Receipt {
 	return r
 }
 
-func (n *node) receipt() NodeReceipt {
+func (n *node) receipt(start time.Time) NodeReceipt {
 	r := NodeReceipt{
 		Node: n.name, Status: n.status, Reason: n.reason, Lines: n.lines, Bytes: n.text, BytesRead: n.progress.BytesRead,
 		Errors: []schemas.FileError{}, Unexpected: n.unexpected,
 	}
 	if !n.settled {
 		r.Status, r.Reason = schemas.StatusPartial, "not through"
+	}
+	if !n.heardAt.IsZero() {
+		r.HeardMS = n.heardAt.Sub(start).Milliseconds()
+	}
+	if !n.judgedAt.IsZero() {
+		r.GivenUpMS = n.judgedAt.Sub(start).Milliseconds()
 	}
 	if n.hello != nil {
 		r.Files, r.BytesConsidered = n.hello.Files, n.hello.Bytes
