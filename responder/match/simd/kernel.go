@@ -28,11 +28,16 @@ func (k *pairKernel) vector(buf []byte, n int, b *batch) int { return pairVector
 //
 // tables say for each byte of the window in which of 8 buckets (16 with two banks) its low and its
 // high nibble occur: a position passes if one bucket holds all its nibbles. Then the window's first
-// bytes, as (word|fold)&keep, are hashed into bitmap, which holds the hashes of the literals' windows.
+// bytes, as (word|fold)&keep, are hashed into bitmap, which holds the hashes of the literals' windows. What is left is compared
+// with up to eight bytes of each literal of the same slot: words of logs begin alike.
 type setKernel struct {
 	tables     [2][maxWidth][2][lane]uint8 // bank, byte of the window, half; 16 entries twice
 	fold, keep uint32
 	bitmap     [1 << (hashBits - 5)]uint32
+	foldWord   uint64              // a literal's window passes if (word|foldWord)&mask == want
+	want, mask [maxLiterals]uint64 // of each literal
+	first      [256]int8           // slot → its first literal
+	after      [maxLiterals]int8   // the next literal, in list order, in the same slot; -1: none
 	shape      setShape
 
 	// For the kernel in Go, which has no use for tables: whether a byte occurs at leadAt in a window.
@@ -61,7 +66,10 @@ const (
 // setHash spreads the first bytes of a window over the bitmap.
 func setHash(key uint32) uint32 { return key * hashFactor >> (32 - hashBits) }
 
-// next returns the first candidate among the n positions of buf, or -1. It reads up to maxWidth bytes
+// setReach is how many bytes a kernel reads from a position on.
+const setReach = 8
+
+// next returns the first candidate among the n positions of buf, or -1. It reads up to setReach bytes
 // from the last of them on.
 func (k *setKernel) next(buf []byte, n int) int {
 	if accelerated && n >= lane {

@@ -19,42 +19,42 @@ func pairAVX2(k *byte, p *byte, n int, b *byte) int
 func pairFoldAVX2(k *byte, p *byte, n int, b *byte) int
 
 // setLow4AVX2 returns the first position below n (at least 32) that passes the tables and the bitmap of the setKernel at k,
-// or -1. It reads as many bytes from each position as the tables are wide, and 4 from candidates.
+// or -1. It reads as many bytes from each position as the tables are wide, and 8 from candidates.
 // With a batch at b it takes all of them, and notes their lines (batch.go).
 //
 //go:noescape
 func setLow4AVX2(k *byte, p *byte, n int, b *byte) int
 
 // setLow4FatAVX2 returns the first position below n (at least 32) that passes the tables and the bitmap of the setKernel at k,
-// or -1. It reads as many bytes from each position as the tables are wide, and 4 from candidates.
+// or -1. It reads as many bytes from each position as the tables are wide, and 8 from candidates.
 // With a batch at b it takes all of them, and notes their lines (batch.go).
 //
 //go:noescape
 func setLow4FatAVX2(k *byte, p *byte, n int, b *byte) int
 
 // setLow6AVX2 returns the first position below n (at least 32) that passes the tables and the bitmap of the setKernel at k,
-// or -1. It reads as many bytes from each position as the tables are wide, and 4 from candidates.
+// or -1. It reads as many bytes from each position as the tables are wide, and 8 from candidates.
 // With a batch at b it takes all of them, and notes their lines (batch.go).
 //
 //go:noescape
 func setLow6AVX2(k *byte, p *byte, n int, b *byte) int
 
 // setLow6FatAVX2 returns the first position below n (at least 32) that passes the tables and the bitmap of the setKernel at k,
-// or -1. It reads as many bytes from each position as the tables are wide, and 4 from candidates.
+// or -1. It reads as many bytes from each position as the tables are wide, and 8 from candidates.
 // With a batch at b it takes all of them, and notes their lines (batch.go).
 //
 //go:noescape
 func setLow6FatAVX2(k *byte, p *byte, n int, b *byte) int
 
 // setFull3AVX2 returns the first position below n (at least 32) that passes the tables and the bitmap of the setKernel at k,
-// or -1. It reads as many bytes from each position as the tables are wide, and 4 from candidates.
+// or -1. It reads as many bytes from each position as the tables are wide, and 8 from candidates.
 // With a batch at b it takes all of them, and notes their lines (batch.go).
 //
 //go:noescape
 func setFull3AVX2(k *byte, p *byte, n int, b *byte) int
 
 // setFull3FatAVX2 returns the first position below n (at least 32) that passes the tables and the bitmap of the setKernel at k,
-// or -1. It reads as many bytes from each position as the tables are wide, and 4 from candidates.
+// or -1. It reads as many bytes from each position as the tables are wide, and 8 from candidates.
 // With a batch at b it takes all of them, and notes their lines (batch.go).
 //
 //go:noescape

@@ -706,20 +706,36 @@ wide:
 	JE        wide0_done
 
 wide0_try:
-	TZCNTQ DI, R8
-	LEAQ   (CX)(R8*1), R8
-	MOVL   (R8), R9
-	ORL    768(AX), R9
-	ANDL   772(AX), R9
-	IMUL3L $0x9e3779b1, R9, R9
-	SHRL   $0x11, R9
-	MOVL   R9, R10
-	SHRL   $0x05, R10
-	MOVL   776(AX)(R10*4), R10
-	BTL    R9, R10
-	JCC    wide0_no
-	MOVQ   R8, DI
-	JMP    hit
+	TZCNTQ  DI, R8
+	LEAQ    (CX)(R8*1), R8
+	MOVL    (R8), R9
+	ORL     768(AX), R9
+	ANDL    772(AX), R9
+	IMUL3L  $0x9e3779b1, R9, R9
+	SHRL    $0x11, R9
+	MOVL    R9, R10
+	SHRL    $0x05, R10
+	MOVL    776(AX)(R10*4), R10
+	BTL     R9, R10
+	JCC     wide0_no
+	MOVQ    (R8), R11
+	ORQ     4872(AX), R11
+	SHRL    $0x07, R9
+	MOVBQSX 5904(AX)(R9*1), R9
+
+wide0_no_literal:
+	TESTQ   R9, R9
+	JLT     wide0_no
+	MOVQ    4880(AX)(R9*8), R10
+	XORQ    R11, R10
+	TESTQ   R10, 5392(AX)(R9*8)
+	JEQ     wide0_no_yes
+	MOVBQSX 6160(AX)(R9*1), R9
+	JMP     wide0_no_literal
+
+wide0_no_yes:
+	MOVQ R8, DI
+	JMP  hit
 
 wide0_no:
 	LEAQ -1(DI), R8
@@ -741,20 +757,36 @@ wide0_done:
 	JE        wide2_done
 
 wide2_try:
-	TZCNTQ DI, R8
-	LEAQ   64(CX)(R8*1), R8
-	MOVL   (R8), R9
-	ORL    768(AX), R9
-	ANDL   772(AX), R9
-	IMUL3L $0x9e3779b1, R9, R9
-	SHRL   $0x11, R9
-	MOVL   R9, R10
-	SHRL   $0x05, R10
-	MOVL   776(AX)(R10*4), R10
-	BTL    R9, R10
-	JCC    wide2_no
-	MOVQ   R8, DI
-	JMP    hit
+	TZCNTQ  DI, R8
+	LEAQ    64(CX)(R8*1), R8
+	MOVL    (R8), R9
+	ORL     768(AX), R9
+	ANDL    772(AX), R9
+	IMUL3L  $0x9e3779b1, R9, R9
+	SHRL    $0x11, R9
+	MOVL    R9, R10
+	SHRL    $0x05, R10
+	MOVL    776(AX)(R10*4), R10
+	BTL     R9, R10
+	JCC     wide2_no
+	MOVQ    (R8), R11
+	ORQ     4872(AX), R11
+	SHRL    $0x07, R9
+	MOVBQSX 5904(AX)(R9*1), R9
+
+wide2_no_literal:
+	TESTQ   R9, R9
+	JLT     wide2_no
+	MOVQ    4880(AX)(R9*8), R10
+	XORQ    R11, R10
+	TESTQ   R10, 5392(AX)(R9*8)
+	JEQ     wide2_no_yes
+	MOVBQSX 6160(AX)(R9*1), R9
+	JMP     wide2_no_literal
+
+wide2_no_yes:
+	MOVQ R8, DI
+	JMP  hit
 
 wide2_no:
 	LEAQ -1(DI), R8
@@ -788,20 +820,36 @@ last:
 	JE        narrow_done
 
 narrow_try:
-	TZCNTQ DI, R8
-	LEAQ   (CX)(R8*1), R8
-	MOVL   (R8), R9
-	ORL    768(AX), R9
-	ANDL   772(AX), R9
-	IMUL3L $0x9e3779b1, R9, R9
-	SHRL   $0x11, R9
-	MOVL   R9, R10
-	SHRL   $0x05, R10
-	MOVL   776(AX)(R10*4), R10
-	BTL    R9, R10
-	JCC    narrow_no
-	MOVQ   R8, DI
-	JMP    hit
+	TZCNTQ  DI, R8
+	LEAQ    (CX)(R8*1), R8
+	MOVL    (R8), R9
+	ORL     768(AX), R9
+	ANDL    772(AX), R9
+	IMUL3L  $0x9e3779b1, R9, R9
+	SHRL    $0x11, R9
+	MOVL    R9, R10
+	SHRL    $0x05, R10
+	MOVL    776(AX)(R10*4), R10
+	BTL     R9, R10
+	JCC     narrow_no
+	MOVQ    (R8), R11
+	ORQ     4872(AX), R11
+	SHRL    $0x07, R9
+	MOVBQSX 5904(AX)(R9*1), R9
+
+narrow_no_literal:
+	TESTQ   R9, R9
+	JLT     narrow_no
+	MOVQ    4880(AX)(R9*8), R10
+	XORQ    R11, R10
+	TESTQ   R10, 5392(AX)(R9*8)
+	JEQ     narrow_no_yes
+	MOVBQSX 6160(AX)(R9*1), R9
+	JMP     narrow_no_literal
+
+narrow_no_yes:
+	MOVQ R8, DI
+	JMP  hit
 
 narrow_no:
 	LEAQ -1(DI), R8
@@ -1069,20 +1117,36 @@ wide:
 	JE        wide0_done
 
 wide0_try:
-	TZCNTQ DI, R8
-	LEAQ   (CX)(R8*1), R8
-	MOVL   (R8), R9
-	ORL    768(AX), R9
-	ANDL   772(AX), R9
-	IMUL3L $0x9e3779b1, R9, R9
-	SHRL   $0x11, R9
-	MOVL   R9, R10
-	SHRL   $0x05, R10
-	MOVL   776(AX)(R10*4), R10
-	BTL    R9, R10
-	JCC    wide0_no
-	MOVQ   R8, DI
-	JMP    hit
+	TZCNTQ  DI, R8
+	LEAQ    (CX)(R8*1), R8
+	MOVL    (R8), R9
+	ORL     768(AX), R9
+	ANDL    772(AX), R9
+	IMUL3L  $0x9e3779b1, R9, R9
+	SHRL    $0x11, R9
+	MOVL    R9, R10
+	SHRL    $0x05, R10
+	MOVL    776(AX)(R10*4), R10
+	BTL     R9, R10
+	JCC     wide0_no
+	MOVQ    (R8), R11
+	ORQ     4872(AX), R11
+	SHRL    $0x07, R9
+	MOVBQSX 5904(AX)(R9*1), R9
+
+wide0_no_literal:
+	TESTQ   R9, R9
+	JLT     wide0_no
+	MOVQ    4880(AX)(R9*8), R10
+	XORQ    R11, R10
+	TESTQ   R10, 5392(AX)(R9*8)
+	JEQ     wide0_no_yes
+	MOVBQSX 6160(AX)(R9*1), R9
+	JMP     wide0_no_literal
+
+wide0_no_yes:
+	MOVQ R8, DI
+	JMP  hit
 
 wide0_no:
 	LEAQ -1(DI), R8
@@ -1128,20 +1192,36 @@ last:
 	JE        narrow_done
 
 narrow_try:
-	TZCNTQ DI, R8
-	LEAQ   (CX)(R8*1), R8
-	MOVL   (R8), R9
-	ORL    768(AX), R9
-	ANDL   772(AX), R9
-	IMUL3L $0x9e3779b1, R9, R9
-	SHRL   $0x11, R9
-	MOVL   R9, R10
-	SHRL   $0x05, R10
-	MOVL   776(AX)(R10*4), R10
-	BTL    R9, R10
-	JCC    narrow_no
-	MOVQ   R8, DI
-	JMP    hit
+	TZCNTQ  DI, R8
+	LEAQ    (CX)(R8*1), R8
+	MOVL    (R8), R9
+	ORL     768(AX), R9
+	ANDL    772(AX), R9
+	IMUL3L  $0x9e3779b1, R9, R9
+	SHRL    $0x11, R9
+	MOVL    R9, R10
+	SHRL    $0x05, R10
+	MOVL    776(AX)(R10*4), R10
+	BTL     R9, R10
+	JCC     narrow_no
+	MOVQ    (R8), R11
+	ORQ     4872(AX), R11
+	SHRL    $0x07, R9
+	MOVBQSX 5904(AX)(R9*1), R9
+
+narrow_no_literal:
+	TESTQ   R9, R9
+	JLT     narrow_no
+	MOVQ    4880(AX)(R9*8), R10
+	XORQ    R11, R10
+	TESTQ   R10, 5392(AX)(R9*8)
+	JEQ     narrow_no_yes
+	MOVBQSX 6160(AX)(R9*1), R9
+	JMP     narrow_no_literal
+
+narrow_no_yes:
+	MOVQ R8, DI
+	JMP  hit
 
 narrow_no:
 	LEAQ -1(DI), R8
@@ -1391,20 +1471,36 @@ wide:
 	JE        wide0_done
 
 wide0_try:
-	TZCNTQ DI, R8
-	LEAQ   (CX)(R8*1), R8
-	MOVL   (R8), R9
-	ORL    768(AX), R9
-	ANDL   772(AX), R9
-	IMUL3L $0x9e3779b1, R9, R9
-	SHRL   $0x11, R9
-	MOVL   R9, R10
-	SHRL   $0x05, R10
-	MOVL   776(AX)(R10*4), R10
-	BTL    R9, R10
-	JCC    wide0_no
-	MOVQ   R8, DI
-	JMP    hit
+	TZCNTQ  DI, R8
+	LEAQ    (CX)(R8*1), R8
+	MOVL    (R8), R9
+	ORL     768(AX), R9
+	ANDL    772(AX), R9
+	IMUL3L  $0x9e3779b1, R9, R9
+	SHRL    $0x11, R9
+	MOVL    R9, R10
+	SHRL    $0x05, R10
+	MOVL    776(AX)(R10*4), R10
+	BTL     R9, R10
+	JCC     wide0_no
+	MOVQ    (R8), R11
+	ORQ     4872(AX), R11
+	SHRL    $0x07, R9
+	MOVBQSX 5904(AX)(R9*1), R9
+
+wide0_no_literal:
+	TESTQ   R9, R9
+	JLT     wide0_no
+	MOVQ    4880(AX)(R9*8), R10
+	XORQ    R11, R10
+	TESTQ   R10, 5392(AX)(R9*8)
+	JEQ     wide0_no_yes
+	MOVBQSX 6160(AX)(R9*1), R9
+	JMP     wide0_no_literal
+
+wide0_no_yes:
+	MOVQ R8, DI
+	JMP  hit
 
 wide0_no:
 	LEAQ -1(DI), R8
@@ -1442,20 +1538,36 @@ last:
 	JE        narrow_done
 
 narrow_try:
-	TZCNTQ DI, R8
-	LEAQ   (CX)(R8*1), R8
-	MOVL   (R8), R9
-	ORL    768(AX), R9
-	ANDL   772(AX), R9
-	IMUL3L $0x9e3779b1, R9, R9
-	SHRL   $0x11, R9
-	MOVL   R9, R10
-	SHRL   $0x05, R10
-	MOVL   776(AX)(R10*4), R10
-	BTL    R9, R10
-	JCC    narrow_no
-	MOVQ   R8, DI
-	JMP    hit
+	TZCNTQ  DI, R8
+	LEAQ    (CX)(R8*1), R8
+	MOVL    (R8), R9
+	ORL     768(AX), R9
+	ANDL    772(AX), R9
+	IMUL3L  $0x9e3779b1, R9, R9
+	SHRL    $0x11, R9
+	MOVL    R9, R10
+	SHRL    $0x05, R10
+	MOVL    776(AX)(R10*4), R10
+	BTL     R9, R10
+	JCC     narrow_no
+	MOVQ    (R8), R11
+	ORQ     4872(AX), R11
+	SHRL    $0x07, R9
+	MOVBQSX 5904(AX)(R9*1), R9
+
+narrow_no_literal:
+	TESTQ   R9, R9
+	JLT     narrow_no
+	MOVQ    4880(AX)(R9*8), R10
+	XORQ    R11, R10
+	TESTQ   R10, 5392(AX)(R9*8)
+	JEQ     narrow_no_yes
+	MOVBQSX 6160(AX)(R9*1), R9
+	JMP     narrow_no_literal
+
+narrow_no_yes:
+	MOVQ R8, DI
+	JMP  hit
 
 narrow_no:
 	LEAQ -1(DI), R8
@@ -1711,20 +1823,36 @@ last:
 	JE        narrow_done
 
 narrow_try:
-	TZCNTQ DI, R8
-	LEAQ   (CX)(R8*1), R8
-	MOVL   (R8), R9
-	ORL    768(AX), R9
-	ANDL   772(AX), R9
-	IMUL3L $0x9e3779b1, R9, R9
-	SHRL   $0x11, R9
-	MOVL   R9, R10
-	SHRL   $0x05, R10
-	MOVL   776(AX)(R10*4), R10
-	BTL    R9, R10
-	JCC    narrow_no
-	MOVQ   R8, DI
-	JMP    hit
+	TZCNTQ  DI, R8
+	LEAQ    (CX)(R8*1), R8
+	MOVL    (R8), R9
+	ORL     768(AX), R9
+	ANDL    772(AX), R9
+	IMUL3L  $0x9e3779b1, R9, R9
+	SHRL    $0x11, R9
+	MOVL    R9, R10
+	SHRL    $0x05, R10
+	MOVL    776(AX)(R10*4), R10
+	BTL     R9, R10
+	JCC     narrow_no
+	MOVQ    (R8), R11
+	ORQ     4872(AX), R11
+	SHRL    $0x07, R9
+	MOVBQSX 5904(AX)(R9*1), R9
+
+narrow_no_literal:
+	TESTQ   R9, R9
+	JLT     narrow_no
+	MOVQ    4880(AX)(R9*8), R10
+	XORQ    R11, R10
+	TESTQ   R10, 5392(AX)(R9*8)
+	JEQ     narrow_no_yes
+	MOVBQSX 6160(AX)(R9*1), R9
+	JMP     narrow_no_literal
+
+narrow_no_yes:
+	MOVQ R8, DI
+	JMP  hit
 
 narrow_no:
 	LEAQ -1(DI), R8
@@ -2001,20 +2129,36 @@ wide:
 	JE        wide0_done
 
 wide0_try:
-	TZCNTQ DI, R8
-	LEAQ   (CX)(R8*1), R8
-	MOVL   (R8), R9
-	ORL    768(AX), R9
-	ANDL   772(AX), R9
-	IMUL3L $0x9e3779b1, R9, R9
-	SHRL   $0x11, R9
-	MOVL   R9, R10
-	SHRL   $0x05, R10
-	MOVL   776(AX)(R10*4), R10
-	BTL    R9, R10
-	JCC    wide0_no
-	MOVQ   R8, DI
-	JMP    hit
+	TZCNTQ  DI, R8
+	LEAQ    (CX)(R8*1), R8
+	MOVL    (R8), R9
+	ORL     768(AX), R9
+	ANDL    772(AX), R9
+	IMUL3L  $0x9e3779b1, R9, R9
+	SHRL    $0x11, R9
+	MOVL    R9, R10
+	SHRL    $0x05, R10
+	MOVL    776(AX)(R10*4), R10
+	BTL     R9, R10
+	JCC     wide0_no
+	MOVQ    (R8), R11
+	ORQ     4872(AX), R11
+	SHRL    $0x07, R9
+	MOVBQSX 5904(AX)(R9*1), R9
+
+wide0_no_literal:
+	TESTQ   R9, R9
+	JLT     wide0_no
+	MOVQ    4880(AX)(R9*8), R10
+	XORQ    R11, R10
+	TESTQ   R10, 5392(AX)(R9*8)
+	JEQ     wide0_no_yes
+	MOVBQSX 6160(AX)(R9*1), R9
+	JMP     wide0_no_literal
+
+wide0_no_yes:
+	MOVQ R8, DI
+	JMP  hit
 
 wide0_no:
 	LEAQ -1(DI), R8
@@ -2064,20 +2208,36 @@ last:
 	JE        narrow_done
 
 narrow_try:
-	TZCNTQ DI, R8
-	LEAQ   (CX)(R8*1), R8
-	MOVL   (R8), R9
-	ORL    768(AX), R9
-	ANDL   772(AX), R9
-	IMUL3L $0x9e3779b1, R9, R9
-	SHRL   $0x11, R9
-	MOVL   R9, R10
-	SHRL   $0x05, R10
-	MOVL   776(AX)(R10*4), R10
-	BTL    R9, R10
-	JCC    narrow_no
-	MOVQ   R8, DI
-	JMP    hit
+	TZCNTQ  DI, R8
+	LEAQ    (CX)(R8*1), R8
+	MOVL    (R8), R9
+	ORL     768(AX), R9
+	ANDL    772(AX), R9
+	IMUL3L  $0x9e3779b1, R9, R9
+	SHRL    $0x11, R9
+	MOVL    R9, R10
+	SHRL    $0x05, R10
+	MOVL    776(AX)(R10*4), R10
+	BTL     R9, R10
+	JCC     narrow_no
+	MOVQ    (R8), R11
+	ORQ     4872(AX), R11
+	SHRL    $0x07, R9
+	MOVBQSX 5904(AX)(R9*1), R9
+
+narrow_no_literal:
+	TESTQ   R9, R9
+	JLT     narrow_no
+	MOVQ    4880(AX)(R9*8), R10
+	XORQ    R11, R10
+	TESTQ   R10, 5392(AX)(R9*8)
+	JEQ     narrow_no_yes
+	MOVBQSX 6160(AX)(R9*1), R9
+	JMP     narrow_no_literal
+
+narrow_no_yes:
+	MOVQ R8, DI
+	JMP  hit
 
 narrow_no:
 	LEAQ -1(DI), R8
@@ -2342,20 +2502,36 @@ last:
 	JE        narrow_done
 
 narrow_try:
-	TZCNTQ DI, R8
-	LEAQ   (CX)(R8*1), R8
-	MOVL   (R8), R9
-	ORL    768(AX), R9
-	ANDL   772(AX), R9
-	IMUL3L $0x9e3779b1, R9, R9
-	SHRL   $0x11, R9
-	MOVL   R9, R10
-	SHRL   $0x05, R10
-	MOVL   776(AX)(R10*4), R10
-	BTL    R9, R10
-	JCC    narrow_no
-	MOVQ   R8, DI
-	JMP    hit
+	TZCNTQ  DI, R8
+	LEAQ    (CX)(R8*1), R8
+	MOVL    (R8), R9
+	ORL     768(AX), R9
+	ANDL    772(AX), R9
+	IMUL3L  $0x9e3779b1, R9, R9
+	SHRL    $0x11, R9
+	MOVL    R9, R10
+	SHRL    $0x05, R10
+	MOVL    776(AX)(R10*4), R10
+	BTL     R9, R10
+	JCC     narrow_no
+	MOVQ    (R8), R11
+	ORQ     4872(AX), R11
+	SHRL    $0x07, R9
+	MOVBQSX 5904(AX)(R9*1), R9
+
+narrow_no_literal:
+	TESTQ   R9, R9
+	JLT     narrow_no
+	MOVQ    4880(AX)(R9*8), R10
+	XORQ    R11, R10
+	TESTQ   R10, 5392(AX)(R9*8)
+	JEQ     narrow_no_yes
+	MOVBQSX 6160(AX)(R9*1), R9
+	JMP     narrow_no_literal
+
+narrow_no_yes:
+	MOVQ R8, DI
+	JMP  hit
 
 narrow_no:
 	LEAQ -1(DI), R8

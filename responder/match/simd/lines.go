@@ -15,8 +15,12 @@ func (f *Finder) Lines(b *Batch, buf []byte, from int, term byte) (next int) {
 	return b.tail(f.matches, buf, max(n, from), len(buf)-len(f.text)+1)
 }
 
+// confirm looks closer at a candidate. It may stand at the end of the line, where a byte that was not compared is the terminator.
 func (f *Finder) confirm(buf []byte, _, at int) int {
-	if f.matches(buf[at:]) {
+	switch {
+	case at == len(buf):
+		return -1
+	case f.matches(buf[at:]):
 		return at
 	}
 	if i := f.Index(buf[at+1:]); i >= 0 {
@@ -49,7 +53,7 @@ func (f *Finder) Count(b *Batch, buf []byte, from int, term byte) (count int) {
 
 // Lines is as that of Finder, for lines that hold any of the literals.
 func (s *Set) Lines(b *Batch, buf []byte, from int, term byte) (next int) {
-	n := min(len(buf)-s.at-s.reach, len(buf)-s.shortest) + 1
+	n := min(len(buf)-s.at-setReach, len(buf)-s.shortest) + 1
 	next, full := b.gather(&s.kernel, buf, from, s.at, n, term)
 	b.Keep(s.confirm, buf)
 	if full {

@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -203,6 +204,28 @@ func BenchmarkLines(b *testing.B) {
 	run("half-count", func(b *Batch, buf []byte, from int, term byte) int {
 		half.Count(b, buf, from, term)
 		return len(buf)
+	})
+}
+
+// A terminator where the text has another byte than the literal: kernels that do not compare that byte stop there, and
+// "terminating" once crashed on a line that begins with "erminating".
+func TestTerminatorWithin(t *testing.T) {
+	bothKernels(t, func(t *testing.T) {
+		var b Batch
+		for _, needle := range []string{"terminating", "xconnection reset by peer", "Failed password for", "0123456789"} {
+			for i := range needle {
+				text := strings.Repeat("before it\n"+needle[:i]+"\n"+needle[i+1:]+"\n", 9)
+				for _, fold := range []bool{false, true} {
+					finderLines([]byte(needle), fold).check(t, &b, []byte(text), 0, '\n')
+					for j := range forms {
+						needles := [][]byte{[]byte(needle), []byte(needle + " too")}
+						if s, ok := newSet(needles, fold, forms[j:j+1], math.MaxFloat64); ok {
+							setLines(s, needles, fold).check(t, &b, []byte(text), 0, '\n')
+						}
+					}
+				}
+			}
+		}
 	})
 }
 

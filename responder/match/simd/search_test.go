@@ -312,7 +312,7 @@ func TestKernels(t *testing.T) {
 	}
 }
 
-// candidates says what the assembly for form must return: tables, then bitmap.
+// candidates says what the assembly for form must return: tables, then bitmap, then the slot's literals.
 func candidates(k *setKernel, f form, buf []byte, n int) int {
 	for i := range n {
 		var passed uint8
@@ -328,11 +328,47 @@ func candidates(k *setKernel, f form, buf []byte, n int) int {
 			passed |= buckets
 		}
 		h := setHash((load32(buf[i:]) | k.fold) & k.keep)
-		if passed != 0 && k.bitmap[h>>5]>>(h&31)&1 != 0 {
-			return i
+		if passed == 0 || k.bitmap[h>>5]>>(h&31)&1 == 0 {
+			continue
+		}
+		for which := k.first[slot(h)]; which >= 0; which = k.after[which] {
+			if (load64(buf[i:])|k.foldWord)&k.mask[which] == k.want[which] {
+				return i
+			}
 		}
 	}
 	return -1
+}
+
+// A slot of many literals does not have the kernel compare them all at each place.
+func TestCrowdedSlot(t *testing.T) {
+	var needles [][]byte
+	for i := range maxLiterals {
+		needles = append(needles, fmt.Appendf(nil, "aaaab%02d", i))
+	}
+	s, ok := newSet(needles, false, forms, math.Inf(1))
+	if !ok {
+		t.Fatal("no set")
+	}
+	if n := s.kernel.longestChain(); n > maxChain {
+		t.Errorf("%d literals are compared", n)
+	}
+	text := append(bytes.Repeat([]byte("a"), 5000), "b63"...)
+	if pos, which := s.Next(text, 0); pos != 4996 || which != 63 {
+		t.Errorf("found %d at %d", which, pos)
+	}
+}
+
+// longestChain returns how many literals of one slot can be compared until one passes whatever the text.
+func (k *setKernel) longestChain() (longest int) {
+	for _, which := range k.first {
+		n := 0
+		for ; which >= 0 && k.mask[which] != 0; which = k.after[which] {
+			n++
+		}
+		longest = max(longest, n)
+	}
+	return longest
 }
 
 // TestPlanSize: a kernel has eight buckets a bank.

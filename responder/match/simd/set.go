@@ -13,15 +13,12 @@ const (
 
 // Set finds the leftmost of several literals. Nibble tables (plan.go) of a few bytes of each, at the
 // same offset in all, test 32 positions at once; the hash of up to four bytes thins out what passes; a
-// candidate that is left is compared with the literals of that hash.
+// candidate that is left is compared with the literals of that hash, eight bytes of each first.
 type Set struct {
 	kernel   setKernel
 	literals []literal
-	keys     []uint32  // first bytes of each literal's window
-	after    []int8    // the next literal, in list order, in the same slot; -1: none
-	first    [256]int8 // slot → its first literal
-	at       int       // offset of the window in the literals
-	reach    int       // bytes that the kernel reads from the window on
+	keys     []uint32 // first bytes of each literal's window
+	at       int      // offset of the window in the literals
 	shortest int
 	longest  int
 	linear   func() *trie
@@ -56,7 +53,6 @@ func newSet(needles [][]byte, fold bool, forms []form, worst float64) (*Set, boo
 		return nil, false
 	}
 	s.at = p.at
-	s.reach = max(p.form.width, 4)
 	p.fill(&s.kernel)
 	s.index(fold)
 	s.chooseLead()
@@ -67,21 +63,45 @@ func newSet(needles [][]byte, fold bool, forms []form, worst float64) (*Set, boo
 // index enters the literals' keys into the bitmap and the slots.
 func (s *Set) index(fold bool) {
 	width := min(4, s.shortest-s.at)
-	s.kernel.keep = uint32(1<<(8*width) - 1)
+	k := &s.kernel
+	k.keep = uint32(1<<(8*width) - 1)
 	if fold {
-		s.kernel.fold = 0x20202020
+		k.fold, k.foldWord = 0x20202020, 0x20*ones
 	}
-	for i := range s.first {
-		s.first[i] = -1
+	for i := range k.first {
+		k.first[i] = -1
 	}
 	s.keys = make([]uint32, len(s.literals))
-	s.after = make([]int8, len(s.literals))
 	// Backwards, so that each chain is in list order.
 	for i := len(s.literals) - 1; i >= 0; i-- {
-		key := s.key(s.literals[i].text)
+		text := s.literals[i].text
+		key := s.key(text)
 		h := setHash(key)
-		s.kernel.bitmap[h>>5] |= 1 << (h & 31)
-		s.keys[i], s.after[i], s.first[slot(h)] = key, s.first[slot(h)], int8(i)
+		k.bitmap[h>>5] |= 1 << (h & 31)
+		s.keys[i], k.after[i], k.first[slot(h)] = key, k.first[slot(h)], int8(i)
+		for j, b := range text[s.at:min(len(text), s.at+setReach)] {
+			k.want[i] |= uint64(b) << (8 * j)
+			k.mask[i] |= 0xff << (8 * j)
+		}
+		k.want[i] |= k.foldWord & k.mask[i]
+	}
+	k.open()
+}
+
+// maxChain is how many literals of a slot a kernel compares at a place. Where there are more it leaves them all to its
+// caller, who minds what comparisons cost.
+const maxChain = 8
+
+// open has the first literal of each slot that holds too many pass whatever the text.
+func (k *setKernel) open() {
+	for _, first := range k.first {
+		n := 0
+		for i := first; i >= 0; i = k.after[i] {
+			n++
+		}
+		if n > maxChain {
+			k.want[first], k.mask[first] = 0, 0
+		}
 	}
 }
 
@@ -130,7 +150,7 @@ func (s *Set) Next(buf []byte, from int) (pos, which int) {
 // search is Next, and also tells what comparisons cost.
 func (s *Set) search(buf []byte, from int) (pos, which, cost int) {
 	i := from
-	n := len(buf) - s.at - s.reach + 1 // the kernel tests positions below n
+	n := len(buf) - s.at - setReach + 1 // the kernel tests positions below n
 	n = min(n, len(buf)-s.shortest+1)
 	for i < n {
 		j := s.kernel.next(buf[i+s.at:], n-i)
@@ -165,7 +185,7 @@ func (s *Set) search(buf []byte, from int) (pos, which, cost int) {
 func (s *Set) compare(text []byte) (which, cost int) {
 	key := s.key(text)
 	cost = 16
-	for i := s.first[slot(setHash(key))]; i >= 0; i = s.after[i] {
+	for i := s.kernel.first[slot(setHash(key))]; i >= 0; i = s.kernel.after[i] {
 		if s.keys[i] != key {
 			continue
 		}

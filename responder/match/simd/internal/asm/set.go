@@ -14,9 +14,16 @@ const (
 	setKeep   = 772
 	setBitmap = 776
 
-	// hashFactor and hashShift spread a window's first four bytes over the bitmap, as setHash does.
+	setFoldWord = 4872
+	setWant     = 4880
+	setMask     = 5392
+	setFirst    = 5904
+	setAfter    = 6160
+
+	// hashFactor and hashShift spread a window's first four bytes over the bitmap, as setHash does, and over the slots, as slot does.
 	hashFactor = 0x9e3779b1
 	hashShift  = 17
+	slotShift  = 7
 )
 
 func setTable(bank, at, half int) int { return setTables + ((bank*setWidth+at)*2+half)*lane }
@@ -37,7 +44,7 @@ type setShape struct {
 
 func set(s setShape) {
 	k, p, n, b := begin(s.name, s.name+` returns the first position below n (at least 32) that passes the tables and the bitmap of the setKernel at k,
-or -1. It reads as many bytes from each position as the tables are wide, and 4 from candidates.`)
+or -1. It reads as many bytes from each position as the tables are wide, and 8 from candidates.`)
 	var nibble reg.VecVirtual
 	if s.full {
 		nibble = nibbleMask()
@@ -116,6 +123,23 @@ or -1. It reads as many bytes from each position as the tables are wide, and 4 f
 			MOVL(Mem{Base: k, Index: word, Scale: 4, Disp: setBitmap}, word)
 			BTL(h, word)
 			JCC(LabelRef(no))
+			// The literals of the slot, h's high 8 bits.
+			text := GP64()
+			MOVQ(Mem{Base: pos}, text)
+			ORQ(Mem{Base: k, Disp: setFoldWord}, text)
+			SHRL(Imm(slotShift), h)
+			which := h.As64()
+			MOVBQSX(Mem{Base: k, Index: which, Scale: 1, Disp: setFirst}, which)
+			Label(no + "_literal")
+			TESTQ(which, which)
+			JLT(LabelRef(no))
+			MOVQ(Mem{Base: k, Index: which, Scale: 8, Disp: setWant}, word.As64())
+			XORQ(text, word.As64())
+			TESTQ(word.As64(), Mem{Base: k, Index: which, Scale: 8, Disp: setMask})
+			JEQ(LabelRef(no + "_yes"))
+			MOVBQSX(Mem{Base: k, Index: which, Scale: 1, Disp: setAfter}, which)
+			JMP(LabelRef(no + "_literal"))
+			Label(no + "_yes")
 		},
 	}.emit(n)
 }
