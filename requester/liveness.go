@@ -106,7 +106,7 @@ func (g *Gather) silent(n *node, reason string) {
 		if reason == "" {
 			reason = "fell silent"
 		}
-		g.settle(n, schemas.StatusPartial, fmt.Sprintf("%s after %d lines", reason, n.linesIn))
+		g.settle(n, schemas.StatusPartial, fmt.Sprintf("%s after %s", reason, count(n.linesIn, "line")))
 	case reason != "":
 		g.settle(n, schemas.StatusUnreachable, reason)
 	case n.run != 0:

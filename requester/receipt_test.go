@@ -78,11 +78,27 @@ func TestReceiptText(t *testing.T) {
 	want := `1 of 4 nodes complete, 1,234,567 lines (1.2 MB),
   searched 229 MB of 1.2 GB in 1.3 s
   node2   down         nobody is subscribed for it
-  node10  partial      3 files failed: \x1b[2Jevil; /var/log/x: permission de...
+  node10  partial      \x1b[2Jevil; 3 files failed, first /var/log/x: permiss...
   x       unreachable  long long long long long long long long long long long...
 `
 	if got := r.Text(); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+// A file that failed is told once, and one file is not "1 files".
+func TestReceiptTellsFailedFilesOnce(t *testing.T) {
+	x := schemas.FileError{File: "/x", Err: "permission denied"}
+	for want, n := range map[string]NodeReceipt{
+		"/x: permission denied":                           {Reason: "1 file could not be searched in full", Errors: []schemas.FileError{x}, ErrorCount: 1},
+		"2 files failed, first /x: permission denied":     {Reason: "2 files could not be searched in full", Errors: []schemas.FileError{x, x}, ErrorCount: 2},
+		"deadline; /x: permission denied":                 {Reason: "deadline", Errors: []schemas.FileError{x}, ErrorCount: 1},
+		"1,234 files failed, first /x: permission denied": {Errors: []schemas.FileError{x}, ErrorCount: 1234},
+		"1 file could not be searched in full":            {Reason: "1 file could not be searched in full", ErrorCount: 1},
+	} {
+		if got := reason(&n); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
 	}
 }
 

@@ -80,17 +80,21 @@ func table(b *strings.Builder, rows []NodeReceipt) {
 	}
 }
 
+// reason says why a node is not complete: what it gave as the reason, and which file failed. That
+// files failed is told once: the file says it better than a reason that only counts them.
 func reason(n *NodeReceipt) string {
 	text := visible(n.Reason)
-	if n.ErrorCount > 0 && len(n.Errors) > 0 {
-		if first := visible(n.Errors[0].File + ": " + n.Errors[0].Err); !strings.Contains(text, first) {
-			text = strings.TrimPrefix(text+"; "+first, "; ")
-		}
+	if n.ErrorCount == 0 || len(n.Errors) == 0 {
+		return text
 	}
+	if strings.HasSuffix(text, "could not be searched in full") {
+		text = ""
+	}
+	files := visible(n.Errors[0].File + ": " + n.Errors[0].Err)
 	if n.ErrorCount > 1 {
-		text = fmt.Sprintf("%s failed: %s", count(n.ErrorCount, "file"), text)
+		files = fmt.Sprintf("%s failed, first %s", count(n.ErrorCount, "file"), files)
 	}
-	return text
+	return strings.TrimPrefix(text+"; "+files, "; ")
 }
 
 // groups writes the nodes of each status and reason together.

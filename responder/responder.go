@@ -236,7 +236,7 @@ func (r *Responder) refusal(q *schemas.Query) error {
 	case r.duplicate != "":
 		return &verdict{schemas.StatusError, fmt.Sprintf("duplicate node name (also on host %s)", r.duplicate)}
 	case len(r.sessions) >= r.most():
-		return &verdict{schemas.StatusError, fmt.Sprintf("busy: %d queries are running or waiting for their requesters", len(r.sessions))}
+		return &verdict{schemas.StatusError, busy(len(r.sessions), "running or waiting for their requesters")}
 	case len(q.Patterns) > l.Patterns:
 		return &verdict{schemas.StatusError, fmt.Sprintf("%d patterns, more than the node's limit of %d", len(q.Patterns), l.Patterns)}
 	case len(schemas.AppendQuery(nil, q)) > int(l.QueryBytes):

@@ -113,7 +113,7 @@ func (s *session) answer() (end *schemas.End) {
 	case <-s.r.workers:
 		s.working = true
 	default:
-		return s.failed(&verdict{schemas.StatusError, fmt.Sprintf("busy: %d queries are running", s.r.config.Limits.MaxQueries)})
+		return s.failed(&verdict{schemas.StatusError, busy(s.r.config.Limits.MaxQueries, "running")})
 	}
 	p, err := s.r.plan(s.ctx, s.q)
 	if err != nil {
@@ -124,6 +124,14 @@ func (s *session) answer() (end *schemas.End) {
 	}
 	s.locked(func(now time.Time) { s.box.Hello(s.r.hello(len(p.files), p.bytes), now) })
 	return p.run(s)
+}
+
+// busy is the reason of a node that has enough to do.
+func busy(queries int, doing string) string {
+	if queries == 1 {
+		return "busy: 1 query is " + doing
+	}
+	return fmt.Sprintf("busy: %d queries are %s", queries, doing)
 }
 
 // failed is the End of an answer that has no results.

@@ -77,7 +77,7 @@ func gen(cmd *cobra.Command, dir string, o sample.Options, force bool) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %d logs, %d lines, %s, and %s\n",
-		dir, len(truth.Nodes), truth.Total.Lines, formatBytes(truth.Total.Bytes), sample.TruthFile)
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %s, %s, %s, and %s\n",
+		dir, plural(int64(len(truth.Nodes)), "log"), plural(truth.Total.Lines, "line"), formatBytes(truth.Total.Bytes), sample.TruthFile)
 	return err
 }

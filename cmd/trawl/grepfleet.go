@@ -174,7 +174,7 @@ func (s *fleetSearch) complain(receipt *requester.Receipt) {
 			fmt.Fprintln(s.errout, shown(fmt.Sprintf("trawl: %s:%s: %s", n.Node, e.File, e.Err)))
 		}
 		if more := n.ErrorCount - int64(len(n.Errors)); more > 0 && len(n.Errors) > 0 {
-			fmt.Fprintf(s.errout, "trawl: %s: %d more files could not be searched\n", n.Node, more)
+			fmt.Fprintf(s.errout, "trawl: %s: %s could not be searched\n", n.Node, plural(more, "more file"))
 		}
 	}
 }
@@ -210,8 +210,8 @@ func (s *fleetSearch) writeLine(line string) {
 // progress draws the progress line.
 func (s *fleetSearch) progress(p requester.Progress) {
 	s.line.update(func() string {
-		return fmt.Sprintf("%d of %d nodes through, searched %s of %s, %d lines, %s", p.Through, p.Nodes,
-			formatBytes(p.BytesRead), formatBytes(p.BytesConsidered), p.Lines, p.Elapsed.Round(time.Second))
+		return fmt.Sprintf("%d of %s through, searched %s of %s, %s, %s", p.Through, plural(int64(p.Nodes), "node"),
+			formatBytes(p.BytesRead), formatBytes(p.BytesConsidered), plural(p.Lines, "line"), p.Elapsed.Round(time.Second))
 	})
 }
 

@@ -16,9 +16,13 @@ var syntaxOf = map[schemas.Syntax]syntax.Syntax{
 // compileLocal compiles the patterns here, and returns what makes matchers of them, and the name of
 // the strategy that they got.
 func compileLocal(o *grepOptions, patterns []string) (newMatcher func() scan.Matcher, strategy string, err error) {
+	var limits syntax.Limits // what the query may hold
+	if o.local {
+		limits = syntax.Limits{Patterns: maxPatternFile, Bytes: maxPatternFile, Expanded: maxPatternFile}
+	}
 	p, err := match.Compile(match.Spec{
 		Patterns: patterns, Syntax: syntaxOf[o.syntax], IgnoreCase: o.ignoreCase, Word: o.word, Line: o.line,
-		Terminator: o.terminator(),
+		Terminator: o.terminator(), Limits: limits,
 	})
 	if err != nil {
 		return nil, "", err

@@ -94,6 +94,9 @@ func exitStatus(err error, errout io.Writer) int {
 	case errors.Is(err, errInterrupted):
 		code, err = exitInterrupted, nil
 	}
+	if path, ok := errors.AsType[*os.PathError](err); ok && path.Op == "write" && path.Path == os.Stdout.Name() {
+		err = fmt.Errorf("write error: %w", path.Err)
+	}
 	if err != nil {
 		say(errout, strings.TrimSpace(err.Error()))
 	}

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"context"
 	"flag"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"unicode/utf8"
 
@@ -66,6 +69,22 @@ func examples(ts *testscript.TestScript, neg bool, args []string) {
 	paragraphs := strings.Split(strings.TrimSpace(ts.ReadFile("stdout")), "\n\n")
 	if last := paragraphs[len(paragraphs)-1]; neg || !strings.HasPrefix(last, "examples:\n") || !strings.Contains(last, "trawl ") {
 		ts.Fatalf("the last paragraph is not examples: %s", last)
+	}
+}
+
+// A disk that is full is an error, in grep's words, and never the status of a match.
+func TestStdoutCannotBeWritten(t *testing.T) {
+	fd, err := syscall.Open("/dev/full", syscall.O_WRONLY|syscall.O_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	full := os.NewFile(uintptr(fd), os.Stdout.Name())
+	defer full.Close()
+	for _, args := range [][]string{{"grep", "--local", "abc"}, {"grep", "--local", "-c", "abc"}, {"grep", "--local", "--output=json", "abc"}, {"version"}, {"grep", "--help"}} {
+		var errout strings.Builder
+		if code := run(context.Background(), args, strings.NewReader("abc\n"), full, &errout); code != exitUsage || errout.String() != "trawl: write error: no space left on device\n" {
+			t.Errorf("%v: status %d, %s", args, code, errout.String())
+		}
 	}
 }
 

@@ -12,6 +12,14 @@ func say(errout io.Writer, text string) {
 	fmt.Fprintln(errout, "trawl: "+message(text, isTerminal(errout)))
 }
 
+// plural is a number and what it counts: "1 line", "2 lines".
+func plural(n int64, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
 // message is text as it may be printed: for a terminal, each of its lines is escaped.
 func message(text string, terminal bool) string {
 	if !terminal {

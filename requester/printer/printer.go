@@ -155,7 +155,7 @@ func (p *Printer) spill() error {
 func (p *Printer) write(b []byte) {
 	if p.err == nil {
 		if _, err := p.w.Write(b); err != nil {
-			p.err = fmt.Errorf("write: %w", err)
+			p.err = err
 		}
 	}
 }

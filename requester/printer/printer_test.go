@@ -186,12 +186,28 @@ func TestWriteError(t *testing.T) {
 	}
 }
 
+// What is not to be seen is written out, unless it is how a script or an emoji is spelt.
+func TestInvisibleIsEscaped(t *testing.T) {
+	for in, want := range map[string]string{
+		"user\u202egpj.exe": `user\xe2\x80\xaegpj.exe`, "a\u2066b\u2069": `a\xe2\x81\xa6b\xe2\x81\xa9`, "pass\u200bword": `pass\xe2\x80\x8bword`,
+		"\ufeffhead": `\xef\xbb\xbfhead`, "a\u2028b": `a\xe2\x80\xa8b`, "soft\u00adhyphen": `soft\xc2\xadhyphen`, "a\u061cb": `a\xd8\x9cb`,
+		"pass\u200dword": `pass\xe2\x80\x8dword`, "می\u200cخواهم": "می\u200cخواهم", "👩\u200d💻 é ß 日本": "👩\u200d💻 é ß 日本", "\u0600": "\u0600", "x\u200d": `x\xe2\x80\x8d`,
+	} {
+		if got := string(AppendEscaped(nil, []byte(in))); got != want {
+			t.Errorf("%+q is shown as %+q, want %+q", in, got, want)
+		}
+	}
+}
+
 // Whatever a log holds, nothing reaches a terminal that it could act upon, and JSON stays JSON.
 func FuzzEscapes(f *testing.F) {
 	f.Add([]byte("a\x1b[31m\u009bx\x7f\xc2\xff\t"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		for s := string(AppendEscaped(nil, b)); len(s) > 0; {
 			r, n := utf8.DecodeRuneInString(s)
+			if r == 0xad || r >= 0x2028 && r <= 0x202e || r == 0x200b || r >= 0x2060 && r < 0x2070 || r == 0xfeff {
+				t.Fatalf("%q lets %q through", b, s[:n])
+			}
 			if r == utf8.RuneError && n == 1 || r < 0x20 && r != '\t' || r >= 0x7f && r < 0xa0 {
 				t.Fatalf("%q lets %q through", b, s[:n])
 			}

@@ -10,6 +10,7 @@
 package match
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"sync"
@@ -28,7 +29,7 @@ type Spec struct {
 	Word       bool          // -w
 	Line       bool          // -x
 	Terminator byte          // '\n', or 0 with -z
-	MaxProgram int           // instructions of the automaton; 0: automaton.DefaultMaxProgram
+	MaxProgram int           // instructions of the automaton; 0: see programFor
 	Limits     syntax.Limits // zero fields mean the defaults
 }
 
@@ -60,7 +61,7 @@ func Compile(s Spec) (*Pattern, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := automaton.Options{Terminator: s.Terminator, MaxProgram: s.MaxProgram}
+	o := automaton.Options{Terminator: s.Terminator, MaxProgram: cmp.Or(s.MaxProgram, programFor(s.Patterns))}
 	p := &Pattern{term: s.Terminator, tree: re}
 	p.anchor = sync.OnceValue(func() *anchor { return newAnchor(re, s.Terminator) })
 	p.choose(re, literal.Extract(re, s.Terminator))
@@ -81,6 +82,17 @@ func Compile(s Spec) (*Pattern, error) {
 	}
 	p.program = func() *automaton.Program { return program }
 	return p, nil
+}
+
+// programFor is how large a program of the patterns may be: large enough for as many strings as were
+// written, which take an instruction a character and direction. The limit is about repetitions, which
+// make much out of little.
+func programFor(patterns []string) int {
+	n := 64
+	for _, p := range patterns {
+		n += 4 * (len(p) + 1)
+	}
+	return max(n, automaton.DefaultMaxProgram)
 }
 
 // tooLarge puts an error of the automaton in terms of the patterns.
