@@ -74,6 +74,9 @@ func (p *plan) measure(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
+		if p.feeds.openers[e] != nil {
+			continue // of a journal nothing is known before
+		}
 		f, err := p.catalog.Open(ctx, e)
 		if err != nil {
 			continue // a search would say so

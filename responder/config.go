@@ -17,7 +17,6 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/trawl-logs/trawl/responder/source"
-	"github.com/trawl-logs/trawl/responder/timestamp"
 	"github.com/trawl-logs/trawl/schemas"
 )
 
@@ -37,6 +36,12 @@ const DefaultConfigFile = "/etc/trawl/trawl.yaml"
 //	    labels: {tier: front}
 //	    timezone: Europe/Berlin    # of times that name none; default: the node's
 //	    time_format: "02/01/2006 15:04:05" # or epoch, epoch-ms …; default: found out
+//	  - logs: /var/log/pods/*/*/*.log
+//	    format: cri                # or docker: lines are wrapped, as a container runtime's are
+//	  - kind: journald             # systemd's journal
+//	    units: [nginx, "app-*"]    # default: all entries
+//	    priority: warning          # and what is more severe; or emerg..err
+//	    directory: /var/log/journal/remote # default: the machine's journal
 //	roots: [/var/lib/docker/containers]
 //	state: /var/lib/trawl
 //	rescan: 30s
@@ -59,18 +64,6 @@ type Config struct {
 	LogLevel   string            `yaml:"log_level"`
 	Limits     Limits            `yaml:"limits"`
 	Connection Connection        `yaml:"connection"`
-}
-
-// SourceConfig registers files: globs with ** for any number of directories.
-type SourceConfig struct {
-	Service string            `yaml:"service"`
-	Logs    List              `yaml:"logs"`
-	Exclude List              `yaml:"exclude"`
-	Labels  map[string]string `yaml:"labels"`
-	// Timezone is that of times that name none, and TimeFormat how times are written: as Go's time
-	// package has it, or one of epoch, epoch-ms, epoch-us and epoch-ns.
-	Timezone   string `yaml:"timezone"`
-	TimeFormat string `yaml:"time_format"`
 }
 
 // Connection is how the bus is reached; each field means what the flag of its name does.
@@ -216,41 +209,6 @@ func (c *Config) Finish() error {
 		return fmt.Errorf("rescan: %v is less than a second", time.Duration(c.Rescan))
 	}
 	return c.Limits.check()
-}
-
-func (s *SourceConfig) finish() error {
-	if len(s.Logs) == 0 {
-		return errors.New("it names no logs")
-	}
-	if err := errors.Join(absolute(s.Logs), absolute(s.Exclude)); err != nil {
-		return err
-	}
-	if s.Service != "" {
-		if err := checkService(s.Service); err != nil {
-			return err
-		}
-	}
-	if _, err := s.zone(); err != nil {
-		return err
-	}
-	if s.TimeFormat != "" {
-		if err := timestamp.Check(s.TimeFormat); err != nil {
-			return err
-		}
-	}
-	return checkLabels(s.Labels)
-}
-
-// zone is the source's time zone; nil: the node's.
-func (s *SourceConfig) zone() (*time.Location, error) {
-	if s.Timezone == "" {
-		return nil, nil
-	}
-	zone, err := time.LoadLocation(s.Timezone)
-	if err != nil {
-		return nil, fmt.Errorf("timezone %q: %w", s.Timezone, err)
-	}
-	return zone, nil
 }
 
 // absolute makes globs absolute in place; a trailing slash, which means all beneath, is kept.

@@ -33,6 +33,9 @@ type plan struct {
 	sizes      []int64 // of files, once they are open; 0: unknown, as that of an archive's content
 	problems   problems
 	archives   *archives
+	feeds      *feeds
+	since      int64 // of the query
+	until      int64
 }
 
 // problems are the files that could not be searched: the first few and their number.
@@ -61,9 +64,10 @@ func (r *Responder) plan(ctx context.Context, q *schemas.Query) (*plan, error) {
 	if err != nil {
 		return nil, fmt.Errorf("catalogue: %w", err)
 	}
-	p := &plan{catalog: r.catalog, newMatcher: newMatcher, strategy: strategy, archives: newArchives(&r.config.Limits)}
+	p := &plan{catalog: r.catalog, newMatcher: newMatcher, strategy: strategy, archives: newArchives(&r.config.Limits), feeds: r.feeds, since: q.Since, until: q.Until}
 	var failed []source.Problem
 	p.files, failed = r.catalog.Select(snap, filter)
+	p.files = append(p.files, r.feeds.selected(filter)...)
 	for _, f := range p.files {
 		p.bytes += f.Size
 	}
@@ -144,11 +148,7 @@ func (p *plan) inputs(ctx context.Context) []scan.Input {
 	p.sizes = make([]int64, len(p.files))
 	for i, e := range p.files {
 		inputs[i] = scan.Input{Name: e.Path, Service: e.Service, Open: func() (scan.File, error) {
-			f, err := p.catalog.Open(ctx, e)
-			if err != nil {
-				return scan.File{}, err
-			}
-			file, err := p.archives.open(f)
+			file, err := p.open(ctx, e)
 			if err == nil && file.At != nil {
 				p.sizes[i] = file.Size
 			}

@@ -50,6 +50,7 @@ type Responder struct {
 	publish  Publisher
 	catalog  *source.Catalog
 	clocks   *clock.Cache
+	feeds    *feeds
 	times    []clock.File // what the configuration says of each source's times
 	compile  compileFunc
 	search   searchFunc
@@ -79,6 +80,7 @@ func New(c *Config, version string, log *slog.Logger, publish Publisher, changed
 		times = append(times, clock.File{Zone: zone, Form: s.TimeFormat})
 		sources = append(sources, source.Source{Service: s.Service, Globs: s.Logs, Exclude: s.Exclude, Labels: s.Labels})
 	}
+	feeds := newFeeds(c, sources)
 	catalog, err := source.NewCatalog(source.Options{Sources: sources, Roots: c.Roots, Labels: c.Labels, MaxFiles: c.Limits.Files})
 	if err != nil {
 		return nil, err
@@ -89,7 +91,7 @@ func New(c *Config, version string, log *slog.Logger, publish Publisher, changed
 	}
 	r := &Responder{
 		config: c, version: version, instance: rand.Text(), host: host, started: time.Now(), log: log, publish: publish,
-		catalog: catalog, clocks: clock.NewCache(), times: times, compile: compile, search: scan.Run, sorting: timeorder.NewBudget(int64(c.Limits.SortBytes)), workers: make(chan struct{}, c.Limits.MaxQueries),
+		catalog: catalog, feeds: feeds, clocks: clock.NewCache(), times: times, compile: compile, search: scan.Run, sorting: timeorder.NewBudget(int64(c.Limits.SortBytes)), workers: make(chan struct{}, c.Limits.MaxQueries),
 		ledger: outbox.NewLedger(), sessions: map[Key]*session{}, warned: map[string]bool{}, changed: changed,
 	}
 	for range c.Limits.MaxQueries {
@@ -115,10 +117,10 @@ func (r *Responder) Scan(ctx context.Context) (files int, bytes int64, err error
 			r.log.Warn("not searched", "path", p.Path, "reason", p.Err)
 		}
 	}
-	if before != nil && (len(before.Files) != len(snap.Files) || !slices.Equal(services(before), services(snap))) {
+	if before != nil && (len(before.Files) != len(snap.Files) || !slices.Equal(r.services(before), r.services(snap))) {
 		r.changed()
 	}
-	return len(snap.Files), snap.Bytes, nil
+	return len(snap.Files) + len(r.feeds.journals), snap.Bytes, nil
 }
 
 // Run re-reads the globs until ctx ends; then it ends all queries and returns when they are over.
@@ -158,7 +160,7 @@ func (r *Responder) Node() schemas.Node {
 		Labels: r.labels(), Started: r.started.UnixNano(), Ephemeral: r.config.Ephemeral,
 	}
 	if snap := r.catalog.Newest(); snap != nil {
-		n.Services, n.Files, n.Bytes, n.Ready = services(snap), int64(len(snap.Files)), snap.Bytes, true
+		n.Services, n.Files, n.Bytes, n.Ready = r.services(snap), int64(len(snap.Files)+len(r.feeds.journals)), snap.Bytes, true
 	}
 	return n
 }
@@ -181,8 +183,11 @@ func (r *Responder) labels() []schemas.Label {
 	return sorted[:min(len(sorted), schemas.MaxGlobs)]
 }
 
-func services(snap *source.Snapshot) []string {
+func (r *Responder) services(snap *source.Snapshot) []string {
 	names := map[string]bool{}
+	for _, e := range r.feeds.journals {
+		names[e.Service] = true
+	}
 	for _, f := range snap.Files {
 		names[f.Service] = true
 	}

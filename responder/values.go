@@ -171,12 +171,17 @@ func (c *Config) AddLabels(pairs ...string) error {
 }
 
 // AddLogs adds sources given as GLOB or SERVICE=GLOB. A service is what stands before the first "="
-// if neither a slash nor a meta character of globs does, and no file has the whole for its name.
+// if neither a slash nor a meta character of globs does, and no file has the whole for its name. In
+// place of GLOB, journald stands for systemd's journal, and journald:UNIT for a unit of it.
 func (c *Config) AddLogs(globs ...string) error {
 	for _, g := range globs {
 		service, rest, ok := strings.Cut(g, "=")
 		if !ok || strings.ContainsAny(service, `/*?[{\`) || exists(g) {
 			service, rest = "", g
+		}
+		if journal, ok := journalSource(service, rest); ok && !exists(rest) {
+			c.Sources = append(c.Sources, journal)
+			continue
 		}
 		if rest == "" || ok && service == "" && rest != g {
 			return fmt.Errorf("logs %q is neither GLOB nor SERVICE=GLOB", g)

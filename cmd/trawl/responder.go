@@ -28,7 +28,8 @@ SIGINT or SIGTERM.
 A glob may hold ** for any number of directories; files that appear later are
 found. SERVICE=GLOB names the service that the files belong to; otherwise it is
 derived from each file's name: /var/log/payments.log.1 is of payments,
-/var/log/nginx/access.log of nginx.
+/var/log/nginx/access.log of nginx. In place of a glob, journald stands for
+systemd's journal, and journald:UNIT for the entries of a unit.
 
 When the node can be asked it prints one line, "ready node=… files=… bytes=…".
 Its log goes to stderr: every query, who sent it and what it cost.
@@ -54,6 +55,7 @@ func newResponderCommand() *cobra.Command {
 		Long:  responderHelp,
 		Example: `  trawl responder --logs '/var/log/**/*.log'
   trawl responder --node web1 --group web --logs 'nginx=/var/log/nginx/*.log'
+  trawl responder --logs journald:nginx --logs '/srv/app/*.log'
   trawl responder --server nats://bus:4222 --config /etc/trawl/trawl.yaml
   trawl nodes                               who is there, from any machine`,
 		Args: cobra.NoArgs,
@@ -62,7 +64,7 @@ func newResponderCommand() *cobra.Command {
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.StringVar(&f.node, "node", "", "`NAME` of this node, unique in the fleet (default the host name, dots as -)")
-	flags.StringArrayVar(&f.logs, "logs", nil, "`[SERVICE=]GLOB` of log files; repeatable, and in place of the configuration's")
+	flags.StringArrayVar(&f.logs, "logs", nil, "`[SERVICE=]GLOB` of log files, or journald[:UNIT]; repeatable, and in place of the configuration's")
 	flags.StringArrayVar(&f.groups, "group", nil, "`GROUP` that the node is in; repeatable")
 	flags.StringArrayVar(&f.labels, "with-label", nil, "`KEY=VALUE` that queries can select by; repeatable")
 	flags.StringVar(&f.state, "state", "", "`DIR` for what the node keeps; made if need be")

@@ -152,6 +152,9 @@ func (s *Search) open(i int, open func() (scan.File, error)) (f scan.File, err e
 // form finds the form of an open input, nil if it has none, and narrows the input to the range. What is
 // read of a stream is put back.
 func (s *Search) form(f *scan.File, about *File) (form *timestamp.Form, empty bool, err error) {
+	if f.Origin != nil { // which knows the times
+		return nil, true, nil
+	}
 	if f.At != nil {
 		if f.Size == 0 {
 			return nil, true, nil

@@ -26,6 +26,10 @@ type Source struct {
 	Globs   []string
 	Exclude []string
 	Labels  map[string]string
+	// LabelsOf, if set, gives further labels of a file by its name; those of Labels go before them. Where
+	// Service is empty and ServiceLabel is among the labels, it is the file's service.
+	LabelsOf     func(name string) map[string]string
+	ServiceLabel string
 }
 
 // Options configure a Catalog.
@@ -251,7 +255,14 @@ func (c *Catalog) collect(snap *Snapshot, byID map[ID]*Entry, allowed roots, i i
 		if service == "" {
 			service = ServiceOf(name, g.prefix)
 		}
-		*e = Entry{Path: name, Service: service, Labels: s.Labels, Size: info.Size(), ModTime: info.ModTime(),
+		labels := s.Labels
+		if s.LabelsOf != nil {
+			labels = joined(s.LabelsOf(name), s.Labels)
+			if own := labels[s.ServiceLabel]; s.Service == "" && own != "" {
+				service = own
+			}
+		}
+		*e = Entry{Path: name, Service: service, Labels: labels, Size: info.Size(), ModTime: info.ModTime(),
 			ID: id, root: root, rel: rel, source: i, linked: linked}
 		return nil
 	}
@@ -260,6 +271,26 @@ func (c *Catalog) collect(snap *Snapshot, byID map[ID]*Entry, allowed roots, i i
 		fail:   func(name string, err error) { snap.Failed = append(snap.Failed, Problem{name, err, i}) },
 		refuse: func(name string, err error) { snap.Refused = append(snap.Refused, Problem{name, err, i}) },
 	}
+}
+
+// joined returns the labels of both; over's go before those of labels.
+func joined(labels, over map[string]string) map[string]string {
+	if len(labels) == 0 {
+		return over
+	}
+	all := maps.Clone(over)
+	for k, v := range labels {
+		if _, has := all[k]; !has {
+			all[k] = v
+		}
+	}
+	return all
+}
+
+// NewEntry returns an entry of something that is no file, for a Filter to select; Catalog.Open does not
+// open it. The name goes in place of the path.
+func NewEntry(name, service string, labels map[string]string) *Entry {
+	return &Entry{Path: name, Service: service, Labels: labels}
 }
 
 // Open opens the file of an entry, wherever log rotation has moved it since the snapshot, if a glob

@@ -110,6 +110,9 @@ func (f *Filter) admitsPath(name string) bool {
 	if len(f.paths) == 0 {
 		return true
 	}
+	if !path.IsAbs(name) { // of what is no file
+		name = "/" + name
+	}
 	for ; name != "/" && name != "."; name = path.Dir(name) {
 		if admits(f.paths, name) {
 			return true
@@ -138,7 +141,7 @@ func (c *Catalog) Select(s *Snapshot, f *Filter) ([]*Entry, []Problem) {
 
 // concerns tells whether the place of a problem could hold selected files.
 func (f *Filter) concerns(p Problem, s *Source) bool {
-	if s.Service != "" && !admits(f.services, s.Service) || !f.admitsLabels(s.Labels) {
+	if s.Service != "" && !admits(f.services, s.Service) || s.LabelsOf == nil && !f.admitsLabels(s.Labels) {
 		return false
 	}
 	if len(f.paths) == 0 {
