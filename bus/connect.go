@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -243,6 +244,9 @@ func connectError(t target, err error) error {
 		hint = "it refuses this login: see --creds, --nkey and --nats-context"
 	case strings.Contains(err.Error(), "tls:"), strings.Contains(err.Error(), "x509:"), errors.Is(err, nats.ErrSecureConnRequired):
 		hint = "see --tlsca, --tlscert and --tlskey"
+	case errors.Is(err, io.EOF), errors.Is(err, syscall.EPIPE), errors.Is(err, syscall.ECONNRESET):
+		// With TLS 1.3 a client may be through, and write, before the server's refusal comes.
+		hint = "it closed the connection; if it wants a certificate of its clients, see --tlscert and --tlskey, and --tlsca"
 	}
 	return fmt.Errorf("no connection to the bus at %s: %w (%s)", t, err, hint)
 }

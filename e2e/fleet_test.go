@@ -222,6 +222,26 @@ func (f *fleet) run(args ...string) result {
 	return q.wait(2 * time.Minute)
 }
 
+// runIn runs trawl with more in its environment.
+func (f *fleet) runIn(env []string, args ...string) result {
+	f.t.Helper()
+	q := &query{t: f.t, out: &syncBuffer{}, env: env}
+	f.launch(q, q.out, args)
+	return q.wait(2 * time.Minute)
+}
+
+// context writes a context of the nats command.
+func (f *fleet) context(name, text string) {
+	f.t.Helper()
+	dir := filepath.Join(f.home, "nats", "context")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		f.t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, name+".json"), []byte(text), 0o600); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
 // grep asks the fleet.
 func (f *fleet) grep(args ...string) result {
 	f.t.Helper()
@@ -231,6 +251,7 @@ func (f *fleet) grep(args ...string) result {
 // query is a command under way.
 type query struct {
 	t       *testing.T
+	env     []string // beyond environment
 	cmd     *exec.Cmd
 	out     *syncBuffer
 	errout  *syncBuffer
@@ -258,7 +279,7 @@ func (f *fleet) beginInto(stdout *os.File, args ...string) *query {
 func (f *fleet) launch(q *query, stdout io.Writer, args []string) {
 	f.t.Helper()
 	q.cmd = exec.Command(program, args...)
-	q.cmd.Env, q.cmd.Dir = environment(f.home), f.home
+	q.cmd.Env, q.cmd.Dir = append(environment(f.home), q.env...), f.home
 	q.errout, q.ended, q.started = &syncBuffer{}, make(chan error, 1), time.Now()
 	q.cmd.Stdout, q.cmd.Stderr = stdout, q.errout
 	if err := q.cmd.Start(); err != nil {

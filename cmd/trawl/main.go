@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/signal"
 	"strings"
@@ -86,10 +87,11 @@ func exitStatus(err error, errout io.Writer) int {
 	}
 	code := exitUsage
 	var exit *exitError
+	var network *net.OpError
 	switch {
 	case errors.As(err, &exit):
 		code, err = exit.code, exit.err
-	case errors.Is(err, syscall.EPIPE):
+	case errors.Is(err, syscall.EPIPE) && !errors.As(err, &network): // the bus's end of a connection is not stdout
 		code, err = exitPipe, nil
 	case errors.Is(err, errInterrupted):
 		code, err = exitInterrupted, nil
