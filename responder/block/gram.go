@@ -87,7 +87,7 @@ func (s *strip) line(before, p []byte) {
 		s.foreign = s.foreign || bytes.Contains(s.lower, longS) || bytes.Contains(s.lower, kelvin)
 	}
 	set, shift := s.bits, s.shift&63
-	for text := s.lower[:len(s.lower)+slack-gramBytes+1]; len(text) >= slack; text = text[1:] {
+	for text := s.lower[:len(s.lower)+slack-gramBytes]; len(text) >= slack; text = text[1:] {
 		h := gramHash(binary.LittleEndian.Uint64(text)) >> shift
 		set[h>>6] |= 1 << (h & 63)
 	}
