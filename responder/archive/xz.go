@@ -11,6 +11,7 @@ import (
 	"hash/crc32"
 	"hash/crc64"
 	"io"
+	"sync"
 )
 
 // An xz file, numbers little-endian but for varints of seven bits a byte, the lowest first:
@@ -32,7 +33,8 @@ const (
 var (
 	errXZ       = errors.New("invalid xz data")
 	errChecksum = errors.New("the checksum is wrong")
-	ecma        = crc64.MakeTable(crc64.ECMA)
+	// Made when it is needed: it takes 0.1 ms, which every start of the program would pay for.
+	ecma = sync.OnceValue(func() *crc64.Table { return crc64.MakeTable(crc64.ECMA) })
 )
 
 // xzReader reads the streams of a file.
@@ -129,7 +131,7 @@ func (x *xzReader) header() error {
 	if string(h[:6]) != xzMagic || h[6] != 0 || h[7] > 15 || crc32.ChecksumIEEE(h[6:8]) != binary.LittleEndian.Uint32(h[8:]) {
 		return errXZ
 	}
-	x.open, x.check, x.records, x.blocks = true, h[7], crc64.New(ecma), 0
+	x.open, x.check, x.records, x.blocks = true, h[7], crc64.New(ecma()), 0
 	return nil
 }
 
@@ -324,7 +326,7 @@ func newSum(check byte) hash.Hash {
 	case 1:
 		return crc32.NewIEEE()
 	case 4:
-		return crc64.New(ecma)
+		return crc64.New(ecma())
 	case 10:
 		return sha256.New()
 	}

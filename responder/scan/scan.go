@@ -87,6 +87,11 @@ type Options struct {
 	MaxKept    int   // bytes of a line kept where it cannot be read twice, or must be whole; 0: 4 MiB
 	BatchBytes int   // text and columns of a batch; 0: 96 KiB
 
+	// Head, if set, returns what is put before every line (or span) of an input in Text: the worker that
+	// copies a line does so while it holds it in its cache. It goes with nothing that cuts Text up
+	// again: not with Limit, nor with Groups.
+	Head func(input int) []byte
+
 	// OnError hears of an input that could not be searched, or not to its end. It is called from
 	// the goroutine that calls emit, between the results of the files before and after.
 	OnError func(input int, err error)

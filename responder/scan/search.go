@@ -44,6 +44,7 @@ type searcher struct {
 	atBase    int64 // terminators before base
 	countTo   int64
 	over      bool
+	head      []byte // goes before every line
 	clock     Clock
 	dated     datedLine
 	out       *Batch
@@ -95,6 +96,9 @@ func (s *searcher) reset(seg *segment) {
 	s.counted, s.atBase, s.countTo = 0, 0, seg.start
 	s.dated = datedLine{at: -1}
 	s.group, s.farAt = false, -1
+	if s.head = nil; s.o.Head != nil {
+		s.head = s.o.Head(seg.file.input)
+	}
 	s.clock = nil
 	if s.o.NewClock != nil {
 		s.clock = s.o.NewClock(seg.file.input)

@@ -122,16 +122,29 @@ func (s *searcher) plainText(beg, end int, n int64) bool {
 			p = e
 		}
 	} else {
-		b := s.batch(len(text))
+		b := s.batch(len(text) + int(n)*len(s.head))
 		if b == nil {
 			return false
 		}
-		b.Text = append(b.Text, text...)
+		b.Text = s.headed(b.Text, text)
 		b.Lines += n
 		b.Selected += n
 	}
 	s.res.selected += n
 	return true
+}
+
+// headed appends whole lines to dst, the head before each.
+func (s *searcher) headed(dst, lines []byte) []byte {
+	if len(s.head) == 0 {
+		return append(dst, lines...)
+	}
+	for len(lines) > 0 {
+		n := bytes.IndexByte(lines, s.o.Terminator) + 1
+		dst = append(append(dst, s.head...), lines[:n]...)
+		lines = lines[n:]
+	}
+	return dst
 }
 
 // inTime selects those lines of buf[beg:end] that lie in the time range.
@@ -317,10 +330,11 @@ func (s *searcher) spans(at int64, line []byte, context bool) bool {
 
 // begin enters a line (or span of it) into the columns of a batch with room for size bytes of text.
 func (s *searcher) begin(lineAt, at int64, line []byte, size int, context bool) bool {
-	b := s.batch(size + 32)
+	b := s.batch(size + 32 + len(s.head))
 	if b == nil {
 		return false
 	}
+	b.Text = append(b.Text, s.head...)
 	if s.group {
 		b.Groups = append(b.Groups, b.Lines)
 		s.group = false
