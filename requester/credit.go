@@ -86,6 +86,13 @@ func (g *Gather) grant(n *node, now time.Time) {
 	if g.over {
 		return
 	}
+	if g.inTime() {
+		g.grantInTime(n, now)
+		if g.credit.freed >= g.credit.window/8 {
+			g.turns(now)
+		}
+		return
+	}
 	head := g.headNode()
 	if g.open != nil && g.open != head {
 		g.raiseOpen(g.open, now)
@@ -140,6 +147,12 @@ func (g *Gather) give(n *node, more int64, now time.Time) {
 // turns gives what the window has left to those that wait, in the order of the nodes.
 func (g *Gather) turns(now time.Time) {
 	g.credit.freed = 0
+	if g.inTime() {
+		for _, n := range g.live {
+			g.grantInTime(n, now)
+		}
+		return
+	}
 	if head := g.headNode(); head != nil {
 		g.raiseHead(head, now)
 	}

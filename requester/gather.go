@@ -37,6 +37,8 @@ type Gather struct {
 	head  int     // order[:head] is through
 	ready []*node // arrival order: one entry a queued frame
 	open  *node   // whose line has been released in part: nothing may come between
+	merge merge   // time order: the nodes by what comes next of them
+	begun bool    // time order: something has been released
 
 	credit  credit
 	clock   clock
@@ -56,6 +58,7 @@ type Release struct {
 
 	raw   int64
 	lines int64
+	key   int64 // time order: the time of its first line
 	from  *node
 }
 
@@ -80,6 +83,9 @@ func NewGather(q *schemas.Query, names []string, kind RosterKind, window int64) 
 	for i, n := range g.order {
 		n.rank = i
 	}
+	for _, n := range g.order {
+		g.place(n)
+	}
 	g.live = slices.Clone(g.order)
 	q.Jitter = jitter(len(g.order))
 	g.startCredit()
@@ -95,7 +101,7 @@ func jitter(nodes int) time.Duration {
 }
 
 func (g *Gather) add(name string) *node {
-	n := &node{name: name, rank: len(g.order)}
+	n := &node{name: name, rank: len(g.order), timed: timed{schemas.NoTime, schemas.NoTime, -1}}
 	g.nodes[name] = n
 	g.order = append(g.order, n)
 	g.unsettled++
@@ -233,6 +239,10 @@ func (g *Gather) stranger(name string, now time.Time) *node {
 	n.granted = g.q.Credit
 	g.credit.held += n.granted
 	g.live = append(g.live, n)
+	g.place(n)
+	if g.begun {
+		g.settle(n, schemas.StatusError, "not on the roster, and too late for time order")
+	}
 	if g.credit.held > 2*g.window {
 		g.settle(n, schemas.StatusError, "not on the roster, and the window is full")
 	}
@@ -256,6 +266,7 @@ func (g *Gather) settle(n *node, status schemas.Status, reason string) {
 		g.discard(n)
 	}
 	g.closeLine(n)
+	g.place(n)
 }
 
 // closeLine ends a line whose rest will not come, so that the next node's is not glued to it.
@@ -270,15 +281,16 @@ func (g *Gather) closeLine(n *node) {
 	}
 	g.enqueue(n, Release{Node: n.name, from: n, Chunks: []schemas.Chunk{{
 		Service: n.service, File: n.file, Text: []byte{g.terminator}, Continues: true,
-	}}})
+	}}, key: n.timed.taken})
 }
 
 // enqueue holds a frame's chunks until it is their turn.
 func (g *Gather) enqueue(n *node, r Release) {
 	n.queue = append(n.queue, r)
-	if g.q.Order != schemas.OrderNode {
+	if g.q.Order == schemas.OrderArrival {
 		g.ready = append(g.ready, n)
 	}
+	g.place(n)
 }
 
 // discard drops what is queued of a node, as if it had been consumed.
@@ -289,4 +301,5 @@ func (g *Gather) discard(n *node) {
 	}
 	n.skip += len(n.queue)
 	n.queue = nil
+	g.place(n)
 }

@@ -38,6 +38,7 @@ type node struct {
 
 	// What was released of it.
 	queue    []Release
+	timed    timed
 	skip     int // entries in Gather.ready that stand for frames already gone
 	released bool
 	openOut  bool // the last line released goes on
@@ -97,6 +98,7 @@ func (g *Gather) current(n *node, f *schemas.Frame, now time.Time) {
 		if p.BytesRead >= n.progress.BytesRead {
 			n.progress = *p
 		}
+		g.promise(n, f)
 		switch {
 		case f.Seq >= n.next:
 			g.gap(n, now)
@@ -183,6 +185,11 @@ func (g *Gather) take(n *node, d *schemas.Data) error {
 		n.textIn += int64(len(c.Text))
 		r.lines += selected
 	}
+	if g.inTime() {
+		if err := g.takeInTime(n, &r); err != nil {
+			return err
+		}
+	}
 	n.offset += d.Raw
 	n.chunks += int64(len(d.Chunks))
 	n.linesIn += r.lines
@@ -268,13 +275,16 @@ func (n *node) host() string {
 
 // restart forgets a run of which nothing has been released.
 func (g *Gather) restart(n *node) {
+	low := n.timed.low // by it others were released
 	g.discard(n)
 	g.credit.held += g.q.Credit - (n.granted - n.consumed)
 	g.credit.running--
 	*n = node{
 		name: n.name, rank: n.rank, unexpected: n.unexpected, bad: n.bad, old: n.old, reasked: n.reasked, skip: n.skip,
+		timed:   timed{low, low, n.timed.at},
 		heardAt: n.heardAt, granted: g.q.Credit, controlAt: n.controlAt, asks: n.asks, askedAt: n.askedAt,
 	}
+	g.place(n)
 }
 
 // twoNodes gives the verdict on a name that two nodes bear, of which the other sent f; it tells both
@@ -326,7 +336,7 @@ func (g *Gather) stray(n *node, f *schemas.Frame, now time.Time) {
 // late takes a frame of a node whose verdict is given.
 func (g *Gather) late(n *node, f *schemas.Frame, now time.Time) {
 	silent := n.status == schemas.StatusDown || n.status == schemas.StatusUnreachable
-	passed := g.q.Order == schemas.OrderNode && n.rank < g.head
+	passed := g.q.Order == schemas.OrderNode && n.rank < g.head || g.begun
 	switch {
 	case n.run == 0 && silent && !passed:
 		g.revive(n)
@@ -348,4 +358,5 @@ func (g *Gather) revive(n *node) {
 	g.unsettled++
 	g.head = min(g.head, n.rank)
 	g.live = append(g.live, n)
+	g.place(n)
 }

@@ -17,9 +17,7 @@ func (g *Gather) Next() (Release, bool) {
 		g.credit.dry = true
 		return Release{}, false
 	}
-	r := n.queue[0]
-	n.queue[0] = Release{}
-	n.queue = n.queue[1:]
+	r := g.pop(n)
 	last := g.limit(&r)
 	if k := len(r.Chunks); k > 0 {
 		n.openOut = r.Chunks[k-1].More
@@ -35,7 +33,7 @@ func (g *Gather) Next() (Release, bool) {
 		n.text += int64(len(r.Chunks[i].Text))
 	}
 	n.released = true
-	if last && g.open == nil {
+	if last && !n.openOut {
 		g.enough = true
 		n.cut = n.cut || len(n.queue) > 0
 		g.finish(schemas.StatusStopped, "limit reached")
@@ -46,6 +44,9 @@ func (g *Gather) Next() (Release, bool) {
 
 // nextNode is the node whose turn it is, if it has something queued.
 func (g *Gather) nextNode() *node {
+	if g.inTime() {
+		return g.nextInTime()
+	}
 	if g.open != nil {
 		if len(g.open.queue) == 0 {
 			return nil

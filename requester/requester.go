@@ -77,8 +77,11 @@ func (r *Requester) Query(ctx context.Context, q *schemas.Query) (*Answer, error
 	if q.Timeout == 0 {
 		q.Timeout = DefaultTimeout
 	}
-	if q.Order == schemas.OrderTime {
-		return nil, errors.New("query.order: time order is not served")
+	switch {
+	case q.Order == schemas.OrderTime && q.Mode == schemas.ModeLines:
+		q.Columns |= schemas.ColumnTime
+	case q.Order == schemas.OrderTime:
+		q.Order = schemas.OrderNode // counts and files have no time
 	}
 	if err := q.Validate(); err != nil {
 		return nil, err

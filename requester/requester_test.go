@@ -147,7 +147,6 @@ func TestRefusals(t *testing.T) {
 	}{
 		"no pattern": {func(q *schemas.Query) { q.Patterns = nil }, "query.patterns"},
 		"too large":  {func(q *schemas.Query) { q.Patterns = []string{strings.Repeat("x", schemas.MaxQuery-10)} }, "bytes"},
-		"time order": {func(q *schemas.Query) { q.Order = schemas.OrderTime }, "query.order"},
 		"no node":    {func(q *schemas.Query) { q.Select.Nodes = []string{"db*"} }, "no node"},
 	} {
 		q := requester.NewQuery("x")

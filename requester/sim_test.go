@@ -56,7 +56,7 @@ func newPlan(seed uint64) plan {
 	pick := func(of ...int) int { return of[rng.IntN(len(of))] }
 	p := plan{
 		seed: seed, nodes: 1 + rng.IntN(6), size: pick(0, 2000, 2000, 20_000, 20_000, 200_000), batch: pick(200, 4000, 130_000),
-		order:   []schemas.Order{schemas.OrderNode, schemas.OrderArrival}[rng.IntN(2)],
+		order:   []schemas.Order{schemas.OrderNode, schemas.OrderArrival, schemas.OrderTime}[rng.IntN(3)],
 		columns: schemas.Columns(rng.IntN(2)), window: int64(pick(2<<20, 4<<20, 16<<20)), roster: RosterRegistered,
 		delay: time.Duration(pick(0, 1, 5, 60)) * time.Millisecond, longLines: rng.IntN(4) == 0, mild: true,
 	}
@@ -64,6 +64,12 @@ func newPlan(seed uint64) plan {
 		p.size, p.batch = 3<<20, 130_000
 	}
 	p.batch = max(p.batch, p.size/40)
+	if p.order == schemas.OrderTime {
+		p.columns |= schemas.ColumnTime
+		if rng.IntN(3) == 0 {
+			p.columns |= schemas.ColumnGroup
+		}
+	}
 	if rng.IntN(3) == 0 {
 		p.roster = RosterGiven
 	}
@@ -285,11 +291,12 @@ func (w *world) judge() (wrong []string) {
 			got[rel.Node] = append(got[rel.Node], c.Text...)
 			all = append(all, c.Text...)
 			total += int64(c.Lines('\n'))
-			if w.p.columns != 0 && len(c.Numbers) != c.Lines('\n') {
+			if w.p.columns&schemas.ColumnNumber != 0 && len(c.Numbers) != c.Lines('\n') {
 				say("%s: %d numbers for %d lines", rel.Node, len(c.Numbers), c.Lines('\n'))
 			}
 		}
 	}
+	w.judgeOrder(say)
 	lines := int64(0)
 	for _, nr := range r.Nodes {
 		w.judgeNode(nr, got[nr.Node], say)
@@ -316,6 +323,39 @@ func (w *world) judge() (wrong []string) {
 		say("complete is %t", r.Complete)
 	}
 	return wrong
+}
+
+// judgeOrder holds what was released in time order to what sorting everything would give: units by
+// time, then node, and nothing between their lines.
+func (w *world) judgeOrder(say func(string, ...any)) {
+	if w.p.order != schemas.OrderTime {
+		return
+	}
+	grouped := w.p.columns&schemas.ColumnGroup != 0
+	key, rank := int64(schemas.NoTime), 0
+	last := map[string]int64{}
+	for i, rel := range w.out {
+		at := slices.Index(w.names, rel.Node)
+		before, has := last[rel.Node]
+		if !has {
+			before = schemas.NoTime
+		}
+		for j := range rel.Chunks {
+			c := &rel.Chunks[j]
+			begins := !grouped || len(c.Groups) > 0 && c.Groups[0] == 0
+			if (c.Continues || !begins) && i+j > 0 && at != rank {
+				say("release %d of %s goes on behind one of %s", i, rel.Node, w.names[rank])
+			}
+			before = units(c, grouped, before, func(line int, next int64) bool {
+				if next < key || next == key && at < rank {
+					say("release %d of %s: time %d behind time %d of %s", i, rel.Node, next, key, w.names[rank])
+				}
+				key, rank = next, at
+				return true
+			})
+		}
+		last[rel.Node] = before
+	}
 }
 
 func (w *world) judgeNode(nr NodeReceipt, got []byte, say func(string, ...any)) {

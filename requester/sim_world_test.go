@@ -5,6 +5,7 @@ import (
 	"container/heap"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -72,6 +73,9 @@ type simNode struct {
 	w         *world
 	name      string
 	text      []byte // all its lines
+	times     []int64
+	groups    []bool // the line begins a group
+	begun     int    // lines, in what was sent
 	instance  int
 	up        bool // the process runs
 	paused    time.Time
@@ -92,6 +96,7 @@ func newWorld(p plan) *world {
 	for i := range p.nodes {
 		n := &simNode{w: w, name: fmt.Sprintf("node%d", i+1), up: true, connected: true, ledger: outbox.NewLedger(), last: map[string]time.Time{}}
 		n.text = w.script(n.name)
+		n.times, n.groups = w.dates(bytes.Count(n.text, []byte{'\n'}))
 		w.nodes[n.name] = n
 		w.names = append(w.names, n.name)
 	}
@@ -114,6 +119,43 @@ func (w *world) script(name string) []byte {
 		b.WriteString(strings.Repeat(".", pad) + "\n")
 	}
 	return b.Bytes()
+}
+
+// dates are the times of a node's lines, in order, many the same, some missing, and where its groups
+// begin. In a group times are what they like.
+func (w *world) dates(lines int) (times []int64, groups []bool) {
+	rng := rand.New(rand.NewPCG(w.p.seed, uint64(len(w.names))))
+	now, step := int64(rng.IntN(100)), 1+rng.IntN(20)
+	for i := range lines {
+		begins := i == 0 || w.p.columns&schemas.ColumnGroup == 0 || rng.IntN(4) == 0
+		groups = append(groups, begins)
+		if rng.IntN(3) == 0 {
+			now += int64(rng.IntN(step))
+		}
+		switch {
+		case rng.IntN(4) == 0:
+			times = append(times, schemas.NoTime)
+		case begins:
+			times = append(times, now)
+		default:
+			times = append(times, int64(rng.IntN(1000)))
+		}
+	}
+	return times, groups
+}
+
+// watermark is what a node may say of the lines that it has not sent.
+func (n *simNode) watermark() int64 {
+	grouped := n.w.p.columns&schemas.ColumnGroup != 0
+	switch {
+	case n.w.p.order != schemas.OrderTime || n.box.Unsent() || n.inLine || n.w.rng.IntN(3) == 0:
+		return schemas.NoTime
+	case n.begun == len(n.times):
+		return 1 << 40
+	case grouped && !n.groups[n.begun]:
+		return schemas.NoTime
+	}
+	return n.times[n.begun]
 }
 
 func (w *world) after(d time.Duration, do func()) {
@@ -344,6 +386,7 @@ func (w *world) check() {
 	case w.broken != "":
 	case held != w.g.credit.held:
 		w.broken = fmt.Sprintf("held is %d, the nodes have %d: %s", w.g.credit.held, held, w.describe())
+	case w.p.order == schemas.OrderTime && held <= w.p.window+int64(len(w.g.order))*timeQuantum:
 	case queued > w.p.window+quantum || held > w.p.window+headWindow: // a quantum: for a node in the middle of a line
 		w.broken = fmt.Sprintf("%d bytes are queued, %d are held, the window is %d", queued, held, w.p.window)
 	}
@@ -363,7 +406,7 @@ func (n *simNode) ask(q *schemas.Query) {
 			n.send(end)
 		}
 	case outbox.Fresh:
-		n.at, n.number, n.lines, n.inLine = 0, 0, 0, false
+		n.at, n.number, n.lines, n.inLine, n.begun = 0, 0, 0, false, 0
 		n.box = outbox.New(outbox.Options{
 			Run: n.w.rng.Uint64() | 1, Terminator: '\n', Credit: q.Credit, Timeout: q.Timeout, Compress: n.w.rng.IntN(3) == 0, Reuse: true,
 		}, n.w.now)
@@ -437,7 +480,7 @@ func (n *simNode) work(box *outbox.Outbox, instance int, q *schemas.Query) {
 			box.End(&schemas.End{Lines: n.lines, BytesRead: int64(n.at), Files: 1}, w.now)
 		}
 	}
-	box.Progress(int64(n.at), schemas.NoTime)
+	box.Progress(int64(n.at), n.watermark())
 	n.publish()
 	if box.State() == outbox.Done {
 		return
@@ -452,6 +495,9 @@ func (n *simNode) work(box *outbox.Outbox, instance int, q *schemas.Query) {
 // batch gives the outbox the next piece of the text: whole lines, or a piece of a long one.
 func (n *simNode) batch(q *schemas.Query) {
 	size := min(len(n.text)-n.at, 1+n.w.rng.IntN(n.w.p.batch))
+	if q.Order == schemas.OrderTime { // a node sends what there is room for
+		size = min(size, max(1, int(n.box.Room())/30))
+	}
 	piece := n.text[n.at : n.at+size]
 	c := schemas.Chunk{File: "log", Continues: n.inLine}
 	if i := bytes.LastIndexByte(piece, '\n'); i >= 0 {
@@ -462,6 +508,15 @@ func (n *simNode) batch(q *schemas.Query) {
 	c.Text = piece
 	n.at += len(piece)
 	begin := c.Lines('\n')
+	if q.Order == schemas.OrderTime {
+		c.Times = slices.Clone(n.times[n.begun : n.begun+begin])
+		for i, begins := range n.groups[n.begun : n.begun+begin] {
+			if begins && q.Columns&schemas.ColumnGroup != 0 {
+				c.Groups = append(c.Groups, int64(i))
+			}
+		}
+		n.begun += begin
+	}
 	if q.Columns&schemas.ColumnNumber != 0 {
 		for range begin {
 			n.number++

@@ -86,8 +86,6 @@ func (o *grepOptions) numbered() bool { return o.number || o.output == "json" &&
 // notServed refuses what the contract knows and no node does yet. It would be worse to ignore it.
 func (o *grepOptions) notServed() error {
 	switch {
-	case o.order == schemas.OrderTime:
-		return errors.New("--order time is not served yet: nodes send their lines in the order of files")
 	case o.replyTo != "":
 		return errors.New("--reply-to is not served yet")
 	case o.output == "raw":

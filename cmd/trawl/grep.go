@@ -18,6 +18,7 @@ const grepExamples = `  trawl grep 'timed? out'                    all nodes, al
   trawl grep -i -C2 --service api --since 15m 'deadline exceeded'
   trawl grep -c ERROR '/var/log/nginx/*'     how many, file by file
   trawl grep --local -n -e WARN -e ERROR app.log
+  trawl grep --order time --since 10m req-4711   one story over all nodes
   zcat old.log.gz | trawl grep --local -F 10.0.0.1
 `
 

@@ -13,6 +13,7 @@ import (
 	"github.com/trawl-logs/trawl/requester/printer"
 	"github.com/trawl-logs/trawl/responder/clock"
 	"github.com/trawl-logs/trawl/responder/scan"
+	"github.com/trawl-logs/trawl/responder/timeorder"
 	"github.com/trawl-logs/trawl/schemas"
 )
 
@@ -67,12 +68,26 @@ func grepLocal(ctx context.Context, o *grepOptions, stdin io.Reader, out, errout
 	so.Since, so.Until = since, until
 	clock.NewCache().Attach(inputs, s.timesOf, o.exhaustive, &so)
 	so.OnError = func(input int, err error) { s.complain(inputs[input].Name, err) }
-	stats, err := scan.Run(ctx, inputs, newMatcher, so, func(b *scan.Batch) error {
+	search := scan.Run
+	if o.order == schemas.OrderTime && so.Mode == scan.Lines {
+		search = searchInTime
+	}
+	stats, err := search(ctx, inputs, newMatcher, so, func(b *scan.Batch) error {
 		c := chunkOf(b)
 		c.Size = s.sizes[b.Input]
 		return s.print.Print("", &c)
 	})
 	return s.end(ctx, stats, err)
+}
+
+// localSpill is how much of what is not in order may wait on disk.
+const localSpill = 16 << 30
+
+// searchInTime is scan.Run in time order.
+func searchInTime(ctx context.Context, inputs []scan.Input, newMatcher func() scan.Matcher, so scan.Options, emit func(*scan.Batch) error) (scan.Stats, error) {
+	return timeorder.Run(ctx, inputs, newMatcher, so, timeorder.Options{
+		Create: func() (timeorder.File, error) { return timeorder.TempFile("") }, Budget: timeorder.NewBudget(localSpill),
+	}, emit)
 }
 
 // end flushes what was found and says with which status the search ends.
@@ -126,7 +141,7 @@ func (s *localSearch) scanOptions() scan.Options {
 	so := scan.Options{
 		Mode: scan.Mode(o.mode()), Invert: o.invert, OnlyMatching: o.onlyMatching, MaxCount: o.maxCount,
 		Before: o.before, After: o.after, Groups: o.contextGiven(),
-		Numbers: o.numbered(), Offsets: o.offset || o.output == "json", Times: o.output == "json",
+		Numbers: o.numbered(), Offsets: o.offset || o.output == "json", Times: o.output == "json" || o.order == schemas.OrderTime,
 		Binary: scan.Binary(o.binary), Terminator: o.terminator(),
 		Limit: o.limit, Threads: o.threads, MaxLine: 1 << 20, MaxKept: localMaxLine,
 		BatchBytes: 128 << 10,

@@ -135,7 +135,7 @@ func fleetFlags() []grepFlag {
 			}
 			return nil
 		}},
-		{long: "order", value: "ORDER", help: "node (default), time or arrival", values: []string{"node", "time", "arrival"},
+		{long: "order", value: "ORDER", help: "node (default), time: all lines merged by their times, or arrival", values: []string{"node", "time", "arrival"},
 			set: oneOf("order", []string{"node", "time", "arrival"}, func(o *grepOptions, v string) {
 				o.order = map[string]schemas.Order{"node": schemas.OrderNode, "time": schemas.OrderTime, "arrival": schemas.OrderArrival}[v]
 			})},
