@@ -33,8 +33,9 @@ var arrows = map[string]struct{ code, test []string }{
 	"requester":           {code: []string{"schemas"}, test: []string{"responder", "sample"}}, // the simulation joins them without a server
 	"requester/printer":   {code: []string{"schemas"}},
 	"requester/when":      {},
-	"responder":           {code: []string{"schemas", "responder/source", "responder/match", "responder/scan", "responder/archive", "responder/feed", "responder/timestamp", "responder/clock", "responder/timeorder", "responder/outbox"}, test: []string{"sample", "requester"}},
+	"responder":           {code: []string{"schemas", "responder/source", "responder/rotation", "responder/match", "responder/scan", "responder/archive", "responder/feed", "responder/timestamp", "responder/clock", "responder/timeorder", "responder/outbox"}, test: []string{"sample", "requester"}},
 	"responder/source":    {},
+	"responder/rotation":  {code: []string{"responder/source", "responder/archive"}},
 	"responder/scan":      {code: []string{"responder/match", "responder/mapped"}, test: []string{"sample"}},
 	"responder/match":     {code: []string{"responder/match"}, test: []string{"sample"}},
 	"responder/archive":   {},

@@ -76,7 +76,7 @@ func (p *plan) open(ctx context.Context, e *source.Entry) (scan.File, error) {
 	if j := p.feeds.openers[e]; j != nil {
 		return p.openJournal(ctx, j)
 	}
-	f, err := p.catalog.Open(ctx, e)
+	f, err := p.set.Open(e)
 	if err != nil {
 		return scan.File{}, err
 	}

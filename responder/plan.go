@@ -11,6 +11,7 @@ import (
 
 	"github.com/trawl-logs/trawl/responder/archive"
 	"github.com/trawl-logs/trawl/responder/clock"
+	"github.com/trawl-logs/trawl/responder/rotation"
 	"github.com/trawl-logs/trawl/responder/scan"
 	"github.com/trawl-logs/trawl/responder/source"
 	"github.com/trawl-logs/trawl/schemas"
@@ -25,7 +26,7 @@ type (
 
 // plan is what a query comes down to on this node.
 type plan struct {
-	catalog    *source.Catalog
+	set        *rotation.Set // to be closed
 	files      []*source.Entry
 	bytes      int64 // size of files
 	newMatcher func() scan.Matcher
@@ -60,18 +61,20 @@ func (r *Responder) plan(ctx context.Context, q *schemas.Query) (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	snap, err := r.catalog.Refresh(ctx)
+	later := func(e *source.Entry) bool { return !q.Exhaustive && clock.Over(e.ModTime, q.Since) }
+	set, err := r.keeper.Open(ctx, filter, later)
 	if err != nil {
-		return nil, fmt.Errorf("catalogue: %w", err)
+		return nil, err
 	}
-	p := &plan{catalog: r.catalog, newMatcher: newMatcher, strategy: strategy, archives: newArchives(&r.config.Limits), feeds: r.feeds, since: q.Since, until: q.Until}
-	var failed []source.Problem
-	p.files, failed = r.catalog.Select(snap, filter)
+	p := &plan{set: set, newMatcher: newMatcher, strategy: strategy, archives: newArchives(&r.config.Limits), feeds: r.feeds, since: q.Since, until: q.Until}
+	for _, f := range set.Files {
+		p.files = append(p.files, f.Entry)
+	}
 	p.files = append(p.files, r.feeds.selected(filter)...)
 	for _, f := range p.files {
 		p.bytes += f.Size
 	}
-	for _, f := range failed {
+	for _, f := range set.Problems {
 		p.problems.add(f.Path, f.Err)
 	}
 	return p, nil
@@ -106,7 +109,7 @@ func (p *plan) run(s *session) *schemas.End {
 		}
 	}
 	if s.q.Explain {
-		p.measure(s.ctx)
+		p.measure()
 	}
 	end.BytesRead = stats.Bytes
 	end.BytesConsidered += p.archives.grown.Load()

@@ -14,6 +14,7 @@ import (
 
 	"github.com/trawl-logs/trawl/responder/clock"
 	"github.com/trawl-logs/trawl/responder/outbox"
+	"github.com/trawl-logs/trawl/responder/rotation"
 	"github.com/trawl-logs/trawl/responder/scan"
 	"github.com/trawl-logs/trawl/responder/source"
 	"github.com/trawl-logs/trawl/responder/timeorder"
@@ -49,6 +50,7 @@ type Responder struct {
 	log      *slog.Logger
 	publish  Publisher
 	catalog  *source.Catalog
+	keeper   *rotation.Keeper
 	clocks   *clock.Cache
 	feeds    *feeds
 	times    []clock.File // what the configuration says of each source's times
@@ -91,7 +93,7 @@ func New(c *Config, version string, log *slog.Logger, publish Publisher, changed
 	}
 	r := &Responder{
 		config: c, version: version, instance: rand.Text(), host: host, started: time.Now(), log: log, publish: publish,
-		catalog: catalog, feeds: feeds, clocks: clock.NewCache(), times: times, compile: compile, search: scan.Run, sorting: timeorder.NewBudget(int64(c.Limits.SortBytes)), workers: make(chan struct{}, c.Limits.MaxQueries),
+		catalog: catalog, keeper: rotation.New(catalog, archiveLimits(&c.Limits)), feeds: feeds, clocks: clock.NewCache(), times: times, compile: compile, search: scan.Run, sorting: timeorder.NewBudget(int64(c.Limits.SortBytes)), workers: make(chan struct{}, c.Limits.MaxQueries),
 		ledger: outbox.NewLedger(), sessions: map[Key]*session{}, warned: map[string]bool{}, changed: changed,
 	}
 	for range c.Limits.MaxQueries {

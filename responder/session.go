@@ -119,6 +119,7 @@ func (s *session) answer() (end *schemas.End) {
 	if err != nil {
 		return s.failed(err)
 	}
+	defer p.set.Close()
 	if err := s.jitter(); err != nil {
 		return s.failed(err)
 	}

@@ -134,6 +134,9 @@ type File struct {
 	// Raw, if set, is the regular file whose bytes from RawAt on At gives. It may be mapped.
 	Raw   *os.File
 	RawAt int64
+	// Intact, if set, says of bytes that were read from Raw whether they were what At gives: that the
+	// file was not cut before, and written anew.
+	Intact func() bool
 	// Stream is read to its end. A Read that hangs does not keep Run from being cancelled: it is
 	// left behind in a goroutine of its own.
 	Stream io.Reader

@@ -217,7 +217,7 @@ func (s *searcher) fill(want int) error {
 func (s *searcher) readAt(p []byte, pos int64) (int, error) {
 	s.noZero = false
 	if f := &s.seg.file.f; f.Raw != nil && pos+int64(len(p)) <= s.seg.end {
-		if noZero, ok := s.win.Read(f.Raw, p, f.RawAt+pos, f.RawAt+s.seg.end); ok {
+		if noZero, ok := s.win.Read(f.Raw, p, f.RawAt+pos, f.RawAt+s.seg.end); ok && (f.Intact == nil || f.Intact()) {
 			s.noZero = noZero
 			return len(p), nil
 		}

@@ -73,6 +73,10 @@ type Snapshot struct {
 	Bytes   int64
 	Taken   time.Time // when the scan began: what existed by then is in it
 	Cost    time.Duration
+	// Unsettled says that names kept changing while they were read: a file may be missing.
+	Unsettled bool
+
+	dirs map[string]time.Time // those that were listed, by their real names, and when they had changed last
 }
 
 // Catalog keeps the newest Snapshot of a set of sources. It is safe for concurrent use.
@@ -158,7 +162,15 @@ func (c *Catalog) Newest() *Snapshot {
 // 50 ms to scan, a snapshot of up to a second ago may be returned: at most 20 times what a scan
 // costs. An error of ctx ends the wait, not the scan.
 func (c *Catalog) Refresh(ctx context.Context) (*Snapshot, error) {
-	asked := time.Now()
+	return c.refresh(ctx, time.Now(), fresh)
+}
+
+// Again returns a snapshot that was begun after it was called, however long that takes.
+func (c *Catalog) Again(ctx context.Context) (*Snapshot, error) {
+	return c.refresh(ctx, time.Now(), func(s *Snapshot, asked time.Time) bool { return s != nil && !s.Taken.Before(asked) })
+}
+
+func (c *Catalog) refresh(ctx context.Context, asked time.Time, fresh func(*Snapshot, time.Time) bool) (*Snapshot, error) {
 	for {
 		c.mu.Lock()
 		if fresh(c.newest, asked) {
@@ -196,7 +208,7 @@ func fresh(s *Snapshot, asked time.Time) bool {
 }
 
 func (c *Catalog) run(s *scan) {
-	s.snap, s.err = c.scan()
+	s.snap, s.err = c.settled()
 	c.mu.Lock()
 	if s.err == nil {
 		c.newest = s.snap
@@ -208,13 +220,13 @@ func (c *Catalog) run(s *scan) {
 
 // scan walks all globs, the first source first.
 func (c *Catalog) scan() (*Snapshot, error) {
-	snap := &Snapshot{Taken: time.Now()}
+	snap := &Snapshot{Taken: time.Now(), dirs: map[string]time.Time{}}
 	byID := map[ID]*Entry{}
 	allowed := resolveRoots(c.roots)
 	budget := 20 * c.maxFiles
 	for i := range c.sources {
 		for _, g := range c.sources[i].globs {
-			w := walker{glob: g, exclude: c.sources[i].exclude, roots: allowed, budget: &budget}
+			w := walker{glob: g, exclude: c.sources[i].exclude, roots: allowed, budget: &budget, dirs: snap.dirs}
 			w.found = c.collect(snap, byID, allowed, i, g)
 			if err := w.run(); err != nil {
 				return nil, fmt.Errorf("glob %q: %w", g.pattern, err)
@@ -296,32 +308,43 @@ func NewEntry(name, service string, labels map[string]string) *Entry {
 // Open opens the file of an entry, wherever log rotation has moved it since the snapshot, if a glob
 // still names it. The error is about the file and does not repeat its name.
 func (c *Catalog) Open(ctx context.Context, e *Entry) (*File, error) {
-	f, err := open(e)
-	if err == nil && f.id == e.ID {
-		return f, nil
-	}
-	if err == nil {
-		f.Close()
-		err = errors.New("another file took its name")
-	} else if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, errLink) {
-		return nil, err
+	f, err := c.OpenNow(e)
+	if err == nil || !IsGone(err) {
+		return f, err
 	}
 	snap, scanErr := c.Refresh(ctx)
 	if scanErr != nil {
 		return nil, scanErr
 	}
 	for _, now := range snap.Files {
-		if now.ID != e.ID {
-			continue
-		}
-		if f, openErr := open(now); openErr == nil {
-			if f.id == e.ID {
+		if now.ID == e.ID {
+			if f, openErr := c.OpenNow(now); openErr == nil {
 				return f, nil
 			}
-			f.Close()
 		}
 	}
 	return nil, fmt.Errorf("it vanished: %w", err)
+}
+
+// OpenNow opens the file of an entry under the name that it had. IsGone tells of an error whether it
+// was renamed or deleted.
+func (c *Catalog) OpenNow(e *Entry) (*File, error) {
+	f, err := open(e)
+	if err == nil && f.id != e.ID {
+		f.Close()
+		err = errOther
+	}
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+var errOther = errors.New("another file took its name")
+
+// IsGone says whether an error of OpenNow is that the file has its name no more.
+func IsGone(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, errLink) || errors.Is(err, errOther)
 }
 
 func open(e *Entry) (*File, error) {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"syscall"
+	"time"
 )
 
 // ErrShrunk says that a file became shorter than it was when it was opened (copytruncate, say).
@@ -29,9 +30,10 @@ func idOf(info fs.FileInfo) ID {
 // File is an open, regular, registered file. Its size is frozen when it is opened: what is appended
 // later is not seen, and what is cut off before that size is an error, never a short read.
 type File struct {
-	f    *os.File
-	size int64
-	id   ID
+	f       *os.File
+	size    int64
+	modTime time.Time
+	id      ID
 }
 
 // newFile takes over f if it is a regular file, and closes it otherwise.
@@ -44,7 +46,7 @@ func newFile(f *os.File) (*File, error) {
 		f.Close()
 		return nil, err
 	}
-	return &File{f: f, size: info.Size(), id: idOf(info)}, nil
+	return &File{f: f, size: info.Size(), modTime: info.ModTime(), id: idOf(info)}, nil
 }
 
 // Size is the file's length in bytes when it was opened.
@@ -76,6 +78,27 @@ func (f *File) ReadAt(p []byte, off int64) (int, error) {
 		return n, io.EOF
 	}
 	return n, nil
+}
+
+// State is what became of a file since it was opened.
+type State struct {
+	Size    int64
+	Written bool      // since it was opened, perhaps in place
+	Changed time.Time // last, in content, name or attributes
+	Gone    bool      // no name is left
+}
+
+// State looks at the open file.
+func (f *File) State() (State, error) {
+	info, err := f.f.Stat()
+	if err != nil {
+		return State{}, err
+	}
+	s := State{Size: info.Size(), Written: info.Size() != f.size || !info.ModTime().Equal(f.modTime)}
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		s.Changed, s.Gone = changed(st, info), st.Nlink == 0
+	}
+	return s, nil
 }
 
 // Close closes the file.

@@ -2,8 +2,11 @@ package source
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"sync/atomic"
+	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -47,3 +50,6 @@ func openBeneath(root, rel string) (*os.File, error) {
 		return nil, err
 	}
 }
+
+// changed is when a file changed last: its content, its names or its attributes.
+func changed(st *syscall.Stat_t, _ fs.FileInfo) time.Time { return time.Unix(st.Ctim.Unix()) }

@@ -31,6 +31,20 @@ var streams = map[string]bool{
 //	/var/log/nginx/access.log             nginx    (glob /var/log/**/*.log)
 //	/var/log/pods/web_7f/app/0.log        app
 func ServiceOf(name, root string) string {
+	base := Family(name)
+	stream := streams[base] || strings.Trim(base, "0123456789") == ""
+	if dir := path.Dir(name); stream && dir != root && dir != "/" {
+		return path.Base(dir)
+	}
+	if base == "" {
+		return path.Base(name)
+	}
+	return base
+}
+
+// Family returns a file's base name without compression, rotation and kind: what the files that
+// rotation makes of a log have in common. It may be empty.
+func Family(name string) string {
 	base := path.Base(name)
 	for _, s := range packed {
 		base = strings.TrimSuffix(base, s)
@@ -41,12 +55,16 @@ func ServiceOf(name, root string) string {
 			base = strings.TrimSuffix(base, s)
 		}
 	}
-	stream := streams[base] || strings.Trim(base, "0123456789") == ""
-	if dir := path.Dir(name); stream && dir != root && dir != "/" {
-		return path.Base(dir)
-	}
-	if base == "" {
-		return path.Base(name)
-	}
 	return base
+}
+
+// PackedFrom returns the name that a file had before it was compressed, by its own name; ok is false
+// if that says nothing of a compression.
+func PackedFrom(name string) (plain string, ok bool) {
+	for _, s := range packed {
+		if plain, ok = strings.CutSuffix(name, s); ok {
+			return plain, true
+		}
+	}
+	return name, false
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // Bounds of one walk: how deep it goes, and through how many links one after the other.
@@ -31,7 +32,8 @@ type walker struct {
 	exclude []*glob
 	roots   roots
 	found   found
-	budget  *int // directory entries that may still be looked at, over all globs
+	dirs    map[string]time.Time // gets the directories, and when they had changed before they were listed
+	budget  *int                 // directory entries that may still be looked at, over all globs
 }
 
 // place is where a walk stands.
@@ -57,6 +59,11 @@ func (w *walker) run() error {
 }
 
 func (w *walker) dir(p place) error {
+	if info, err := os.Stat(p.real); err == nil {
+		if _, listed := w.dirs[p.real]; !listed { // by another glob: the earlier counts
+			w.dirs[p.real] = info.ModTime()
+		}
+	}
 	entries, err := os.ReadDir(p.real)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		w.found.fail(p.name, bare(err))
