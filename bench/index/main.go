@@ -69,12 +69,12 @@ func run() error {
 		for _, n := range all {
 			read[n.class] = append(read[n.class], 100*float64(x.read(n.text))/float64(total))
 		}
-		for _, c := range classes {
-			fmt.Printf(" %.2f |", mean(read[c]))
-		}
-		fmt.Println()
+		row(classes, read)
 	}
-	return nil
+	if !want.MatchString("responder/block") {
+		return nil
+	}
+	return blocks(logs, all, classes, total)
 }
 
 // holds prints the row of a perfect index: what is read is the strips that hold the text.
@@ -95,6 +95,11 @@ func holds(logs []log, all []needle, classes []string, total int) {
 		read[n.class] = append(read[n.class], 100*float64(sum)/float64(total))
 	}
 	fmt.Printf("| what holds the text | 32 K | | | |")
+	row(classes, read)
+}
+
+// row prints the means of the classes.
+func row(classes []string, read map[string][]float64) {
 	for _, c := range classes {
 		fmt.Printf(" %.2f |", mean(read[c]))
 	}

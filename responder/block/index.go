@@ -12,7 +12,7 @@ import (
 	"syscall"
 )
 
-// Index holds the blocks of one file. It keeps some 150 bytes a block in memory, and reads of the rest
+// Index holds the blocks of one file. It keeps 168 bytes a block in memory, and reads of the rest
 // what a query needs. It is safe for concurrent use: one Builder may append while others read.
 type Index struct {
 	file File

@@ -55,7 +55,7 @@ func clock(line []byte) (int64, bool) {
 // What version 1 wrote is read, and what is written now is version 1.
 func TestFixture(t *testing.T) {
 	dir := t.TempDir()
-	x, data := fixture(t, dir)
+	_, data := fixture(t, dir)
 	name := filepath.Join(dir, Name(0xfd00, 12345))
 	written, err := os.ReadFile(name)
 	if err != nil {
@@ -76,7 +76,7 @@ func TestFixture(t *testing.T) {
 	if err := os.WriteFile(name, golden, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	x, err = Open(dir, 0xfd00, 12345)
+	x, err := Open(dir, 0xfd00, 12345)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -44,8 +44,9 @@ func ParseLevel(name string) (Level, error) {
 const (
 	// DefaultReadRate is taken for a disk whose rate is not known yet, bytes a second.
 	DefaultReadRate = 500e6
-	// DefaultTarget is how long a block takes to be read.
-	DefaultTarget = 16 * time.Millisecond
+	// DefaultTarget is how long a block takes to be read: so does, at most, what follows the last block of
+	// a file, which every search reads.
+	DefaultTarget = 4 * time.Millisecond
 	// DefaultMeanLine is taken for the length of lines where none were seen, in bytes.
 	DefaultMeanLine = 120
 )

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
 )
 
 func TestShape(t *testing.T) {
@@ -11,20 +12,20 @@ func TestShape(t *testing.T) {
 		s             Sizing
 		strips, lines int // of a strip
 	}{
-		{Sizing{}, 256, 273}, // 8 MB
-		{Sizing{ReadRate: 2e9, Target: 16 * time.Millisecond}, MaxStrips, 273},                // as large as can be
-		{Sizing{ReadRate: 1e6}, 64, 273},                                                      // as small
-		{Sizing{ReadRate: 250e6, MeanLine: 200, Level: Small}, 64, 328},                       // 4 MB in strips of 64 KiB
-		{Sizing{ReadRate: 500e6, MeanLine: 120, Level: Large}, MaxStrips, 137},                // 8 MB in strips of 16 KiB
-		{Sizing{ReadRate: 500e6, MeanLine: 100e3}, 64, 1},                                     // 80 lines: 64 strips
-		{Sizing{ReadRate: 500e6, Target: time.Hour, MeanLine: 1, Level: 0}, MaxStrips, 32768}, // never beyond the largest
+		{Sizing{}, 64, 273}, // 2 MB
+		{Sizing{ReadRate: 2e9, Target: 16 * time.Millisecond}, MaxStrips, 273},         // as large as can be
+		{Sizing{ReadRate: 1e6}, 64, 273},                                               // as small
+		{Sizing{ReadRate: 2e9, MeanLine: 200, Level: Small}, 128, 328},                 // 8 MB in strips of 64 KiB
+		{Sizing{ReadRate: 2e9, MeanLine: 120, Level: Large}, MaxStrips, 137},           // 8 MB in strips of 16 KiB
+		{Sizing{ReadRate: 500e6, MeanLine: 100e3}, 64, 1},                              // 20 lines would do
+		{Sizing{ReadRate: 500e6, Target: time.Hour, MeanLine: 1}, MaxStrips, 32 << 10}, // never beyond the largest
 	} {
 		o := c.s.Shape()
 		if o.Strips != c.strips || o.StripLines != c.lines || o.Validate() != nil {
 			t.Errorf("%+v: %+v %v, want %d strips of %d", c.s, o, o.Validate(), c.strips, c.lines)
 		}
 	}
-	if got, want := (Sizing{}).Explain(), "500 MB/s × 16ms ÷ 120 bytes a line = 66667 lines; blocks of 69888 lines in 256 strips of 273"; got != want {
+	if got, want := (Sizing{}).Explain(), "500 MB/s × 4ms ÷ 120 bytes a line = 16667 lines; blocks of 17472 lines in 64 strips of 273"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 	for _, l := range []Level{Normal, Small, Large} {
@@ -82,5 +83,12 @@ func TestMeter(t *testing.T) {
 	m.Add(DiskSample{}) // the machine started anew
 	if rate, _ := m.Rate(); rate != 500e6 {
 		t.Errorf("rate %v", rate)
+	}
+}
+
+// An Index keeps its Blocks in memory and nothing else that grows: docs/index.md calculates with their size.
+func TestMemoryOfABlock(t *testing.T) {
+	if got := unsafe.Sizeof(Block{}); got != 168 {
+		t.Errorf("a block takes %d bytes, not the 168 that docs/index.md has", got)
 	}
 }
