@@ -8,6 +8,9 @@
 // answers. Searches whose result depends on the lines before (context, -m) take a file as a single
 // segment; files still run in parallel.
 //
+// Files are read with package mapped where File has a Raw one, else by position; what is searched
+// is always a copy that nobody else can change.
+//
 // What is a line, a binary file, a context group or the last line of a count follows GNU grep 3.8 in
 // a UTF-8 locale. Its window of 96 KiB matters in one place: a NUL makes a file binary from the
 // window on in which it lies, and lines that ended before that window have been printed.
