@@ -48,8 +48,8 @@ var arrows = map[string]struct{ code, test []string }{
 	"responder/outbox":    {code: []string{"schemas"}},
 	"sample":              {},
 	"bench":               {code: []string{"sample", "bench", "responder/match"}, test: []string{"sample"}},
-:	"bench/index":         {code: []string{"sample", "responder/block"}}, // measures it, without a node
-	"e2e":                 {test:: []string{"sample", "schemas", "bus", "bus/bustest"}},
+	"bench/index":         {code: []string{"sample", "responder/block"}}, // measures it, without a node
+	"e2e":                 {test: []string{"sample", "schemas", "bus", "bus/bustest"}},
 }
 
 // natsImporters are the packages that may import NATS: bus and what is below it. Where the bus is
