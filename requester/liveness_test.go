@@ -68,7 +68,7 @@ func TestABusThatNeverAnswersIsNamed(t *testing.T) {
 	probes := strings.Count(b.probesIn(cutOff-time.Second), "probe")
 	b.wantStatus("a", "partial: not through")
 	b.pass(1500 * time.Millisecond)
-	b.wantStatus("a", "partial: the bus does not answer after 1 lines")
+	b.wantStatus("a", "partial: the bus does not answer after 1 line")
 	b.wantStatus("b", "unreachable: the bus does not answer")
 	if got := b.released(); got != "one\n" || !b.g.Done() {
 		t.Errorf("released %q, done %t", got, b.g.Done())
@@ -125,7 +125,7 @@ func TestADeadNodeIsNamedWithinTwoSeconds(t *testing.T) {
 		if took := b.now.Sub(died); took > 2*time.Second || took < 1500*time.Millisecond {
 			t.Errorf("others speak %t: named after %v", others, took)
 		}
-		b.wantStatus("a", "partial: fell silent after 1 lines")
+		b.wantStatus("a", "partial: fell silent after 1 line")
 		if nr := b.g.Receipt(b.now).Nodes[0]; nr.HeardMS != 0 || nr.GivenUpMS != b.now.Sub(simStart).Milliseconds() {
 			t.Errorf("last heard after %d ms, given up after %d", nr.HeardMS, nr.GivenUpMS)
 		}
