@@ -103,12 +103,18 @@ func (f *File) Intact() bool {
 type copied struct {
 	io.ReaderAt
 	size  int64
+	lost  int64 // bytes of the original that are not in it
 	close func() error
 }
 
-// ReadAt reads up to the size that the original had.
+// ReadAt reads up to the size that the original had. Where it was written to after it was copied and
+// before it was cut, the copy ends before that.
 func (c *copied) ReadAt(p []byte, off int64) (int, error) {
-	return io.NewSectionReader(c.ReaderAt, 0, c.size).ReadAt(p, off)
+	n, err := io.NewSectionReader(c.ReaderAt, 0, c.size).ReadAt(p, off)
+	if c.lost > 0 && errors.Is(err, io.EOF) {
+		err = fmt.Errorf("%w: its last %d bytes were not copied before", source.ErrShrunk, c.lost)
+	}
+	return n, err
 }
 
 // find finds the copy that was made of the file before it was cut.
@@ -128,7 +134,17 @@ func (f *File) find() (*copied, error) {
 			if e.ID == f.Entry.ID || source.Family(e.Path) != source.Family(f.Entry.Path) {
 				continue
 			}
-			if f.copy = f.copyIn(e); f.copy != nil {
+			made := f.copyIn(e)
+			if made == nil {
+				continue
+			}
+			if f.copy == nil || made.lost < f.copy.lost {
+				f.copy, made = made, f.copy
+			}
+			if made != nil {
+				_ = made.close() // opened for reading: nothing is lost
+			}
+			if f.copy.lost == 0 {
 				return f.copy, nil
 			}
 		}
@@ -138,6 +154,9 @@ func (f *File) find() (*copied, error) {
 		if next, err := catalog.Again(f.set.ctx); err != nil || next.Same(snap) {
 			break
 		}
+	}
+	if f.copy != nil {
+		return f.copy, nil
 	}
 	f.lost = fmt.Errorf("%w: no copy of its %d bytes is found", source.ErrShrunk, f.file.Size())
 	return nil, f.lost
@@ -155,8 +174,8 @@ func (f *File) copyIn(e *source.Entry) *copied {
 	}
 	size := f.file.Size()
 	if other.kind == archive.Plain || other.kind == f.kind {
-		if file.Size() >= size && f.head.holds(file) && f.tail.holds(file) {
-			return &copied{file, size, file.Close}
+		if f.head.holds(file) && (file.Size() < size || f.tail.holds(file)) {
+			return &copied{file, min(size, file.Size()), max(0, size-file.Size()), file.Close}
 		}
 		file.Close()
 		return nil
@@ -171,8 +190,9 @@ func (f *File) copyIn(e *source.Entry) *copied {
 	r := archive.Open(file, file.Size(), other.kind, f.set.keeper.limits, nil)
 	defer r.Close()
 	if n, _ := io.CopyN(unpacked, r, f.head.n); n == f.head.n && f.head.holds(unpacked) {
-		if n, _ := io.CopyN(unpacked, r, size-n); n == size-f.head.n && f.tail.holds(unpacked) {
-			return &copied{unpacked, size, unpacked.Close}
+		more, err := io.CopyN(unpacked, r, size-n)
+		if n += more; n < size && errors.Is(err, io.EOF) || n == size && f.tail.holds(unpacked) {
+			return &copied{unpacked, n, size - n, unpacked.Close}
 		}
 	}
 	unpacked.Close()
