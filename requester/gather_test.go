@@ -187,7 +187,7 @@ func TestKilledInTheMiddle(t *testing.T) {
 		t.Errorf("sent %q after three missed progress frames", got)
 	}
 	b.pass(450 * time.Millisecond)
-	b.wantStatus("a", "partial: fell silent after 1 lines")
+	b.wantStatus("a", "partial: fell silent after 1 line")
 	if got := b.released(); got != "one\n" {
 		t.Errorf("released %q", got)
 	}
@@ -383,7 +383,7 @@ func TestTimeLimit(t *testing.T) {
 		b.frame("a", schemas.Frame{Run: 1, Seq: 2, Progress: &schemas.Progress{}})
 		b.pass(500 * time.Millisecond)
 	}
-	b.wantStatus("a", "partial: time limit reached after 1 lines")
+	b.wantStatus("a", "partial: time limit reached after 1 line")
 }
 
 func TestUnexpectedNodesAreShown(t *testing.T) {
