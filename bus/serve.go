@@ -26,9 +26,10 @@ type Handlers struct {
 	Query     func(user string, q *schemas.Query) // user is that of the subject; q is valid
 	Control   func(k Key, c *schemas.Control)
 	Cancel    func(k Key, c *schemas.Cancel)
-	Gone      func(k Key)       // a frame found nobody who listens
-	Reconnect func()            // the connection was lost and is back: what was sent may be lost
-	Duplicate func(host string) // another process serves under this node's name, on host; empty: no more
+	Gone      func(k Key)             // a frame found nobody who listens
+	Reconnect func()                  // the connection was lost and is back: what was sent may be lost
+	Checkup   func() *schemas.Checkup // looks at what the node can read; called one after the other, and may take long
+	Duplicate func(host string)       // another process serves under this node's name, on host; empty: no more
 }
 
 // Service is a node on the bus.
@@ -44,6 +45,8 @@ type Service struct {
 	stop     context.CancelFunc
 	done     sync.WaitGroup
 	refusals refusals
+	checking chan struct{} // holds a token for the checkup that runs, and for one that waits
+	checked  sync.Mutex
 }
 
 // Serve subscribes the node and keeps its record until Close is called or ctx ends. The node func
@@ -58,7 +61,7 @@ func Serve(ctx context.Context, conn *Conn, node func() schemas.Node, h Handlers
 		return nil, fmt.Errorf("node name %q is reserved", record.Name)
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	s := &Service{conn: conn, subjects: conn.subjects, name: record.Name, node: node, handlers: h, stop: cancel}
+	s := &Service{conn: conn, subjects: conn.subjects, name: record.Name, node: node, handlers: h, stop: cancel, checking: make(chan struct{}, 2)}
 	s.registry = newRegistry(conn, record, node, h.Duplicate)
 	if err := s.subscribe(record.Groups); err != nil {
 		s.unsubscribe()
@@ -88,6 +91,7 @@ func (s *Service) subscribe(groups []string) error {
 		{sub.beacon(name), s.registry.onBeacon},
 		{sub.queryAll("*"), s.onQuery},
 		{sub.queryNode("*", name), s.onQuery},
+		{sub.doctor(name, "*"), s.onCheckup},
 	}
 	for _, g := range groups {
 		all = append(all, subscription{sub.queryGroup("*", g), s.onQuery})

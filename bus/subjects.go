@@ -51,7 +51,10 @@ func (s Subjects) queryNode(user, node string) string {
 	return s.prefix + "node." + node + ".q." + user
 }
 func (s Subjects) ping(node string) string { return s.prefix + "node." + node + ".ping" }
-func (s Subjects) pingAll() string         { return s.prefix + "ping" }
+func (s Subjects) doctor(node, user string) string {
+	return s.prefix + "node." + node + ".doctor." + user
+}
+func (s Subjects) pingAll() string { return s.prefix + "ping" }
 func (s Subjects) beacon(node string) string {
 	return s.prefix + "hb." + node
 }
@@ -153,6 +156,25 @@ func (s Subjects) parseBeacon(subject string) (node string, ok bool) {
 func (s Subjects) pongSubject(reply, node string) (string, bool) {
 	k, _, ok := s.parseResult(reply)
 	if !ok || k.ID != pingQuery {
+		return "", false
+	}
+	return s.result(k, node), true
+}
+
+// parseDoctor returns the user who asks node for a checkup.
+func (s Subjects) parseDoctor(subject, node string) (user string, ok bool) {
+	t, ok := s.cut(subject, "node."+node+".doctor.", 1)
+	if !ok {
+		return "", false
+	}
+	return t[0], true
+}
+
+// checkupSubject returns where node answers user's request for a checkup with this reply subject: like
+// pongSubject, with its own name last, and only to the user who asked.
+func (s Subjects) checkupSubject(reply, user, node string) (string, bool) {
+	k, _, ok := s.parseResult(reply)
+	if !ok || k.ID != doctorQuery || k.User != user {
 		return "", false
 	}
 	return s.result(k, node), true

@@ -81,14 +81,23 @@ func (p *plan) open(ctx context.Context, e *source.Entry) (scan.File, error) {
 		return scan.File{}, err
 	}
 	file, err := p.archives.open(f)
-	if format := p.feeds.formats[e.Source()]; err == nil && format != 0 {
-		if file.Stream == nil {
-			file.Stream = io.NewSectionReader(file.At, 0, file.Size)
-		}
-		lines := feed.Unwrap(file.Stream, format)
-		file = scan.File{Stream: lines, Origin: lines, Closer: file.Closer}
+	if err != nil {
+		return scan.File{}, err
 	}
-	return file, err
+	return p.feeds.unwrapped(file, e), nil
+}
+
+// unwrapped gives the lines of a file whose source has a format without their wrappers.
+func (f *feeds) unwrapped(file scan.File, e *source.Entry) scan.File {
+	format := f.formats[e.Source()]
+	if format == 0 {
+		return file
+	}
+	if file.Stream == nil {
+		file.Stream = io.NewSectionReader(file.At, 0, file.Size)
+	}
+	lines := feed.Unwrap(file.Stream, format)
+	return scan.File{Stream: lines, Origin: lines, Closer: file.Closer}
 }
 
 func (p *plan) openJournal(ctx context.Context, j *feed.Journal) (scan.File, error) {

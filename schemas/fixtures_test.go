@@ -52,19 +52,35 @@ func sampleData() *Data {
 	}}
 }
 
+func sampleCheckup() *Checkup {
+	return &Checkup{
+		Name: "web1", Received: 1700000000000000000, Sent: 1700000000000001000, User: "trawl (uid 998)", Zone: "CET, +01:00",
+		Sources: []SourceCheckup{{
+			Service: "api", Logs: "/var/log/api/*.log", Files: 12, Bytes: 1 << 33, Unreadable: 1, Timeless: 2, Unsorted: 3, Opened: 4,
+			Details: []FileCheckup{
+				{Path: "/var/log/api/\xff.log", Size: 7, ModTime: 1700000000000000000, Err: "permission denied", First: NoTime, Last: NoTime},
+				{Path: "/var/log/api/a.log", Size: 8, Form: "2006-01-02", Sample: "2023-11-14", First: 1699999999999999999, Last: 1700000000000000000, Order: OrderSorted},
+			},
+		}, {Logs: "journald"}},
+		Problems: []FileError{{"/var/log/x", "permission denied"}},
+	}
+}
+
 // samples are one message of each kind, by the name of its fixture.
 func samples() map[string][]byte {
 	packed := &Data{Compress: true, Chunks: []Chunk{{File: "f", Text: []byte(strings.Repeat("the same line\n", 200))}}}
 	return map[string][]byte{
-		"query":     AppendQuery(nil, sampleQuery()),
-		"hello":     AppendFrame(nil, &Frame{Run: 1 << 60, Seq: 1, Hello: sampleHello()}),
-		"data":      AppendFrame(nil, &Frame{Run: 5, Seq: 2, Data: sampleData()}),
-		"packed":    AppendFrame(nil, &Frame{Run: 5, Seq: 3, Data: packed}),
-		"progress":  AppendFrame(nil, &Frame{Run: 5, Seq: 3, Progress: &Progress{BytesRead: 1 << 30, Sent: 70, Waiting: true, Watermark: NoTime}}),
-		"end":       AppendFrame(nil, &Frame{Run: 5, Seq: 4, End: sampleEnd()}),
-		"hello-end": AppendFrame(nil, &Frame{Run: 5, Seq: 1, Hello: sampleHello(), End: &End{Files: 1}}),
-		"control":   AppendControl(nil, &Control{Run: 5, Ack: 7, Limit: 1 << 24, Resend: 8, Stop: true}),
-		"cancel":    AppendCancel(nil, &Cancel{Reason: "limit"}),
+		"query":           AppendQuery(nil, sampleQuery()),
+		"hello":           AppendFrame(nil, &Frame{Run: 1 << 60, Seq: 1, Hello: sampleHello()}),
+		"data":            AppendFrame(nil, &Frame{Run: 5, Seq: 2, Data: sampleData()}),
+		"packed":          AppendFrame(nil, &Frame{Run: 5, Seq: 3, Data: packed}),
+		"progress":        AppendFrame(nil, &Frame{Run: 5, Seq: 3, Progress: &Progress{BytesRead: 1 << 30, Sent: 70, Waiting: true, Watermark: NoTime}}),
+		"end":             AppendFrame(nil, &Frame{Run: 5, Seq: 4, End: sampleEnd()}),
+		"hello-end":       AppendFrame(nil, &Frame{Run: 5, Seq: 1, Hello: sampleHello(), End: &End{Files: 1}}),
+		"control":         AppendControl(nil, &Control{Run: 5, Ack: 7, Limit: 1 << 24, Resend: 8, Stop: true}),
+		"cancel":          AppendCancel(nil, &Cancel{Reason: "limit"}),
+		"checkup-request": AppendCheckupRequest(nil, &CheckupRequest{Sources: true}),
+		"checkup":         AppendCheckup(nil, sampleCheckup()),
 		"node": AppendNode(nil, &Node{
 			Name: "web1", Instance: "i1", Host: "h", Version: "0.1.0", Groups: []string{"web"}, Labels: []Label{{"env", "prod"}},
 			Services: []string{"api"}, Files: 3, Bytes: 1 << 33, Started: 1700000000000000000, Ready: true, Peers: []string{"web2"},
@@ -83,6 +99,10 @@ func decode(name string, msg []byte) (any, error) {
 		return DecodeCancel(msg)
 	case "node":
 		return DecodeNode(msg)
+	case "checkup":
+		return DecodeCheckup(msg)
+	case "checkup-request":
+		return DecodeCheckupRequest(msg)
 	}
 	return DecodeFrame(msg)
 }
@@ -97,6 +117,10 @@ func encode(v any) []byte {
 		return AppendCancel(nil, v)
 	case *Node:
 		return AppendNode(nil, v)
+	case *Checkup:
+		return AppendCheckup(nil, v)
+	case *CheckupRequest:
+		return AppendCheckupRequest(nil, v)
 	}
 	return AppendFrame(nil, v.(*Frame))
 }

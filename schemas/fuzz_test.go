@@ -53,6 +53,7 @@ func FuzzFrame(f *testing.F)   { fuzz(f, "data", "packed", "hello", "progress", 
 func FuzzControl(f *testing.F) { fuzz(f, "control") }
 func FuzzCancel(f *testing.F)  { fuzz(f, "cancel") }
 func FuzzNode(f *testing.F)    { fuzz(f, "node") }
+func FuzzCheckup(f *testing.F) { fuzz(f, "checkup") }
 
 // FuzzCheck holds that a chunk that passes Check can be counted and cut anywhere.
 func FuzzCheck(f *testing.F) {

@@ -52,6 +52,7 @@ func joinNode(ctx context.Context, config *responder.Config, o bus.Options, log 
 		Gone:      func(k bus.Key) { r.HandleGone(responder.Key(k)) },
 		Reconnect: r.HandleReconnect,
 		Duplicate: r.HandleDuplicate,
+		Checkup:   func() *schemas.Checkup { return r.Checkup(own) },
 	})
 	if err != nil {
 		cancel()

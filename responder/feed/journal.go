@@ -80,6 +80,21 @@ func (j *Journal) arguments(since, until int64) []string {
 	return args
 }
 
+// Newest returns the time of the newest entry, NoTime if there is none.
+func (j *Journal) Newest(ctx context.Context) (ns int64, err error) {
+	lines, closer, err := j.open(ctx, append(j.arguments(0, 0), "--lines=1"))
+	if err != nil {
+		return NoTime, err
+	}
+	defer closer.Close()
+	n, err := io.Copy(io.Discard, lines) // to the end, where journalctl's complaint would be
+	if n == 0 || err != nil {
+		return NoTime, err
+	}
+	ns, _, _, _ = lines.Line(0)
+	return ns, nil
+}
+
 // instant is a time as journalctl takes it.
 func instant(us int64) string { return fmt.Sprintf("@%d.%06d", us/1_000_000, us%1_000_000) }
 
@@ -92,7 +107,11 @@ func instant(us int64) string { return fmt.Sprintf("@%d.%06d", us/1_000_000, us%
 // NUL, is written \xff. What journalctl complains of, and its failure, is an error of the last Read.
 // The end of ctx, and Close, which must be called, kill it.
 func (j *Journal) Open(ctx context.Context, since, until int64) (*Lines, io.Closer, error) {
-	c := &child{cmd: exec.CommandContext(ctx, "journalctl", j.arguments(since, until)...), ctx: ctx}
+	return j.open(ctx, j.arguments(since, until))
+}
+
+func (j *Journal) open(ctx context.Context, args []string) (*Lines, io.Closer, error) {
+	c := &child{cmd: exec.CommandContext(ctx, "journalctl", args...), ctx: ctx}
 	c.cmd.Env = append(os.Environ(), "LC_ALL=C", "SYSTEMD_COLORS=0", "SYSTEMD_PAGER=")
 	c.cmd.Stderr = &c.said
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

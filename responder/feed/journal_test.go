@@ -143,6 +143,16 @@ func TestJournal(t *testing.T) {
 	}
 }
 
+func TestNewestEntry(t *testing.T) {
+	dir := journal(t)
+	if ns, err := (&Journal{Directory: dir}).Newest(t.Context()); err != nil || ns != (start+7*1_500_001)*1000 {
+		t.Errorf("%d, %v", ns, err)
+	}
+	if ns, err := (&Journal{Directory: dir, Units: []string{"absent"}}).Newest(t.Context()); err != nil || ns != NoTime {
+		t.Errorf("%d, %v", ns, err)
+	}
+}
+
 func TestJournalIsNarrowed(t *testing.T) {
 	dir := journal(t)
 	at := func(i int) int64 { return (start + int64(i)*1_500_001) * 1000 }
