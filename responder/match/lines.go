@@ -40,7 +40,7 @@ func (m *Matcher) Lines(dst []Line, buf []byte, from int) (lines []Line, next in
 		return m.allAlone(dst, buf[:next], from), next
 	}
 	if p.strategy >= LiteralPrefilter {
-		return m.judged(dst, buf, next-from), next
+		return m.judged(dst, buf, from, next)
 	}
 	for _, h := range m.batch.Hits {
 		dst = append(dst, Line{Start: h.Start, End: h.End})
@@ -75,7 +75,7 @@ func (m *Matcher) alone(dst []Line, buf []byte, from int) (lines []Line, next in
 		return dst, len(buf)
 	}
 	streams := m.p.streams
-	if streams == nil || m.rest > 0 {
+	if streams == nil || m.rest > 0 || m.p.late && !m.machine().Thrashes() {
 		lines, next = m.machine().Lines(dst, buf, from)
 		m.rest = max(m.rest-(next-from), 0)
 		return lines, next
@@ -85,6 +85,9 @@ func (m *Matcher) alone(dst []Line, buf []byte, from int) (lines []Line, next in
 	}
 	known := len(dst)
 	dst, next = m.bits.Lines(dst, buf, from)
+	if m.m != nil {
+		m.m.Spare(next - from)
+	}
 	if !streams.ASCII() {
 		return dst, next
 	}
@@ -106,15 +109,21 @@ func (m *Matcher) alone(dst []Line, buf []byte, from int) (lines []Line, next in
 	return lines, next
 }
 
-// judged appends those of the candidate lines in m.batch that match; they were found in so many bytes.
-func (m *Matcher) judged(dst []Line, buf []byte, searched int) []Line {
-	for _, h := range m.batch.Hits {
+// judged appends those of the candidate lines in m.batch that match; they were found in buf[from:next]. It returns where to go on: before
+// next if the automaton turned out to be slow, and something else is not.
+func (m *Matcher) judged(dst []Line, buf []byte, from, next int) ([]Line, int) {
+	for i, h := range m.batch.Hits {
 		if m.judge(buf[h.Start:h.End], h.At-h.Start) {
 			dst = append(dst, Line{Start: h.Start, End: h.End})
 		}
+		if m.p.streams != nil && m.m != nil && m.m.Thrashes() && h.End+1 < next {
+			m.pace.judged(i+1, h.End+1-from)
+			m.pace.lost()
+			return dst, h.End + 1
+		}
 	}
-	m.pace.judged(len(m.batch.Hits), searched)
-	return dst
+	m.pace.judged(len(m.batch.Hits), next-from)
+	return dst, next
 }
 
 // Count returns how many lines of buf from from on match.

@@ -42,6 +42,7 @@ type Pattern struct {
 	term     byte
 	program  func() *automaton.Program // built when first needed
 	streams  *bitstream.Program        // nil if there is none
+	late     bool                      // streams are used only where the automaton thrashes
 	plain    bool                      // finder, also, text are for lines without ſ and K only
 	finder   finder                    // of all strategies with a kernel
 	place    literal.Place             // of what finder finds, where the automaton judges
@@ -121,7 +122,7 @@ func (p *Pattern) Plain() bool { return p.plain }
 // NewMatcher returns a matcher for one goroutine.
 func (p *Pattern) NewMatcher() *Matcher {
 	m := &Matcher{p: p, pace: pace{stretch: minStretch, alone: aloneNanos}, also: make([]tested, len(p.also))}
-	if p.streams != nil {
+	if p.streams != nil && !p.late {
 		m.pace.alone = p.streams.Cost()
 	}
 	return m

@@ -428,3 +428,42 @@ func FuzzMatch(f *testing.F) {
 		}
 	})
 }
+
+// What makes the DFA's cache thrash is left to bit streams where there are any, and lines come out the same.
+func TestThrashGivesWay(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(13, 14))
+	var b bytes.Buffer
+	for b.Len() < 256<<10 {
+		for range 200 {
+			b.WriteByte("ab"[rnd.IntN(2)])
+		}
+		b.WriteString([]string{"\n", "c\n"}[rnd.IntN(2)])
+	}
+	text := b.Bytes()
+	for _, pattern := range []string{`(a|b)*a(a|b){12}c`, `^[ab]*a[ab]{20}b[ab]{20}bc`, `(a|bb)a(a|b|bb){15}c`, `b(aa|ab)*a[ab]{20}bc`} {
+		p := compile(t, Spec{Patterns: []string{pattern}, Terminator: '\n'})
+		std := regexp.MustCompile(pattern)
+		m := p.NewMatcher()
+		got, want := 0, 0
+		for _, l := range lines(text, '\n') {
+			if std.Match(text[l[0]:l[1]]) {
+				want++
+			}
+		}
+		for from := 0; from < len(text); {
+			end := min(from+64<<10, len(text))
+			end = from + bytes.LastIndexByte(text[from:end], '\n') + 1
+			got += m.Count(text[from:end], 0)
+			from = end
+		}
+		if got != want || want == 0 {
+			t.Errorf("%s: %d lines, want %d", pattern, got, want)
+		}
+		if p.streams == nil || m.m == nil {
+			continue
+		}
+		if n := m.m.Stats().NFABytes; n > int64(len(text))/10 {
+			t.Errorf("%s: %d of %d bytes simulated", pattern, n, len(text))
+		}
+	}
+}

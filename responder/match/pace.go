@@ -35,10 +35,15 @@ func (p *pace) judged(candidates, searched int) {
 		return
 	}
 	if float64(p.spent) > float64(p.covered)*(p.alone-finderNanos) {
-		p.skip = p.stretch
-		p.stretch = min(2*p.stretch, maxStretch)
+		p.lost()
 	} else {
 		p.stretch = minStretch
 	}
 	p.candidates, p.spent, p.covered = 0, 0, 0
+}
+
+// lost has the prefilter left out for a stretch.
+func (p *pace) lost() {
+	p.skip = p.stretch
+	p.stretch = min(2*p.stretch, maxStretch)
 }

@@ -109,17 +109,19 @@ func (p *Pattern) choose(re *syntax.Regexp, info literal.Info) {
 	}
 }
 
-// useStreams makes bit streams what is used without a prefilter, if there are any and they take less than the line DFA.
+// useStreams makes bit streams what is used without a prefilter, if there are any and they take less than the line DFA. Else
+// they are for where its cache thrashes.
 func (p *Pattern) useStreams(re *syntax.Regexp) {
 	if !simd.Accelerated() {
 		return
 	}
 	streams, ok := bitstream.Compile(re, p.term)
-	if !ok || streams.Cost() > aloneNanos {
-		return
-	}
-	p.streams = streams
-	if p.strategy == Automaton {
+	switch p.streams = streams; {
+	case !ok:
+		p.streams = nil
+	case streams.Cost() > aloneNanos:
+		p.late = true
+	case p.strategy == Automaton:
 		p.strategy = BitStreams
 	}
 }

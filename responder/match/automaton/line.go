@@ -53,6 +53,8 @@ type lineDFA struct {
 
 	dfaBytes, nfaBytes, built int64
 	odd                       oddStep
+	bits                      *bitNFA // made when first needed
+	noBits                    bool    // there is none
 }
 
 func newLineDFA(p *Program) *lineDFA {
@@ -340,6 +342,13 @@ func (d *lineDFA) skipLine(c *cursor, buf []byte, i int) int {
 
 // simulateOn moves a cursor without the table, for the rest of the stretch at most.
 func (d *lineDFA) simulateOn(c *cursor, buf []byte, i int) (at int, matched bool) {
+	if d.bits == nil && !d.noBits {
+		d.bits = newBitNFA(d.p, d.then)
+		d.noBits = d.bits == nil
+	}
+	if d.bits != nil {
+		return d.simulateBits(c, buf, i)
+	}
 	for i < len(buf) && d.simulate > 0 {
 		if c.id != codeUnknown {
 			s, list := d.get(c.id)

@@ -115,6 +115,13 @@ func (m *Machine) EndLine() bool {
 	return matched
 }
 
+// Thrashes says that the cache of the line DFA does not pay at present: what it searches next is simulated. A caller that
+// knows another way can go it instead, and tell Spare of how many bytes.
+func (m *Machine) Thrashes() bool { return m.line.simulate > 0 }
+
+// Spare takes bytes that were searched by other means as simulated.
+func (m *Machine) Spare(bytes int) { m.line.simulate = max(m.line.simulate-int64(bytes), 0) }
+
 // Stats says how a machine worked so far.
 type Stats struct {
 	DFABytes int64 // decided by tables

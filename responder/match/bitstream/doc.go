@@ -3,8 +3,8 @@
 // additions over them.
 //
 // Compile makes a Program of patterns that are sequences and alternatives of characters, counted repetitions, x* for a
-// character x, and assertions; it refuses others, and those that would need so many steps that an
-// automaton is faster. A Searcher runs the program over a buffer for one goroutine.
+// character x, and assertions; it refuses others, and those that would need very many steps. Program.Cost says
+// whether an automaton is faster. A Searcher runs the program over a buffer for one goroutine.
 //
 // A stream of places has bit i set if the pattern, as far as the program has come, can have matched up to byte i. To go over a
 // character of class C is (places & C) << 1, and over C*, where C is added so that it carries to the end of each
