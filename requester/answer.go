@@ -151,6 +151,14 @@ func (a *Answer) Chunks() iter.Seq2[string, []schemas.Chunk] {
 	}
 }
 
+// Ready says whether there is more to release at once, in time order, where a release may be a single
+// line: a consumer may wait with what is dear, such as a write.
+func (a *Answer) Ready() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.gather.inTime() && !a.gather.over && a.gather.nextInTime() != nil
+}
+
 // Close ends the query on every node, if it is not through, and waits until that has been sent.
 func (a *Answer) Close() {
 	a.mu.Lock()

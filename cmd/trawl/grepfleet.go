@@ -91,6 +91,9 @@ func (s *fleetSearch) printAnswer(answer *requester.Answer) error {
 	for node, chunks := range answer.Chunks() {
 		before := time.Now()
 		err := s.printChunks(node, chunks)
+		if err == nil && !answer.Ready() {
+			err = s.print.Flush()
+		}
 		s.timing.printed += time.Since(before)
 		if err != nil {
 			return err
@@ -105,7 +108,7 @@ func (s *fleetSearch) printChunks(node string, chunks []schemas.Chunk) error {
 			return err
 		}
 	}
-	return s.print.Flush()
+	return nil
 }
 
 // end prints the receipt and says with which status the query ends.

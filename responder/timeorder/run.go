@@ -228,6 +228,9 @@ func (s *search) single(i int) scan.Options {
 	if s.o.NewClock != nil {
 		o.NewClock = func(int) scan.Clock { return s.o.NewClock(i) }
 	}
+	if head := s.o.Head; head != nil {
+		o.Head = func(int) []byte { return head(i) }
+	}
 	return o
 }
 

@@ -248,7 +248,7 @@ func binaries(rows *[]shown) (inputs []int) {
 func TestSorted(t *testing.T) {
 	seeds := uint64(400)
 	if testing.Short() {
-		seeds = 60
+		seeds = 25
 	}
 	spilled, full := 0, 0
 	for seed := range seeds {
@@ -318,8 +318,8 @@ func TestStreams(t *testing.T) {
 	tr := &trial{opened: map[int]int{}, stream: make([]bool, 200)}
 	for i := range 200 {
 		var b strings.Builder
-		for n := range 2000 {
-			fmt.Fprintf(&b, "%d error\n", 100_000+1000*i+n)
+		for n := range 400 {
+			fmt.Fprintf(&b, "%d error\n", 100_000+200*i+n)
 		}
 		tr.texts = append(tr.texts, b.String())
 	}
@@ -335,7 +335,7 @@ func TestStreams(t *testing.T) {
 		}
 		tr.mu.Unlock()
 		most = max(most, open)
-		if lines += b.Lines; lines > 100_000 {
+		if lines += b.Lines; lines > 20_000 {
 			return enough
 		}
 		return nil
@@ -363,7 +363,7 @@ func TestMarks(t *testing.T) {
 	so := scan.Options{MaxCount: -1, Terminator: '\n', Threads: 1, Times: true, NewClock: func(int) scan.Clock { return numberClock{} }}
 	var marks []int64
 	_, err := Run(t.Context(), tr.inputs(), pattern(t, "error"), so, Options{Mark: func(ns int64) { marks = append(marks, ns) }}, func(*scan.Batch) error { return nil })
-	if err != nil || len(marks) < 5 || !slices.IsSorted(marks) || marks[0] != 1000 || marks[len(marks)-1] < 40_000 {
+	if err != nil || len(marks) < 3 || !slices.IsSorted(marks) || marks[0] != 1000 || marks[len(marks)-1] < 40_000 {
 		t.Errorf("marks %d, %v", marks, err)
 	}
 }
