@@ -19,6 +19,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	_ "time/tzdata" // zones by name, also where the system has none
 )
 
 // The exit statuses of every command.
