@@ -58,16 +58,20 @@ func sameFile(f *os.File, now os.FileInfo) bool {
 	return err == nil && os.SameFile(info, now)
 }
 
-// numbersOf returns the numbers of the lines of a text, and how often each came.
-func numbersOf(t *testing.T, text string) map[int64]int {
+// numbersOf returns the numbers of the lines of a text, and how often each came. So many may be cut: the
+// last one of the log, which is being written, and of each copy that was made meanwhile.
+func numbersOf(t *testing.T, text string, mayBeCut int) map[int64]int {
 	t.Helper()
-	numbers := map[int64]int{}
+	numbers, cut := map[int64]int{}, 0
 	for line := range strings.Lines(text) {
 		rest, ok := strings.CutPrefix(line, "line ")
 		number, tail, _ := strings.Cut(rest, " ")
 		n, err := strconv.ParseInt(number, 10, 64)
 		if whole := strings.Repeat("x", int(n%97)) + "\n"; !ok || err != nil || tail != whole {
-			t.Fatalf("not a line as it was written: %.120q", line)
+			if cut++; cut > mayBeCut || !strings.HasPrefix("line ", line[:min(5, len(line)-1)]) {
+				t.Fatalf("not a line as it was written: %.120q", line)
+			}
+			continue
 		}
 		numbers[n]++
 	}
@@ -147,16 +151,20 @@ func turnLog(t *testing.T, f *fleet, mode, options string, turns int) {
 		t.Fatal(err)
 	}
 	last := f.grep("-h", "--node", mode, "^line")
-	kept := numbersOf(t, last.stdout)
+	mayBeCut := 1
+	if !w.reopen {
+		mayBeCut += turns
+	}
+	kept := numbersOf(t, last.stdout, mayBeCut)
 	if last.code != 0 {
 		t.Errorf("at rest: exit status %d, %s", last.code, last.stderr)
 	}
-	if lost := w.done.Load() + 1 - int64(len(kept)); lost != 0 && w.reopen {
+	if lost := w.done.Load() + 1 - int64(len(kept)); lost != 0 && w.reopen && mode != "compress" { // gzip does not wait for the writer
 		t.Errorf("at rest %d of %d lines are missing", lost, w.done.Load()+1)
 	}
 	cut := 0
 	for i, q := range append(queries, asked{w.done.Load(), last}) {
-		numbers, missing := numbersOf(t, q.stdout), 0
+		numbers, missing := numbersOf(t, q.stdout, mayBeCut), 0
 		for n, times := range numbers {
 			if times > 1 {
 				t.Fatalf("query %d has line %d %d times: %s", i, n, times, q.stderr)
