@@ -139,12 +139,20 @@ func (s *searcher) blocks() error {
 	seg := s.seg
 	skipping := seg.start > 0
 	if skipping {
+		if s.hole() {
+			return nil
+		}
 		s.base = seg.start - 1 // a terminator there makes start the start of a line
 	}
 	tail := int64(8 << 10)
 	for !s.over && !s.eof {
 		if s.halted() {
 			return s.r.ctx.Err()
+		}
+		if s.n == 0 && s.res.binary {
+			if s.passHole(); s.base >= seg.end {
+				return nil
+			}
 		}
 		pos := s.base + int64(s.n)
 		want := s.o.geometry.block - (pos-seg.start)%s.o.geometry.block
