@@ -44,6 +44,7 @@ func newRootCommand() *cobra.Command {
 	root.AddCommand( // in the order of the help
 		newGrepCommand(),
 		newNodesCommand(),
+		newDoctorCommand(),
 		newResponderCommand(),
 		newBusCommand(),
 		newDemoCommand(),
