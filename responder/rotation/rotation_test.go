@@ -153,22 +153,36 @@ func TestCopiesInTheMaking(t *testing.T) {
 			l.write("app.log.1", text)
 			l.must(os.Truncate(l.path("app.log"), 0))
 		},
+		"the copy is packed, and the original cut": func(l *logs) {
+			l.must(os.Remove(l.path("app.log.1")))
+			l.write("app.log.1.gz", packed(text+"more\n"))
+			l.must(os.Truncate(l.path("app.log"), 0))
+		},
 	} {
 		l := newLogs(t)
 		l.write("app.log", text)
-		l.write("app.log.1", text[:len(text)/2])
+		if !strings.Contains(name, "packed") {
+			l.write("app.log.1", text[:len(text)/2])
+		} else {
+			l.write("app.log.1", "")
+		}
 		filter, err := source.Selection{}.Compile()
 		l.must(err)
 		s := &Set{keeper: l.keeper, ctx: context.Background(), held: map[source.ID]*File{}}
 		defer s.Close()
 		snap, err := l.keeper.catalog.Again(s.ctx)
 		l.must(err)
+		now := func(*source.Entry) bool { return false }
 		entries, _ := l.keeper.catalog.Select(snap, filter)
-		s.hold(entries, func(*source.Entry) bool { return false })
+		s.hold(entries, now)
 		step(l)
+		snap, err = l.keeper.catalog.Again(s.ctx)
+		l.must(err)
+		entries, _ = l.keeper.catalog.Select(snap, filter)
+		s.hold(entries, now)
 		s.dropTwins()
 		for _, f := range s.held {
-			if f.dropped != (filepath.Base(f.Entry.Path) == "app.log.1") {
+			if f.Size() > 0 && f.dropped != (filepath.Base(f.Entry.Path) != "app.log") {
 				t.Errorf("%s: %s dropped: %v", name, f.Entry.Path, f.dropped)
 			}
 		}

@@ -57,11 +57,12 @@ func (f *File) isEmptyArchive() bool {
 }
 
 // madeInto says whether an archive is being made of the file, or was and the file is going to be
-// deleted: their names say so or the file has none any more, and the contents agree.
+// deleted: their names say so, or the file has none any more, or was cut after a copy was made that then
+// was packed; and the contents agree.
 func (f *File) madeInto(other *File) bool {
 	plain, packed := source.PackedFrom(other.Entry.Path)
 	state, err := f.file.State()
-	if err != nil || !state.Gone && !(packed && plain == f.Entry.Path) {
+	if err != nil || !state.Gone && !(packed && plain == f.Entry.Path) && f.Intact() {
 		return false
 	}
 	archiveState, err := other.file.State()
