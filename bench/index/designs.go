@@ -193,6 +193,4 @@ var designs = []design{
 	{"5, letters 4 ×8, rows", 64 << 10, 1.2, 0.4, mixed(5, 8)},
 	{"5, letters 4 ×8, rows", 64 << 10, 1.44, 0.4, mixed(5, 8)},
 	{"5, letters 4 ×8, rows", 32 << 10, 1.44, 0.4, mixed(5, 8)},
-	{"5, letters 4 ×8, rows", 32 << 10, 2, 0.4, mixed(5, 8)},
-	{"5, letters 4 ×8, rows", 16 << 10, 2, 0.4, mixed(5, 8)},
 }

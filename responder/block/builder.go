@@ -29,7 +29,7 @@ type Clock func(line []byte) (ns int64, ok bool)
 type Options struct {
 	Strips     int     // of a block; a multiple of 64, at most MaxStrips
 	StripLines int     // lines of a strip
-	RowsPerKey float64 // bits that a filter has for each distinct gram of a strip: 1.44 fills half of it
+	RowsPerKey float64 // rows of a block for each gram that a strip has in the mean: 1.44 would fill half of the bits
 	// Common is the share of a block's strips from which on a gram is left out of its filter.
 	Common float64
 }

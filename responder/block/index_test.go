@@ -335,3 +335,35 @@ func FuzzOpen(f *testing.F) {
 		}
 	})
 }
+
+// A search sees the blocks that are whole, while others are appended.
+func TestWalkWhileBuilding(t *testing.T) {
+	data := crashLog()
+	x := indexed(t, data[:4000], crashOptions, 4000)
+	p, err := match.Compile(match.Spec{Patterns: []string{"shop-5"}, Terminator: '\n'})
+	if err != nil {
+		t.Fatal(err)
+	}
+	needs := p.Needs()
+	q := Query{Filter: NewFilter(needs.Any, needs.Plain), Since: NoTime, Until: NoTime}
+	want := found(p, data, []Range{{0, int64(len(data)), 0}})
+	done := make(chan error)
+	go func() {
+		var err error
+		for range 50 {
+			var ranges []Range
+			_, err = x.Walk(q, int64(len(data)), func(r Range) bool { ranges = append(ranges, r); return true })
+			if got := found(p, data, ranges); err == nil && !slices.Equal(got, want) {
+				err = fmt.Errorf("found %q, not %q", got, want)
+			}
+			if err != nil {
+				break
+			}
+		}
+		done <- err
+	}()
+	extend(t, x, data, crashOptions, 10)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}

@@ -21,9 +21,9 @@ var levels = [...]struct {
 	stripBytes float64
 	rowsPerKey float64
 }{
-	Normal: {"normal", 32 << 10, 1.44},
-	Small:  {"small", 64 << 10, 1.2},
-	Large:  {"large", 16 << 10, 1.8},
+	Normal: {"normal", 32 << 10, 2},
+	Small:  {"small", 64 << 10, 1.6},
+	Large:  {"large", 16 << 10, 2.2},
 }
 
 // common is the share of a block's strips from which on a gram is left out.
