@@ -151,7 +151,24 @@ func (r *Responder) look(ctx context.Context, p *plan, e *source.Entry, c *schem
 	if f.At != nil {
 		return r.checkText(&times, &f, e)
 	}
-	return r.checkStream(&times, &f, e)
+	if err := r.checkStream(&times, &f, e); err != nil || f.Origin == nil || archive.Detect(head[:n]) != archive.Plain {
+		return err
+	}
+	return p.checkEnd(&times, open, e)
+}
+
+// checkEnd reads the end of a wrapped file. The first line of what it reads may be cut, and has no time.
+func (p *plan) checkEnd(t *timesSeen, open *source.File, e *source.Entry) error {
+	from := max(0, open.Size()-checkupWindow)
+	f := p.feeds.unwrapped(scan.File{Stream: io.NewSectionReader(open, from, open.Size()-from)}, e)
+	n, err := io.Copy(io.Discard, f.Stream)
+	if err != nil && !errors.Is(err, feed.ErrFormat) || n == 0 {
+		return err
+	}
+	if ns, _, _, ok := f.Origin.Line(n - 1); ok && ns != scan.NoTime {
+		t.see(ns)
+	}
+	return nil
 }
 
 // timesSeen takes note of times in the order in which they lie in a file.

@@ -23,10 +23,11 @@ func TestCheckup(t *testing.T) {
 		return b.String()
 	}
 	wrapped, _ := criLog(start, 10)
+	longWrapped, _ := criLog(start, 9000)
 	sorted, long := dated(10, time.Second), dated(20_000, time.Second)
 	files := map[string]string{
 		"a/sorted.log": sorted, "a/long.log": long, "a/unsorted.log": long + sorted, "a/packed.log": packed(t, long, "gzip"),
-		"a/timeless.log": "no time\nat all\n", "a/empty.log": "", "b/0.log": wrapped,
+		"a/timeless.log": "no time\nat all\n", "a/empty.log": "", "b/0.log": wrapped, "b/1.log": longWrapped,
 	}
 	journalctl(t, `echo '{"MESSAGE":"x","__REALTIME_TIMESTAMP":"1700000000000000"}'; echo 'Hint: You are currently not seeing messages from other users and the system.' >&2`)
 	synctest.Test(t, func(t *testing.T) {
@@ -57,6 +58,7 @@ func TestCheckup(t *testing.T) {
 			"a/long.log":     {Form: "2006-01-02T15:04:05Z07:00", Last: last, Order: schemas.OrderSorted},
 			"a/unsorted.log": {Form: "2006-01-02T15:04:05Z07:00", Last: start.Add(9 * time.Second).UnixNano(), Order: schemas.OrderUnsorted},
 			"a/packed.log":   {Form: "2006-01-02T15:04:05Z07:00", Last: scan.NoTime, Order: schemas.OrderSorted},
+			"b/1.log":        {Form: "the wrapper's", Last: start.Add(8999 * time.Second).UnixNano(), Order: schemas.OrderSorted},
 			"b/0.log":        {Form: "the wrapper's", Last: start.Add(9 * time.Second).UnixNano(), Order: schemas.OrderSorted},
 		} {
 			var got *schemas.FileCheckup

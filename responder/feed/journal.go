@@ -82,7 +82,7 @@ func (j *Journal) arguments(since, until int64) []string {
 
 // Newest returns the time of the newest entry, NoTime if there is none.
 func (j *Journal) Newest(ctx context.Context) (ns int64, err error) {
-	lines, closer, err := j.open(ctx, append(j.arguments(0, 0), "--lines=1"))
+	lines, closer, err := j.open(ctx, append(j.arguments(0, 0), "--lines=20")) // some have no message
 	if err != nil {
 		return NoTime, err
 	}
@@ -91,7 +91,7 @@ func (j *Journal) Newest(ctx context.Context) (ns int64, err error) {
 	if n == 0 || err != nil {
 		return NoTime, err
 	}
-	ns, _, _, _ = lines.Line(0)
+	ns, _, _, _ = lines.Line(n - 1)
 	return ns, nil
 }
 

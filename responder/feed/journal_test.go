@@ -148,6 +148,9 @@ func TestNewestEntry(t *testing.T) {
 	if ns, err := (&Journal{Directory: dir}).Newest(t.Context()); err != nil || ns != (start+7*1_500_001)*1000 {
 		t.Errorf("%d, %v", ns, err)
 	}
+	if ns, err := (&Journal{Directory: dir, Units: []string{"app"}}).Newest(t.Context()); err != nil || ns != (start+4*1_500_001)*1000 {
+		t.Errorf("before one without a message: %d, %v", ns, err)
+	}
 	if ns, err := (&Journal{Directory: dir, Units: []string{"absent"}}).Newest(t.Context()); err != nil || ns != NoTime {
 		t.Errorf("%d, %v", ns, err)
 	}
