@@ -17,6 +17,7 @@ import (
 	"strings"
 
 	"github.com/trawl-logs/trawl/bench/paired"
+	"github.com/trawl-logs/trawl/bench/procs"
 )
 
 func main() {
@@ -45,20 +46,20 @@ func run() (err error) {
 	if err != nil {
 		return err
 	}
-	f, err := startFleet(trawl, files)
+	f, err := procs.Start(trawl, files)
 	if err != nil {
 		return err
 	}
-	defer f.stop()
+	defer f.Stop()
 	fmt.Printf("ms; medians of %d alternating pairs; ratios trawl ÷ rg of pairs: median (quartiles)\n\n", runs)
 	fmt.Println("| lines | trawl | rg | wall ratio | trawl CPU | of it bus | responders | rg CPU |")
 	fmt.Println("|---|---|---|---|---|---|---|---|")
 	for _, t := range tokens {
-		if err := f.row(t.name, t.token, files, runs); err != nil {
+		if err := row(f, t.name, t.token, files, runs); err != nil {
 			return fmt.Errorf("%s: %w", t.name, err)
 		}
 	}
-	return f.stages(runs)
+	return stages(f, runs)
 }
 
 // logs makes four logs of 60 MB, unless they exist.
@@ -81,8 +82,8 @@ func logs(trawl, dir string) ([]string, error) {
 }
 
 // row times one token with both tools, and prints a line of the table.
-func (f *fleet) row(name, token string, files []string, runs int) error {
-	trawl, rg := f.grep("-e", token), append([]string{"rg", "--no-config", "-e", token}, files...)
+func row(f *procs.Fleet, name, token string, files []string, runs int) error {
+	trawl, rg := f.Grep("-e", token), append([]string{"rg", "--no-config", "-e", token}, files...)
 	want, err := paired.LineSum(rg, nil)
 	if err != nil {
 		return err
@@ -96,7 +97,7 @@ func (f *fleet) row(name, token string, files []string, runs int) error {
 	}
 	var wall, peer, cpu, bus, nodes, peerCPU []float64
 	for range runs {
-		before, err := f.cpu()
+		before, err := f.CPU()
 		if err != nil {
 			return err
 		}
@@ -104,11 +105,11 @@ func (f *fleet) row(name, token string, files []string, runs int) error {
 		if err != nil {
 			return err
 		}
-		after, err := f.cpu()
+		after, err := f.CPU()
 		if err != nil {
 			return err
 		}
-		busCPU, nodesCPU := after.bus-before.bus, after.nodes-before.nodes
+		busCPU, nodesCPU := after.Bus-before.Bus, after.Nodes-before.Nodes
 		wall, bus, nodes = append(wall, cost.Wall.Seconds()), append(bus, busCPU), append(nodes, nodesCPU)
 		cpu = append(cpu, cost.CPU.Seconds()+busCPU+nodesCPU)
 		if cost, err = paired.Once(rg); err != nil {
@@ -123,13 +124,13 @@ func (f *fleet) row(name, token string, files []string, runs int) error {
 }
 
 // stages prints where the time of an absent and of a heavy token goes, as --timing says.
-func (f *fleet) stages(runs int) error {
+func stages(f *procs.Fleet, runs int) error {
 	fmt.Printf("\nms; medians of %d runs with --timing\n\n", runs)
 	for i, token := range []string{tokens[0].token, tokens[len(tokens)-1].token} {
 		var order []string
 		took := map[string][]float64{}
 		for range runs {
-			text, err := errorsOf(f.grep("--timing", "-e", token))
+			text, err := errorsOf(f.Grep("--timing", "-e", token))
 			if err != nil {
 				return err
 			}

@@ -24,6 +24,7 @@ type timing struct {
 
 	mu                    sync.Mutex
 	firstFrame, lastFrame time.Time
+	frames, bytes         int64 // that came, repeated ones included
 }
 
 // User is the transport's.
@@ -36,8 +37,9 @@ func (t *timing) Client() string { return t.transport.Client() }
 func (t *timing) Open(ctx context.Context, id string, recv func(requester.Incoming)) (requester.Session, error) {
 	t.asked = time.Now()
 	return t.transport.Open(ctx, id, func(in requester.Incoming) {
-		if _, frame := in.(requester.FrameMsg); frame {
+		if frame, ok := in.(requester.FrameMsg); ok {
 			t.mu.Lock()
+			t.frames, t.bytes = t.frames+1, t.bytes+int64(len(frame.Msg))
 			t.lastFrame = time.Now()
 			if t.firstFrame.IsZero() {
 				t.firstFrame = t.lastFrame
@@ -92,7 +94,7 @@ func (t *timing) stages(receipt *requester.Receipt, now time.Time) []stage {
 		stage{"total", now.Sub(begun), ""})
 }
 
-// say prints a line a stage.
+// say prints a line a stage, and what was moved and searched.
 func (t *timing) say(w io.Writer, receipt *requester.Receipt, now time.Time) {
 	for _, s := range t.stages(receipt, now) {
 		line := fmt.Sprintf("trawl: time: %-8s %10.3f ms", s.name, float64(s.took.Microseconds())/1000)
@@ -101,4 +103,7 @@ func (t *timing) say(w io.Writer, receipt *requester.Receipt, now time.Time) {
 		}
 		fmt.Fprintln(w, line)
 	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	fmt.Fprintf(w, "trawl: moved: %d bytes in %d frames; searched: %d bytes\n", t.bytes, t.frames, receipt.BytesRead)
 }

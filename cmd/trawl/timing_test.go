@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"regexp"
 	"strings"
 	"testing"
@@ -26,11 +27,15 @@ func TestTimingSaysEveryStage(t *testing.T) {
 	at := func(ms int) time.Time { return begun.Add(time.Duration(ms) * time.Millisecond) }
 	d := &deaf{}
 	tm := &timing{transport: d, connecting: at(3), connected: at(5), roster: time.Millisecond, printed: 40 * time.Millisecond}
-	receipt := &requester.Receipt{Nodes: []requester.NodeReceipt{{ElapsedMS: 20}, {ElapsedMS: 70}}}
+	receipt := &requester.Receipt{BytesRead: 4096, Nodes: []requester.NodeReceipt{{ElapsedMS: 20}, {ElapsedMS: 70}}}
 	names := func() string {
 		var out bytes.Buffer
 		tm.say(&out, receipt, at(100))
-		return strings.Join(strings.Fields(regexp.MustCompile(`trawl: time: (\w+).*`).ReplaceAllString(out.String(), "$1")), " ")
+		text, moved, _ := strings.Cut(out.String(), "trawl: moved: ")
+		if moved != fmt.Sprintf("%d bytes in %d frames; searched: 4096 bytes\n", tm.bytes, tm.frames) {
+			t.Errorf("moved: %q", moved)
+		}
+		return strings.Join(strings.Fields(regexp.MustCompile(`trawl: time: (\w+).*`).ReplaceAllString(text, "$1")), " ")
 	}
 	if got, want := names(), "start connect roster print total"; got != want {
 		t.Errorf("before any answer: %q, want %q", got, want)
@@ -45,7 +50,10 @@ func TestTimingSaysEveryStage(t *testing.T) {
 	}
 	d.recv(requester.FrameMsg{Node: "n"})
 	first := tm.firstFrame
-	d.recv(requester.FrameMsg{Node: "n"})
+	d.recv(requester.FrameMsg{Node: "n", Msg: []byte("12345")})
+	if tm.frames != 2 || tm.bytes != 5 {
+		t.Errorf("%d bytes in %d frames, want 5 in 2", tm.bytes, tm.frames)
+	}
 	if heard != 3 || first.IsZero() || tm.firstFrame != first || tm.lastFrame.Before(first) {
 		t.Errorf("heard %d; first frame %v, then %v, last %v", heard, first, tm.firstFrame, tm.lastFrame)
 	}

@@ -1,0 +1,178 @@
+// Package procs runs a fleet for a measurement: a bus and responders, each a process of the same trawl
+// binary (Fleet), and reads what they use (Usage).
+package procs
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Fleet is a bus and a responder for each log, as processes of their own. Everything they write is in
+// a temporary directory, which goes with them.
+type Fleet struct {
+	URL   string // of the bus
+	trawl string
+	dir   string
+	procs []*exec.Cmd // the bus first
+}
+
+// Start starts a bus and a responder for each of the log files, named as its file without ".log", and
+// returns when each has said that it is ready. The path trawl is the binary to run.
+func Start(trawl string, logs []string) (f *Fleet, err error) {
+	f = &Fleet{trawl: trawl}
+	if f.dir, err = os.MkdirTemp("", "trawl-fleet-"); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			f.Stop()
+		}
+	}()
+	if f.URL, err = f.start("bus", "--listen", "127.0.0.1:0", "--store", filepath.Join(f.dir, "bus")); err != nil {
+		return nil, err
+	}
+	for _, file := range logs {
+		name := strings.TrimSuffix(filepath.Base(file), ".log")
+		if _, err = f.start("responder", "--server", f.URL, "--node", name, "--logs", file, "--log-level", "error", "--state", filepath.Join(f.dir, name)); err != nil {
+			return nil, err
+		}
+	}
+	return f, nil
+}
+
+// start starts a daemon, and returns the first line that it prints.
+func (f *Fleet) start(args ...string) (line string, err error) {
+	cmd := exec.Command(f.trawl, args...)
+	cmd.Stderr = os.Stderr
+	ownGroup(cmd) // Ctrl-C is for the one who measures, who ends these in order
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return "", err
+	}
+	if err := cmd.Start(); err != nil {
+		return "", err
+	}
+	f.procs = append(f.procs, cmd)
+	if line, err = bufio.NewReader(out).ReadString('\n'); err != nil {
+		return "", fmt.Errorf("trawl %s: %w", args[0], err)
+	}
+	return strings.TrimSpace(line), nil
+}
+
+// stopLimit bounds how long a daemon may take to end before it is killed.
+const stopLimit = 10 * time.Second
+
+// Stop ends the daemons, the bus last, and removes what they wrote.
+func (f *Fleet) Stop() {
+	for i := len(f.procs) - 1; i >= 0; i-- {
+		p := f.procs[i]
+		_ = p.Process.Signal(os.Interrupt) // it may have ended
+		timer := time.AfterFunc(stopLimit, func() { _ = p.Process.Kill() })
+		_ = p.Wait()
+		timer.Stop()
+	}
+	f.procs = nil
+	_ = os.RemoveAll(f.dir) // in the temporary directory
+}
+
+// Grep is the command line of a query to the fleet.
+func (f *Fleet) Grep(args ...string) []string {
+	return append([]string{f.trawl, "grep", "--server", f.URL}, args...)
+}
+
+// CPU is processor time so far, in seconds.
+type CPU struct{ Bus, Nodes float64 }
+
+// CPU reads the processor time of the daemons.
+func (f *Fleet) CPU() (CPU, error) {
+	var c CPU
+	for i, p := range f.procs {
+		seconds, err := cpuOf(p.Process.Pid)
+		if err != nil {
+			return c, err
+		}
+		if i == 0 {
+			c.Bus += seconds
+		} else {
+			c.Nodes += seconds
+		}
+	}
+	return c, nil
+}
+
+// Usage is what one responder used.
+type Usage struct {
+	CPU            float64 // seconds so far
+	Resident, Peak int64   // memory in bytes: now, and at most so far
+}
+
+// Nodes reads what each responder uses, in the order of the logs.
+func (f *Fleet) Nodes() ([]Usage, error) {
+	var all []Usage
+	for _, p := range f.procs[1:] {
+		u := Usage{}
+		var err error
+		if u.CPU, err = cpuOf(p.Process.Pid); err == nil {
+			u.Resident, u.Peak, err = Memory(p.Process.Pid)
+		}
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, u)
+	}
+	return all, nil
+}
+
+// cpuOf reads the processor time of a process in seconds, to the nanosecond: that of all its threads,
+// which a Go process does not end.
+func cpuOf(pid int) (float64, error) {
+	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
+	if err != nil || len(tasks) == 0 {
+		return 0, fmt.Errorf("processor time of process %d: not to be had (%v)", pid, err)
+	}
+	sum := 0.0
+	for _, task := range tasks {
+		text, err := os.ReadFile(task)
+		if err != nil {
+			continue // the thread has just ended
+		}
+		fields := strings.Fields(string(text))
+		if len(fields) == 0 {
+			continue
+		}
+		ns, err := strconv.ParseInt(fields[0], 10, 64)
+		if err != nil {
+			return 0, fmt.Errorf("%s: %w", task, err)
+		}
+		sum += float64(ns) / 1e9
+	}
+	return sum, nil
+}
+
+// Memory reads the resident memory of a process in bytes: now, and the most so far.
+func Memory(pid int) (now, peak int64, err error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, 0, fmt.Errorf("memory of process %d: %w", pid, err)
+	}
+	for line := range strings.Lines(string(text)) {
+		var kib int64
+		if _, err := fmt.Sscanf(line, "VmRSS: %d kB", &kib); err == nil {
+			now = kib << 10
+		}
+		if _, err := fmt.Sscanf(line, "VmHWM: %d kB", &kib); err == nil {
+			peak = kib << 10
+		}
+	}
+	if now == 0 || peak == 0 {
+		return 0, 0, fmt.Errorf("memory of process %d: %w", pid, errors.ErrUnsupported)
+	}
+	return now, peak, nil
+}
