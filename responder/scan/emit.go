@@ -11,6 +11,9 @@ func (r *run) consume(seg *segment) {
 	if seg.n == 0 {
 		r.cur = fileState{}
 	}
+	if seg.line >= 0 {
+		r.cur.lines = seg.line
+	}
 	for b := range seg.out {
 		r.give(seg, b)
 	}

@@ -47,6 +47,8 @@ type segment struct {
 	file       *openFile
 	n          int64
 	start, end int64
+	more       []Range // further stretches that belong to it
+	line       int64   // lines before start; -1: those of the segments before
 	last       bool
 	out        chan *Batch // closed when res is set
 	res        result
@@ -125,7 +127,7 @@ func (r *run) plan() {
 		}
 		file, err := r.open(i)
 		if err != nil {
-			seg := &segment{file: file, last: true, out: make(chan *Batch), res: result{err: err}}
+			seg := &segment{file: file, line: -1, last: true, out: make(chan *Batch), res: result{err: err}}
 			close(seg.out)
 			if !queue(seg) {
 				return
@@ -151,12 +153,15 @@ func (r *run) segments(file *openFile, queue func(*segment) bool) bool {
 			step *= single
 		}
 	}
+	if file.f.At != nil && file.f.Ranges != nil {
+		return r.ranged(file, step, queue)
+	}
 	for n, start := int64(0), min(file.f.From, size); ; n++ {
 		end := size
 		if size-start-step > step/4 { // no short last segment
 			end = start + step
 		}
-		seg := &segment{file: file, n: n, start: start, end: end, last: end == size, out: make(chan *Batch, r.queue)}
+		seg := &segment{file: file, n: n, start: start, end: end, line: -1, last: end == size, out: make(chan *Batch, r.queue)}
 		if file.stop.Load() {
 			seg.start, seg.last = size, true // only to close the file in its turn
 		}

@@ -131,6 +131,9 @@ type File struct {
 	// From is the start of the first line that is searched; what is before it is read for context
 	// alone. Line numbers count from it.
 	From int64
+	// Ranges, if not nil, are what is searched of At, in order and apart from one another: a line
+	// outside of them cannot match. It is read for context alone.
+	Ranges []Range
 	// Raw, if set, is the regular file whose bytes from RawAt on At gives. It may be mapped.
 	Raw   *os.File
 	RawAt int64

@@ -114,7 +114,7 @@ func (s *searcher) search(seg *segment) {
 	if s.left == 0 {
 		return
 	}
-	err := s.blocks()
+	err := s.ranges()
 	s.win.Close()
 	if s.group && s.batch(8) != nil {
 		s.out.Groups = append(s.out.Groups, s.out.Lines)
