@@ -61,7 +61,7 @@ func logs(t *testing.T, root string) []string {
 var combinations = []string{
 	"-F error", "-F -i error", "-F -w error", "-F -c INFO", "-F -l INFO", "-F -L INFO", "-F -n INFO",
 	"-F -b INFO", "-F -n -b -o INFO", "-F -v -c INFO", "-F -x second", "-F -m 3 INFO", "-F -m 0 INFO", "-F -h -m 2 INFO",
-	"-F -a INFO", "-F -I INFO", "-F -a -n error", "-F -T root", "-F -T -n root", "-F -T -b -o root", "-F -T -n -b -A1 -m3 error", "-F -Z -c error", "-F -Z -m1 -n error",
+	"-F -a INFO", "-F -I INFO", "-F -a -n error", "-F -T root", "-E -L qqqq", "-F -L error", "-E -v -o x", "-F -o -C2 -n error", "-E -o x*", "-F -L -m0 error", "-E -A1 err|e.*r|password|^.$", "-E -A1 -h e", "-F -T -n root", "-F -T -b -o root", "-F -T -n -b -A1 -m3 error", "-F -Z -c error", "-F -Z -m1 -n error",
 	"-E (error|fail(ed|ure)?)", "-E -i (error|warn|fatal)", "-E -o [0-9]{1,3}(\\.[0-9]{1,3}){3}", "-E -o -b blk_-?[0-9]+",
 	"-E ^(Jun|[0-9]{4})", "-E -c ^", "-E -v -c ^$", "-E -n ^$", "-E -c \\.$", "-E -w [0-9]{5}", "-E -o -w [a-z]+d",
 	"-E -i -o user[ =][a-z]+", "-E \\<root\\>", "-E -c [[:upper:]]{4,}", "-E -o [[:space:]]+\\r?$", "-E -m2 -c x|y",

@@ -199,6 +199,8 @@ func (g *Gather) take(n *node, d *schemas.Data) error {
 
 // takeEnd reconciles what End counts with what came.
 func (g *Gather) takeEnd(n *node, e *schemas.End) {
+	// A selected line may show nothing: an empty match with -o, or any with -L.
+	g.matched = g.matched || e.Selected > 0 || e.Selected < 0 && e.Lines > 0
 	for _, c := range []struct {
 		what      string
 		said, got int64

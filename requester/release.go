@@ -27,7 +27,7 @@ func (g *Gather) Next() (Release, bool) {
 		g.open = n
 	}
 	g.lines += r.lines
-	g.matched = g.matched || r.lines > 0
+	g.matched = g.matched || r.lines > 0 && g.q.Mode != schemas.ModeFilesWithout // of -L the End says it
 	n.lines += r.lines
 	for i := range r.Chunks {
 		n.text += int64(len(r.Chunks[i].Text))

@@ -11,7 +11,7 @@ import (
 // Sizes of what is sent. A chunk of directSize or more goes out as it is; smaller ones are gathered.
 const (
 	directSize   = 32 << 10
-	chunkHeads   = 64  // bounds what a chunk takes beside names, text and columns
+	chunkHeads   = 72  // bounds what a chunk takes beside names, text and columns
 	frameHeads   = 8   // bounds what the list of chunks takes
 	lineHeads    = 64  // bounds what one line takes in the columns
 	minFragment  = 256 // a line is not broken up for less room than this
@@ -25,7 +25,7 @@ type packer struct {
 	terminator byte
 	kept       []schemas.Chunk
 	keptSize   int
-	group      int     // input whose next line begins a group, plus 1; 0: none
+	pending    int     // group marks that wait for a line
 	sizes      []int64 // of the inputs' files
 }
 
@@ -41,6 +41,9 @@ func (p *packer) chunk(b *scan.Batch) (c schemas.Chunk, ok bool) {
 			c.Size = p.sizes[b.Input]
 		}
 	}
+	if b.Kind == scan.KindBinary && p.pending > 0 {
+		c.Groups, p.pending = make([]int64, p.pending), 0
+	}
 	return c, c.Kind != schemas.ChunkLines || len(c.Text) > 0
 }
 
@@ -49,22 +52,24 @@ var kinds = [...]schemas.ChunkKind{
 	scan.KindFile: schemas.ChunkFile, scan.KindBinary: schemas.ChunkBinary,
 }
 
-// groups takes the group marks of a batch that fall on lines. A mark behind the last line, of a
-// selected line without text, moves on to the file's next line.
+// maxPending bounds the group marks that wait for a line: of groups that show nothing, which only -o
+// with an empty match and -v -o have more of.
+const maxPending = 64
+
+// groups takes the group marks of a batch that fall on lines. Those behind the last line, of selected
+// lines without text, wait for the next line that there is.
 func (p *packer) groups(b *scan.Batch) []int64 {
 	marks := b.Groups
-	if p.group == b.Input+1 && b.Lines > 0 {
-		marks = slices.Concat([]int64{0}, marks)
+	if p.pending > 0 && b.Lines > 0 {
+		marks = slices.Concat(make([]int64, p.pending), marks)
+		p.pending = 0
 	}
-	if b.Lines > 0 || p.group != b.Input+1 {
-		p.group = 0
+	n := len(marks)
+	for n > 0 && marks[n-1] >= b.Lines {
+		n--
 	}
-	marks = slices.Compact(marks)
-	if n := len(marks); n > 0 && marks[n-1] >= b.Lines {
-		p.group = b.Input + 1
-		marks = marks[:n-1]
-	}
-	return marks
+	p.pending = min(p.pending+len(marks)-n, maxPending)
+	return marks[:n]
 }
 
 // size bounds the encoded size of a chunk from above.
@@ -75,6 +80,11 @@ func size(c *schemas.Chunk) int {
 	}
 	for _, run := range c.Context {
 		n += intSize(run)
+	}
+	for i := 1; i < len(c.Groups); i++ {
+		if c.Groups[i] == c.Groups[i-1] { // stands in a column of its own
+			n += 9
+		}
 	}
 	return n
 }

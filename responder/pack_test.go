@@ -213,12 +213,14 @@ func TestGroupMarksMoveToALine(t *testing.T) {
 		b    scan.Batch
 		want []int64
 	}{
-		{scan.Batch{Input: 0, Text: []byte("a\nb\n"), Lines: 2, Groups: []int64{0, 0, 2, 2}}, []int64{0}},
+		{scan.Batch{Input: 0, Text: []byte("a\nb\n"), Lines: 2, Groups: []int64{0, 0, 2, 2}}, []int64{0, 0}},
 		{scan.Batch{Input: 0, Groups: []int64{0}}, nil},
-		{scan.Batch{Input: 0, Text: []byte("c\nd\n"), Lines: 2, Groups: []int64{1}}, []int64{0, 1}},
+		{scan.Batch{Input: 0, Text: []byte("c\nd\n"), Lines: 2, Groups: []int64{1}}, []int64{0, 0, 0, 1}},
 		{scan.Batch{Input: 0, Text: []byte("e\n"), Lines: 1, Groups: []int64{1}}, nil},
-		{scan.Batch{Input: 1, Text: []byte("f\n"), Lines: 1}, nil},
+		{scan.Batch{Input: 1, Text: []byte("f\n"), Lines: 1}, []int64{0}},
 		{scan.Batch{Input: 1, Text: []byte("g\n"), Lines: 1}, nil},
+		{scan.Batch{Input: 1, Groups: []int64{0}}, nil},
+		{scan.Batch{Input: 1, Kind: scan.KindBinary}, []int64{0}},
 	} {
 		if got := marks(tt.b); !slices.Equal(got, tt.want) {
 			t.Errorf("batch %d: %v, want %v", i, got, tt.want)

@@ -111,7 +111,7 @@ func (p *plan) run(s *session) *schemas.End {
 	if s.q.Explain {
 		p.measure()
 	}
-	end.BytesRead = stats.Bytes
+	end.BytesRead, end.Selected = stats.Bytes, stats.Selected
 	end.BytesConsidered += p.archives.grown.Load()
 	end.Errors, end.ErrorCount = p.problems.first, p.problems.count
 	switch {

@@ -2,6 +2,7 @@ package schemas
 
 import (
 	"math"
+	"slices"
 
 	"github.com/klauspost/compress/s2"
 )
@@ -10,13 +11,15 @@ import (
 // array of chunks, raw its length; with packing 1 the bin is one snappy block that decompresses to
 // it. So credit counts the same bytes whether or not they are compressed. Each chunk is
 //
-//	[ kind, service, file, text, flags, numbers, offsets, times, context, groups, count, size ]
+//	[ kind, service, file, text, flags, numbers, offsets, times, context, groups, count, size, groups_again ]
 //
 // flags: 1 more, 2 continues. The five columns are arrays of the differences between neighbours
 // (the first from 0; context, being run lengths, are stored as they are); a nil among times is a
-// line without a time and leaves the base where it was. Size came later: a chunk without it is taken.
+// line without a time and leaves the base where it was. Size and what follows
+// came later: a chunk without them is taken. Groups holds no index twice; those that come again stand
+// in groups_again, as do all of a chunk that is not of lines.
 const (
-	chunkFields    = 12
+	chunkFields    = 13
 	chunkFieldsOld = 11
 
 	packingNone   = 0
@@ -75,7 +78,7 @@ func sizeBound(chunks []Chunk) int {
 
 // SizeBound is an upper bound, in bytes, of what the chunk adds to the raw size of a Data frame.
 func (c *Chunk) SizeBound() int {
-	return 64 + len(c.Service) + len(c.File) + len(c.Text) +
+	return 72 + len(c.Service) + len(c.File) + len(c.Text) +
 		9*(len(c.Numbers)+len(c.Offsets)+len(c.Times)+len(c.Context)+len(c.Groups))
 }
 
@@ -97,9 +100,33 @@ func (w *writer) chunk(c *Chunk) {
 	w.deltas(c.Offsets)
 	w.deltas(c.Times)
 	w.runs(c.Context)
-	w.deltas(c.Groups)
+	once, again := c.splitGroups()
+	w.deltas(once)
 	w.int(c.Count)
 	w.int(c.Size)
+	w.deltas(again)
+}
+
+// splitGroups parts the groups into those at an index of their own, and those that come again.
+func (c *Chunk) splitGroups() (once, again []int64) {
+	if c.Kind != ChunkLines {
+		return nil, c.Groups
+	}
+	for i, g := range c.Groups {
+		switch {
+		case i > 0 && g == c.Groups[i-1]:
+			if again == nil {
+				once = append(once, c.Groups[:i]...)
+			}
+			again = append(again, g)
+		case again != nil:
+			once = append(once, g)
+		}
+	}
+	if again == nil {
+		return c.Groups, nil
+	}
+	return once, again
 }
 
 func (w *writer) runs(runs []int64) {
@@ -199,6 +226,13 @@ func (r *reader) chunk(c, before *Chunk) {
 		c.Size = r.count("chunk.size")
 		extra--
 	}
+	if extra > 0 {
+		if again := r.deltas("chunk.groups_again", false); len(again) > 0 {
+			c.Groups = append(c.Groups, again...)
+			slices.Sort(c.Groups)
+		}
+		extra--
+	}
 	r.skip("chunk", extra)
 }
 
@@ -221,7 +255,7 @@ func (c *Chunk) validate() error {
 	switch {
 	case c.Kind > ChunkBinary:
 		return fieldErrorf("chunk.kind", "%d is not known", c.Kind)
-	case c.Kind != ChunkLines && len(c.Text)+len(c.Numbers)+len(c.Offsets)+len(c.Times)+len(c.Context)+len(c.Groups) > 0:
+	case c.Kind != ChunkLines && len(c.Text)+len(c.Numbers)+len(c.Offsets)+len(c.Times)+len(c.Context) > 0, c.Kind != ChunkLines && c.Kind != ChunkBinary && len(c.Groups) > 0:
 		return fieldErrorf("chunk.text", "stands in a chunk that is not of lines")
 	case c.Kind != ChunkLines && (c.More || c.Continues):
 		return fieldErrorf("chunk.flags", "stand in a chunk that is not of lines")

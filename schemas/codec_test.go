@@ -89,14 +89,14 @@ func TestQueryOfThreeFieldsLessIsTaken(t *testing.T) {
 	}
 }
 
-func TestChunkWithoutSizeIsTaken(t *testing.T) {
+func TestChunkOfTwoFieldsLessIsTaken(t *testing.T) {
 	with := AppendFrame(nil, &Frame{Run: 5, Seq: 2, Data: &Data{Chunks: []Chunk{{File: "f", Text: []byte("a\n")}}}})
 	at := bytes.Index(with, []byte{0x90 + chunkFields, 0})
-	old := bytes.Clone(with[:len(with)-3]) // the two bodies that are absent, and the size
+	old := bytes.Clone(with[:len(with)-4]) // the two bodies that are absent, and the fields
 	old[at] = 0x90 + chunkFieldsOld
 	old = append(old, 0xc0, 0xc0)
 	for _, length := range []int{at - 2, at - 8} { // of the bin that holds the list of the chunk, and raw
-		old[length]--
+		old[length] -= 2
 	}
 	f, err := DecodeFrame(old)
 	if err != nil || string(f.Data.Chunks[0].Text) != "a\n" || f.Data.Chunks[0].Size != 0 {

@@ -35,7 +35,7 @@ func sampleEnd() *End {
 	return &End{
 		Status: StatusPartial, Reason: "1 file failed", Lines: 3, Chunks: 1, RawBytes: 70, TextBytes: 12, BytesRead: 4096,
 		BytesConsidered: 8192, Files: 2, Blocks: Blocks{3, 2, 1}, Elapsed: 1500 * time.Millisecond,
-		Errors: []FileError{{"/var/log/x", "permission denied"}}, ErrorCount: 4,
+		Errors: []FileError{{"/var/log/x", "permission denied"}}, ErrorCount: 4, Selected: 5,
 	}
 }
 
@@ -44,11 +44,12 @@ func sampleData() *Data {
 		{
 			Service: "api", File: "/var/log/a.log", Text: []byte("a\nb\nc"), More: true,
 			Numbers: []int64{7, 8, 1000}, Offsets: []int64{90, 92, 4000}, Times: []int64{NoTime, 1700000000000000000, 1699999999999999999},
-			Context: []int64{1, 2}, Groups: []int64{0}, Size: 123456,
+			Context: []int64{1, 2}, Groups: []int64{0, 1, 1, 2}, Size: 123456,
 		},
 		{Service: "api", File: "/var/log/a.log", Text: []byte("cc\n"), Continues: true},
 		{Kind: ChunkCount, Service: "api", File: "/var/log/\xff.log", Count: 12345},
 		{Kind: ChunkFile, File: "b"},
+		{Kind: ChunkBinary, File: "c", Groups: []int64{0}},
 	}}
 }
 

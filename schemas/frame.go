@@ -56,8 +56,9 @@ const NoTime = int64(-1 << 63)
 //
 // The columns Numbers, Offsets and Times, where the query asked for them, have one entry for every
 // line that begins in this chunk. Groups holds the indices of the lines before which a group
-// separator belongs (ascending; the first group of a file counts, the printer leaves out the very first of
-// the output). Context holds alternating run lengths: selected lines, context lines, selected, …
+// separator belongs (ascending, one twice where a group before showed nothing; the first group of a
+// file counts, the printer leaves out the very first of the output). In a ChunkBinary they are those
+// of lines that are not shown. Context holds alternating run lengths: selected lines, context lines, selected, …
 // (empty: all are selected). Size is the file's, in bytes, when it was opened, in a chunk of lines; 0
 // if nobody knows, as of an archive's content. -T pads numbers by it.
 type Chunk struct {
@@ -112,6 +113,7 @@ type End struct {
 	Elapsed         time.Duration
 	Errors          []FileError // the first ones, at most MaxErrors
 	ErrorCount      int64       // all of them
+	Selected        int64       // lines that were selected, whatever of them was sent; negative: unknown
 }
 
 // Control is what a requester tells one node about its answer. All of it is absolute, so that a

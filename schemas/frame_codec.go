@@ -19,7 +19,8 @@ const (
 	helloFields    = 5
 	dataFields     = 4
 	progressFields = 4
-	endFields      = 15
+	endFields      = 16
+	endFieldsOld   = 15
 )
 
 // Bounds of the strings in small frames, chosen so that a Hello and an End together, with a reason
@@ -86,7 +87,7 @@ func (w *writer) end(e *End, budget int) {
 		e.Blocks.Considered, e.Blocks.Skipped, e.Blocks.Read, int64(e.Elapsed)} {
 		w.int(v)
 	}
-	const countSize = 9 + 3 // error_count and the list's own head
+	const countSize = 9 + 9 + 3 // error_count, selected and the list's own head
 	left := budget - (w.position() - start) - countSize
 	n := 0
 	for ; n < len(e.Errors) && n < MaxErrors; n++ {
@@ -102,6 +103,7 @@ func (w *writer) end(e *End, budget int) {
 		w.string(cut(fe.Err, maxErrText))
 	}
 	w.int(max(e.ErrorCount, int64(len(e.Errors))))
+	w.int(e.Selected)
 }
 
 // cut shortens s to limit bytes, and marks it.
@@ -180,8 +182,8 @@ func (r *reader) end() *End {
 	if r.null() || r.err != nil {
 		return nil
 	}
-	e := &End{}
-	extra := r.record("end", endFields)
+	e := &End{Selected: -1}
+	extra := r.record("end", endFieldsOld)
 	e.Status = Status(r.enum("end.status"))
 	e.Reason = r.string("end.reason", maxReason)
 	e.Lines = r.count("end.lines")
@@ -201,6 +203,10 @@ func (r *reader) end() *End {
 		r.skip("end.errors", extra)
 	}
 	e.ErrorCount = r.count("end.error_count")
+	if extra > 0 {
+		e.Selected = r.int("end.selected")
+		extra--
+	}
 	r.skip("end", extra)
 	return e
 }

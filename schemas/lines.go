@@ -97,7 +97,7 @@ func (c *Chunk) checkRuns(lines int64) error {
 	}
 	before := int64(-1)
 	for _, g := range c.Groups {
-		if g <= before || g >= lines {
+		if g < 0 || g < before || g >= lines {
 			return fieldErrorf("chunk.groups", "holds %d after %d, of %d lines", g, before, lines)
 		}
 		before = g

@@ -48,9 +48,6 @@ func (o *grepOptions) query(stdin io.Reader, now time.Time, errout io.Writer) (*
 	if _, err := names.Compile(); err != nil {
 		return nil, err // as every node would say
 	}
-	if q.OnlyMatching { // spans have no context
-		q.Before, q.After = 0, 0
-	}
 	return q, nil
 }
 

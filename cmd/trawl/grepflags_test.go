@@ -69,6 +69,8 @@ func TestParseGrepRefuses(t *testing.T) {
 		"-E -F a":             "exclude one another",
 		"-P a":                "linear time",
 		"-r a":                "glob",
+		"-d recurse a":        "glob",
+		"-d x a":              "read, skip",
 		"--recursive a":       "glob",
 		"--color=sometimes a": "auto, always, never",
 		"--output=xml a":      "text, json, raw",

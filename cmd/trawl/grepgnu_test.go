@@ -56,7 +56,7 @@ var gnuFlags = [][]string{
 	{"-m1"}, {"-m", "2"}, {"-m0"}, {"-A1"}, {"-B1"}, {"-C1"}, {"-2"}, {"-A0"}, {"-B", "3"}, {"-C", "40"}, {"--color=always"},
 	{"--group-separator=##"}, {"--no-group-separator"}, {"--binary-files=text"}, {"--binary-files=without-match"}, {"--null"},
 	{"--line-buffered"}, {"--max-count=3"}, {"--only-matching"}, {"-nb"}, {"-on"}, {"-ob"}, {"-vn"}, {"--exclude=n*"}, {"--include=*l*"},
-	{"--label=in"},
+	{"--label=in"}, {"--label="}, {"-d", "skip"}, {"-d", "read"}, {"-D", "skip"}, {"--directories=skip"},
 }
 
 // TestGrepAsGNU runs combinations of flags, patterns and files through trawl grep --local and through

@@ -42,6 +42,9 @@ func grepLocal(ctx context.Context, o *grepOptions, stdin io.Reader, out, errout
 	if o.output == "raw" {
 		return errors.New("--output raw shows what nodes send; --local asks none")
 	}
+	if !o.explain && o.nothingToFind(patterns) {
+		return &exitError{code: exitNoMatch}
+	}
 	newMatcher, strategy, err := compileLocal(o, patterns)
 	if err != nil {
 		return err
@@ -49,9 +52,6 @@ func grepLocal(ctx context.Context, o *grepOptions, stdin io.Reader, out, errout
 	if o.explain {
 		_, err = fmt.Fprintln(out, "strategy: "+strategy)
 		return err
-	}
-	if o.nothingToFind(patterns) {
-		return &exitError{code: exitNoMatch}
 	}
 	since, until, err := o.timeRange(time.Now(), errout)
 	if err != nil {
@@ -112,12 +112,15 @@ func (s *localSearch) end(ctx context.Context, stats scan.Stats, err error) erro
 	return nil
 }
 
-// nothingToFind says whether the answer is known before any file is opened, as it is for grep: no
-// pattern at all matches no line, and the empty one matches every line. (-L still lists the files, and
+// nothingToFind says whether the answer is known before any pattern is compiled, as it is for grep: -m 0
+// selects no line, no pattern at all matches none, and the empty one matches every line. (-L still lists the files, and
 // words or whole lines that are empty have to be looked for.)
 func (o *grepOptions) nothingToFind(patterns []string) bool {
 	if o.mode() == schemas.ModeFilesWithout {
 		return false
+	}
+	if o.maxCount == 0 {
+		return true
 	}
 	if o.invert {
 		return !o.word && !o.line && len(patterns) == 1 && patterns[0] == ""
@@ -259,9 +262,11 @@ func (s *localSearch) inputs() []scan.Input {
 		i := len(inputs)
 		shown := name
 		if name == "-" {
-			if shown = s.o.label; shown == "" {
-				shown = "(standard input)"
+			if shown = "(standard input)"; s.o.label != nil {
+				shown = *s.o.label
 			}
+		} else if s.o.skips(name) {
+			continue
 		} else if !s.o.names.AdmitsOperand(name) && isFile(name) {
 			continue
 		}
@@ -285,6 +290,18 @@ func (s *localSearch) timesOf(i int) clock.File {
 		return clock.File{ModTime: info.ModTime()}
 	}
 	return clock.File{ModTime: time.Now()}
+}
+
+// skips says whether -d or -D leaves an operand out for what it is.
+func (o *grepOptions) skips(name string) bool {
+	if !o.skipDirs && !o.skipDevices {
+		return false
+	}
+	info, err := os.Stat(name)
+	if err != nil {
+		return false
+	}
+	return o.skipDirs && info.IsDir() || o.skipDevices && info.Mode()&(os.ModeDevice|os.ModeNamedPipe|os.ModeSocket) != 0
 }
 
 // isFile says whether there is a file to leave out. What is missing, or a directory, gets its message

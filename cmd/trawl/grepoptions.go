@@ -57,7 +57,9 @@ type grepOptions struct {
 	noGroups      bool
 	color         tristate
 	colorGiven    bool
-	label         string
+	label         *string // nil: not given
+	skipDirs      bool
+	skipDevices   bool
 	lineBuffered  bool
 	version, help bool
 

@@ -14,12 +14,12 @@ import (
 const noGlob = "not offered; name files with a glob of your shell, such as **/*.log"
 
 var refusedLetters = map[byte]string{
-	'r': noGlob, 'R': noGlob, 'd': noGlob, 'D': noGlob,
+	'r': noGlob, 'R': noGlob,
 	'P': "Perl expressions cannot be matched in linear time; write the pattern as RE2 (the default), or with -E",
 }
 
 var refusedNames = map[string]string{
-	"recursive": noGlob, "dereference-recursive": noGlob, "directories": noGlob, "devices": noGlob, "exclude-dir": noGlob,
+	"recursive": noGlob, "dereference-recursive": noGlob, "exclude-dir": noGlob,
 	"perl-regexp": refusedLetters['P'], "exclude-from": "not offered; repeat --exclude",
 }
 
@@ -61,6 +61,11 @@ func patternFlags() []grepFlag {
 			})},
 		{short: 'I', help: "the same as --binary-files=without-match", on: func(o *grepOptions) { o.binary = schemas.BinaryWithout }},
 		{short: 'U', long: "binary", on: func(*grepOptions) {}},
+		{short: 'u', long: "unix-byte-offsets", on: func(*grepOptions) {}}, // obsolete, as in GNU grep
+		{short: 'd', long: "directories", value: "ACTION", help: "with --local: read (default: say that it is a directory) or skip", values: []string{"read", "skip"},
+			set: readOrSkip("directories", func(o *grepOptions, skip bool) { o.skipDirs = skip })},
+		{short: 'D', long: "devices", value: "ACTION", help: "with --local, devices, FIFOs and sockets: read or skip", values: []string{"read", "skip"},
+			set: readOrSkip("devices", func(o *grepOptions, skip bool) { o.skipDevices = skip })},
 		{long: "include", value: "GLOB", help: "search only files whose base name matches", set: func(o *grepOptions, v string) error {
 			o.names = append(o.names, source.NameRule{Glob: v, Include: true})
 			return nil
@@ -105,7 +110,7 @@ func outputFlags() []grepFlag {
 		{long: "no-group-separator", help: "print nothing between groups", on: func(o *grepOptions) { o.noGroups = true }},
 		{long: "color", value: "WHEN", maybe: true, help: "colour matches as GREP_COLORS says: auto, always, never", values: []string{"auto", "always", "never"}, set: setColor},
 		{long: "colour", value: "WHEN", maybe: true, set: setColor},
-		{long: "label", value: "NAME", help: "call stdin NAME", set: func(o *grepOptions, v string) error { o.label = v; return nil }},
+		{long: "label", value: "NAME", help: "call stdin NAME", set: func(o *grepOptions, v string) error { o.label = &v; return nil }},
 		{long: "line-buffered", help: "write every line at once", on: func(o *grepOptions) { o.lineBuffered = true }},
 		{short: 'V', long: "version", help: "print the version", on: func(o *grepOptions) { o.version = true }},
 		{long: "help", help: "print this", on: func(o *grepOptions) { o.help = true }},
@@ -168,6 +173,17 @@ func answerFlags() []grepFlag {
 		{long: "no-progress", help: "no progress line", on: func(o *grepOptions) { o.noProgress = true }},
 		{long: "ok-partial", help: "exit 0 or 1 even if not every node answered in full", on: func(o *grepOptions) { o.okPartial = true }},
 		{long: "reply-to", value: "SUBJECT", help: "publish what is found on SUBJECT as well", set: func(o *grepOptions, v string) error { o.replyTo = v; return nil }},
+	}
+}
+
+// readOrSkip returns a setter for -d and -D.
+func readOrSkip(name string, set func(o *grepOptions, skip bool)) func(*grepOptions, string) error {
+	words := oneOf(name, []string{"read", "skip"}, func(o *grepOptions, word string) { set(o, word == "skip") })
+	return func(o *grepOptions, value string) error {
+		if name == "directories" && value == "recurse" {
+			return fmt.Errorf("flag --directories=recurse: %s", noGlob)
+		}
+		return words(o, value)
 	}
 }
 

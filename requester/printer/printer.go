@@ -110,6 +110,9 @@ func (p *Printer) Print(node string, c *schemas.Chunk) error {
 	case p.o.JSON:
 		p.printJSON(node, c)
 	case c.Kind == schemas.ChunkBinary:
+		for range c.Groups {
+			p.group()
+		}
 		p.used = true // its lines were a group, though nobody saw it: so does GNU grep
 		if p.o.Binary != nil {
 			if err := p.Flush(); err != nil { // so that the message comes after the file's lines
