@@ -26,10 +26,11 @@ const module = "github.com/trawl-logs/trawl"
 //	          └──► source  archive  feed  match  scan  timestamp  outbox      (leaves: no packages of ours between them)
 var arrows = map[string]struct{ code, test []string }{
 	".":                   {},
-	"cmd/trawl":           {code: []string{"bus", "requester", "responder", "schemas", "sample"}, test: []string{"bus/bustest"}},
+	"cmd/trawl":           {code: []string{"bus", "requester", "responder", "schemas", "sample", "bench"}, test: []string{"bus/bustest"}},
 	"schemas":             {},
 	"bus":                 {code: []string{"schemas"}, test: []string{"bus/bustest"}},
 	"bus/bustest":         {code: []string{"bus"}},
+	"bus/raw":             {test: []string{"bus/bustest"}}, // bare NATS, which trawl is measured beside
 	"requester":           {code: []string{"schemas"}, test: []string{"responder", "sample"}}, // the simulation joins them without a server
 	"requester/printer":   {code: []string{"schemas"}},
 	"requester/when":      {},

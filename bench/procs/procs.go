@@ -1,5 +1,5 @@
 // Package procs runs a fleet for a measurement: a bus and responders, each a process of the same trawl
-// binary (Fleet), and reads what they use (Usage).
+// binary (Fleet, Daemon), and reads what they use (Usage).
 package procs
 
 import (
@@ -20,7 +20,7 @@ type Fleet struct {
 	URL   string // of the bus
 	trawl string
 	dir   string
-	procs []*exec.Cmd // the bus first
+	procs []*Daemon // the bus first
 }
 
 // Start starts a bus and a responder for each of the log files, named as its file without ".log", and
@@ -47,23 +47,49 @@ func Start(trawl string, logs []string) (f *Fleet, err error) {
 	return f, nil
 }
 
-// start starts a daemon, and returns the first line that it prints.
+// start starts one of the fleet's daemons.
 func (f *Fleet) start(args ...string) (line string, err error) {
-	cmd := exec.Command(f.trawl, args...)
-	cmd.Stderr = os.Stderr
-	ownGroup(cmd) // Ctrl-C is for the one who measures, who ends these in order
-	out, err := cmd.StdoutPipe()
+	d, err := StartDaemon(f.trawl, args...)
 	if err != nil {
 		return "", err
 	}
-	if err := cmd.Start(); err != nil {
-		return "", err
+	f.procs = append(f.procs, d)
+	return d.Line, nil
+}
+
+// Daemon is a process that says on its first line that it is ready.
+type Daemon struct {
+	Line string // that line
+	cmd  *exec.Cmd
+}
+
+// StartDaemon starts trawl with args, and returns when it has printed its first line.
+func StartDaemon(trawl string, args ...string) (*Daemon, error) {
+	d := &Daemon{cmd: exec.Command(trawl, args...)}
+	d.cmd.Stderr = os.Stderr
+	ownGroup(d.cmd) // Ctrl-C is for the one who measures, who ends these in order
+	out, err := d.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
 	}
-	f.procs = append(f.procs, cmd)
-	if line, err = bufio.NewReader(out).ReadString('\n'); err != nil {
-		return "", fmt.Errorf("trawl %s: %w", args[0], err)
+	if err := d.cmd.Start(); err != nil {
+		return nil, err
 	}
-	return strings.TrimSpace(line), nil
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		d.Stop()
+		return nil, fmt.Errorf("trawl %s: %w", args[0], err)
+	}
+	d.Line = strings.TrimSpace(line)
+	return d, nil
+}
+
+// Stop asks the daemon to end, and kills it if it does not.
+func (d *Daemon) Stop() {
+	_ = d.cmd.Process.Signal(os.Interrupt) // it may have ended
+	timer := time.AfterFunc(stopLimit, func() { _ = d.cmd.Process.Kill() })
+	defer timer.Stop()
+	_ = d.cmd.Wait()
 }
 
 // stopLimit bounds how long a daemon may take to end before it is killed.
@@ -72,11 +98,7 @@ const stopLimit = 10 * time.Second
 // Stop ends the daemons, the bus last, and removes what they wrote.
 func (f *Fleet) Stop() {
 	for i := len(f.procs) - 1; i >= 0; i-- {
-		p := f.procs[i]
-		_ = p.Process.Signal(os.Interrupt) // it may have ended
-		timer := time.AfterFunc(stopLimit, func() { _ = p.Process.Kill() })
-		_ = p.Wait()
-		timer.Stop()
+		f.procs[i].Stop()
 	}
 	f.procs = nil
 	_ = os.RemoveAll(f.dir) // in the temporary directory
@@ -94,7 +116,7 @@ type CPU struct{ Bus, Nodes float64 }
 func (f *Fleet) CPU() (CPU, error) {
 	var c CPU
 	for i, p := range f.procs {
-		seconds, err := cpuOf(p.Process.Pid)
+		seconds, err := cpuOf(p.cmd.Process.Pid)
 		if err != nil {
 			return c, err
 		}
@@ -119,8 +141,8 @@ func (f *Fleet) Nodes() ([]Usage, error) {
 	for _, p := range f.procs[1:] {
 		u := Usage{}
 		var err error
-		if u.CPU, err = cpuOf(p.Process.Pid); err == nil {
-			u.Resident, u.Peak, err = Memory(p.Process.Pid)
+		if u.CPU, err = cpuOf(p.cmd.Process.Pid); err == nil {
+			u.Resident, u.Peak, err = Memory(p.cmd.Process.Pid)
 		}
 		if err != nil {
 			return nil, err

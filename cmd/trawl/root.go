@@ -49,6 +49,9 @@ func newRootCommand() *cobra.Command {
 		newBusCommand(),
 		newDemoCommand(),
 		newGenCommand(),
+		newBenchCommand(),
+		newBenchFleetCommand(),
+		newBenchAskCommand(),
 		newCompletionCommand(),
 		newVersionCommand(),
 	)

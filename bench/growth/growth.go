@@ -1,0 +1,320 @@
+// Package growth measures how the cost of a query grows: with the number of nodes, which are simulated
+// on one bus in a process of its own, beside bare NATS that does the same; and with the size of a
+// node's logs. Run does it and gives a Report.
+package growth
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"github.com/trawl-logs/trawl/bench/procs"
+	"github.com/trawl-logs/trawl/bench/profile"
+	"github.com/trawl-logs/trawl/sample"
+)
+
+// Options say what Run does.
+type Options struct {
+	Trawl    string // the binary, which has the commands bench-fleet and bench-ask
+	MaxNodes int    // of 1, 10, 100, 1000, 10000 those up to here
+	MaxSize  int64  // of 10 MB, 100 MB, 1 GB, 4 GB those up to here
+	Trials   int    // at most
+	Say      func(text string)
+}
+
+var (
+	fleets  = []int{1, 10, 100, 1000, 10_000}
+	sizes   = []int64{10e6, 100e6, 1e9, 4e9}
+	answers = []struct {
+		name  string
+		lines int // of 100 bytes
+	}{{"empty", 0}, {"10 lines each", 10}, {"1 MB each", 10_000}}
+)
+
+// trialBytes bounds how much one point of the measurement moves; it is measured once at least.
+const trialBytes = 10e9
+
+// sizeTrials are enough for the sizes, whose queries are long.
+const sizeTrials = 5
+
+// Run measures. When ctx ends so do the processes, and Run returns its cause.
+func Run(ctx context.Context, o Options) (*Report, error) {
+	g := &run{ctx: ctx, o: o}
+	r := &Report{Type: "scale", Began: time.Now().UTC().Truncate(time.Second), Machine: profile.ThisMachine(), Trials: o.Trials}
+	var err error
+	if r.Transport, err = g.transport(); err != nil {
+		return nil, g.cause(fmt.Errorf("transport: %w", err))
+	}
+	for _, n := range fleets {
+		if n > o.MaxNodes {
+			break
+		}
+		points, err := g.fleet(n)
+		if err != nil {
+			return nil, g.cause(fmt.Errorf("fleet of %d: %w", n, err))
+		}
+		r.Nodes = append(r.Nodes, points...)
+	}
+	for _, size := range sizes {
+		if size > o.MaxSize {
+			break
+		}
+		point, err := g.size(size)
+		if err != nil {
+			return nil, g.cause(fmt.Errorf("%s a node: %w", profile.Size(size), err))
+		}
+		r.Sizes = append(r.Sizes, *point)
+	}
+	return r, nil
+}
+
+// run is a Run that goes on.
+type run struct {
+	ctx context.Context
+	o   Options
+}
+
+// cause is why it ended: err, unless it was asked to.
+func (g *run) cause(err error) error {
+	if g.ctx.Err() != nil {
+		return context.Cause(g.ctx)
+	}
+	return err
+}
+
+func (g *run) say(format string, args ...any) {
+	if g.o.Say != nil {
+		g.o.Say(fmt.Sprintf(format, args...))
+	}
+}
+
+// Asked is what trawl bench-ask says of one order: a query through trawl's requester, or its like in
+// bare NATS, which knows nothing but the time.
+type Asked struct {
+	Seconds float64 `json:"seconds"`
+	Roster  float64 `json:"roster"` // seconds of these for reading who is known
+	Nodes   int     `json:"nodes"`
+	Lines   int64   `json:"lines"`
+	Bytes   int64   `json:"bytes"`  // of text
+	Moved   int64   `json:"moved"`  // bytes of frames
+	Frames  int64   `json:"frames"` // messages that came
+	Sent    int64   `json:"sent"`   // messages that the requester sent
+}
+
+// fleet measures all answers of n nodes.
+func (g *run) fleet(n int) ([]NodePoint, error) {
+	g.say("fleet of %d: starting", n)
+	fleet, err := procs.StartDaemon(g.o.Trawl, "bench-fleet", "--nodes", fmt.Sprint(n))
+	if err != nil {
+		return nil, err
+	}
+	defer fleet.Stop()
+	asker, err := g.asker(fleet.Line)
+	if err != nil {
+		return nil, err
+	}
+	defer asker.stop()
+	var points []NodePoint
+	for _, a := range answers {
+		g.say("fleet of %d: %s", n, a.name)
+		p, err := g.point(asker, fleet.Line, n, a.lines)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", a.name, err)
+		}
+		p.Answer = a.name
+		points = append(points, *p)
+	}
+	return points, nil
+}
+
+// warmUp asks until the whole fleet answers: 10,000 nodes that have just started have much to say to
+// each other.
+func (g *run) warmUp(asker *asker, n, lines int) (*Asked, error) {
+	var asked *Asked
+	var err error
+	for deadline := time.Now().Add(2 * time.Minute); ; {
+		asked, err = asker.order("query %d", lines)
+		if err != nil || asked.Nodes == n || time.Now().After(deadline) {
+			break
+		}
+	}
+	if err == nil && asked.Nodes != n {
+		err = fmt.Errorf("%d nodes are in the roster", asked.Nodes)
+	}
+	return asked, err
+}
+
+// point measures one answer of n nodes: a query, and its like in bare NATS, by turns; then trawl grep
+// as a process.
+func (g *run) point(asker *asker, url string, n, lines int) (*NodePoint, error) {
+	first, err := g.warmUp(asker, n, lines)
+	if err != nil {
+		return nil, err
+	}
+	p := &NodePoint{Nodes: n, Lines: lines}
+	// What takes no credit can be gathered by bare NATS in as many messages of the same size.
+	perNode := int(first.Frames) / n
+	alike := lines <= 10
+	for range g.trials(first.Bytes) {
+		q, err := asker.order("query %d", lines)
+		if err != nil {
+			return nil, err
+		}
+		p.Seconds, p.Roster = append(p.Seconds, q.Seconds), append(p.Roster, q.Roster)
+		p.frames, p.sent = append(p.frames, float64(q.Frames)), append(p.sent, float64(q.Sent))
+		if alike {
+			bare, err := asker.order("gather %d %d %d", n, perNode, q.Moved/int64(n*perNode))
+			if err != nil {
+				return nil, err
+			}
+			p.Bare = append(p.Bare, bare.Seconds)
+		}
+	}
+	for range min(3, g.trials(first.Bytes)) {
+		if err := g.grep(url, p, n, lines); err != nil {
+			return nil, err
+		}
+	}
+	p.sum()
+	return p, nil
+}
+
+func (g *run) trials(size int64) int {
+	return max(1, min(g.o.Trials, int(trialBytes/float64(max(1, size)))))
+}
+
+// grep runs trawl grep as a user would.
+func (g *run) grep(url string, p *NodePoint, n, lines int) error {
+	cmd := exec.CommandContext(g.ctx, g.o.Trawl, "grep", "--server", url, "--no-progress", "-h", fmt.Sprintf("lines %d", lines))
+	counted := &lineCounter{}
+	cmd.Stdout, cmd.Stderr = counted, os.Stderr
+	began := time.Now()
+	err := cmd.Run()
+	took := time.Since(began).Seconds()
+	status := 0
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		status, err = exit.ExitCode(), nil
+	}
+	if want := 1 - min(lines, 1); err == nil && (status != want || counted.n != int64(n)*int64(lines)) {
+		err = fmt.Errorf("%d lines, exit status %d, want %d lines, %d", counted.n, status, n*lines, want)
+	}
+	if err != nil {
+		return fmt.Errorf("trawl grep: %w", err)
+	}
+	p.process = append(p.process, took)
+	p.Peak = max(p.Peak, procs.PeakOf(cmd.ProcessState))
+	return nil
+}
+
+// transport measures how fast answers flow from four nodes, beside a bare stream of messages of the
+// same size under the same window.
+func (g *run) transport() (*Transport, error) {
+	const nodes, lines = 4, 640_000
+	g.say("fleet of %d: transport", nodes)
+	fleet, err := procs.StartDaemon(g.o.Trawl, "bench-fleet", "--nodes", fmt.Sprint(nodes))
+	if err != nil {
+		return nil, err
+	}
+	defer fleet.Stop()
+	asker, err := g.asker(fleet.Line)
+	if err != nil {
+		return nil, err
+	}
+	defer asker.stop()
+	first, err := g.warmUp(asker, nodes, lines)
+	if err != nil {
+		return nil, err
+	}
+	t := &Transport{Nodes: nodes, Message: first.Moved / first.Frames, Bytes: first.Bytes}
+	for range g.o.Trials {
+		q, err := asker.order("query %d", lines)
+		if err != nil {
+			return nil, err
+		}
+		messages := int(q.Moved/t.Message) / nodes
+		bare, err := asker.order("stream %d %d %d", nodes, messages, t.Message)
+		if err != nil {
+			return nil, err
+		}
+		t.Rate = append(t.Rate, float64(q.Moved)/q.Seconds)
+		t.BareRate = append(t.BareRate, float64(t.Message)*float64(messages*nodes)/bare.Seconds)
+	}
+	return t, nil
+}
+
+// size measures a log of so many bytes on one node.
+func (g *run) size(size int64) (*SizePoint, error) {
+	dir, err := os.MkdirTemp("", "trawl-scale-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	logs := filepath.Join(dir, "logs")
+	g.say("%s a node", profile.Size(size))
+	if _, err := sample.Write(g.ctx, logs, sample.Options{Nodes: 1, Size: size, Seed: 1, Rates: sample.DefaultRates}, false, nil); err != nil {
+		return nil, err
+	}
+	r, err := profile.Run(g.ctx, profile.Options{Trawl: g.o.Trawl, Dir: logs, Tokens: []string{profile.Absent, "EVERYWHERE"}, Trials: min(g.o.Trials, sizeTrials)})
+	if err != nil {
+		return nil, err
+	}
+	return &SizePoint{Size: size, Absent: r.Tokens[0], Everywhere: r.Tokens[1]}, nil
+}
+
+// lineCounter counts the lines written to it.
+type lineCounter struct{ n int64 }
+
+// Write counts, and never fails.
+func (c *lineCounter) Write(b []byte) (int, error) {
+	c.n += int64(bytes.Count(b, []byte("\n")))
+	return len(b), nil
+}
+
+// asker is trawl bench-ask as a process.
+type asker struct {
+	cmd *exec.Cmd
+	in  io.WriteCloser
+	out *bufio.Scanner
+}
+
+func (g *run) asker(url string) (*asker, error) {
+	a := &asker{cmd: exec.CommandContext(g.ctx, g.o.Trawl, "bench-ask", "--server", url)}
+	a.cmd.Stderr = os.Stderr
+	out, err := a.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	a.out = bufio.NewScanner(out)
+	if a.in, err = a.cmd.StdinPipe(); err != nil {
+		return nil, err
+	}
+	return a, a.cmd.Start()
+}
+
+// order gives it one, and waits until it is done.
+func (a *asker) order(format string, args ...any) (*Asked, error) {
+	if _, err := fmt.Fprintf(a.in, format+"\n", args...); err != nil {
+		return nil, fmt.Errorf("trawl bench-ask: %w", err)
+	}
+	if !a.out.Scan() {
+		return nil, errors.New("trawl bench-ask has ended")
+	}
+	asked := &Asked{}
+	if err := json.Unmarshal(a.out.Bytes(), asked); err != nil {
+		return nil, fmt.Errorf("trawl bench-ask: %w", err)
+	}
+	return asked, nil
+}
+
+func (a *asker) stop() {
+	_ = a.in.Close() // the end of its orders
+	_ = a.cmd.Wait()
+}

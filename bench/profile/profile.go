@@ -1,0 +1,200 @@
+// Package profile measures the queries of trawl's profile: each Token some times, after a warm-up, by
+// a requester that is none of the nodes, every query a process of its own.
+//
+// Run does it and gives a Report, which writes itself as Markdown for people (Text), as JSON, and as
+// a chart.Bars (Figure). Where it is told to, it holds every answer against the sample's truth.
+package profile
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/trawl-logs/trawl/bench/procs"
+	"github.com/trawl-logs/trawl/sample"
+)
+
+// Absent is the token that no log holds; the others are sample.Tokens.
+const Absent = "ABSENT"
+
+// Options say what Run does.
+type Options struct {
+	Trawl  string        // the binary to run
+	Dir    string        // logs with their truth.json, as sample.Write makes them
+	Server string        // URL of a bus with the fleet that serves these logs; empty: Run starts one
+	Tokens []string      // to ask for; none: sample.Tokens and Absent
+	Trials int           // timed queries a token, at least 1
+	Idle   time.Duration // how long the idle responders are watched; 0: not at all
+	Verify bool          // hold every answer against the truth
+	Say    func(text string)
+}
+
+// Run measures. When ctx ends so do the processes, and Run returns its cause. With Verify the first
+// answer that is wrong ends it with a WrongError.
+func Run(ctx context.Context, o Options) (*Report, error) {
+	if o.Trials < 1 {
+		return nil, fmt.Errorf("number of trials %d is below 1", o.Trials)
+	}
+	truth, err := sample.ReadTruth(o.Dir)
+	if err != nil {
+		return nil, err
+	}
+	m := &measurement{ctx: ctx, o: o, truth: truth}
+	r := &Report{
+		Type: "profile", Began: time.Now().UTC().Truncate(time.Second), Machine: ThisMachine(), Nodes: len(truth.Nodes),
+		Bytes: truth.Total.Bytes, Lines: truth.Total.Lines, Seed: truth.Seed, Trials: o.Trials, Verified: o.Verify, GivenFleet: o.Server != "",
+	}
+	m.argv = []string{o.Trawl, "grep", "--server", o.Server}
+	if o.Server == "" {
+		var logs []string
+		for _, node := range truth.Nodes {
+			logs = append(logs, filepath.Join(o.Dir, node.File))
+		}
+		if m.fleet, err = procs.Start(o.Trawl, logs); err != nil {
+			return nil, fmt.Errorf("start the fleet: %w", err)
+		}
+		defer m.fleet.Stop()
+		m.argv = m.fleet.Grep()
+	}
+	if len(o.Tokens) == 0 {
+		o.Tokens = append(append([]string{}, sample.Tokens...), Absent)
+	}
+	for _, token := range o.Tokens {
+		t, err := m.token(token)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", token, err)
+		}
+		r.Tokens = append(r.Tokens, *t)
+	}
+	if m.fleet != nil && o.Idle > 0 {
+		if r.Idle, err = m.idle(); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+// measurement is a Run that goes on.
+type measurement struct {
+	ctx    context.Context
+	o      Options
+	truth  *sample.Truth
+	fleet  *procs.Fleet // nil where it was given
+	argv   []string     // of a query, but for its own flags
+	answer []byte       // of the last query with Verify; its memory is used again
+}
+
+// token runs one token's queries.
+func (m *measurement) token(token string) (*Token, error) {
+	t := &Token{Token: token, stages: map[string][]float64{}}
+	if m.o.Say != nil {
+		m.o.Say(fmt.Sprintf("%s: a warm-up and %d trials", token, m.o.Trials))
+	}
+	for trial := range m.o.Trials + 1 {
+		var before, after procs.CPU
+		var err error
+		if m.fleet != nil {
+			if before, err = m.fleet.CPU(); err != nil {
+				return nil, err
+			}
+		}
+		q, err := m.query(token)
+		if err != nil {
+			return nil, err
+		}
+		if m.fleet != nil {
+			if after, err = m.fleet.CPU(); err != nil {
+				return nil, err
+			}
+		}
+		if m.o.Verify {
+			if err := m.verify(token, q); err != nil {
+				return nil, err
+			}
+		}
+		if trial > 0 { // the first one warms caches up
+			t.add(q, after.Bus-before.Bus, after.Nodes-before.Nodes)
+		}
+	}
+	t.sum()
+	return t, nil
+}
+
+// idle watches the responders while nobody asks them anything.
+func (m *measurement) idle() (*Idle, error) {
+	if m.o.Say != nil {
+		m.o.Say(fmt.Sprintf("idle for %v", m.o.Idle))
+	}
+	before, err := m.fleet.Nodes()
+	if err != nil {
+		return nil, err
+	}
+	began := time.Now()
+	select {
+	case <-time.After(m.o.Idle):
+	case <-m.ctx.Done():
+		return nil, context.Cause(m.ctx)
+	}
+	after, err := m.fleet.Nodes()
+	if err != nil {
+		return nil, err
+	}
+	i := &Idle{Seconds: time.Since(began).Seconds()}
+	for n := range after {
+		i.CPUShare = max(i.CPUShare, (after[n].CPU-before[n].CPU)/i.Seconds)
+		i.Resident = max(i.Resident, after[n].Resident)
+		i.Peak = max(i.Peak, after[n].Peak)
+	}
+	return i, nil
+}
+
+// Machine is what a measurement ran on.
+type Machine struct {
+	OS   string `json:"os"`
+	Arch string `json:"arch"`
+	CPU  string `json:"cpu"` // the model, where it is known
+	CPUs int    `json:"cpus"`
+	Go   string `json:"go"`
+	Load string `json:"load"` // the average of one minute before the start, where it is known
+}
+
+// ThisMachine describes the machine as it is now.
+func ThisMachine() Machine {
+	m := Machine{OS: runtime.GOOS, Arch: runtime.GOARCH, CPUs: runtime.NumCPU(), Go: runtime.Version()}
+	if text, err := os.ReadFile("/proc/loadavg"); err == nil {
+		m.Load, _, _ = strings.Cut(string(text), " ")
+	}
+	if text, err := os.ReadFile("/proc/cpuinfo"); err == nil {
+		for line := range strings.Lines(string(text)) {
+			if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
+				m.CPU = strings.TrimSpace(value)
+				break
+			}
+		}
+	}
+	return m
+}
+
+// String says it in one line, for the foot of a table.
+func (m Machine) String() string {
+	s := fmt.Sprintf("%d cores", m.CPUs)
+	if m.CPU != "" {
+		s += " of " + m.CPU
+	}
+	s += fmt.Sprintf(", %s/%s, %s", m.OS, m.Arch, m.Go)
+	if m.Load != "" {
+		s += ", load average " + m.Load + " before the start"
+	}
+	return s
+}
+
+// WrongError is an answer that is not what the logs hold.
+type WrongError struct {
+	Token, Says string
+}
+
+func (e *WrongError) Error() string { return "wrong answer: " + e.Says }

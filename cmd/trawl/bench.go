@@ -1,0 +1,180 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/trawl-logs/trawl/bench/chart"
+	"github.com/trawl-logs/trawl/bench/growth"
+	"github.com/trawl-logs/trawl/bench/profile"
+	"github.com/trawl-logs/trawl/sample"
+)
+
+const benchHelp = `Measure queries: each token of the generated logs (EVERYWHERE, UNIQUE, EVEN,
+HEAVY, RARE, and ABSENT, which no log holds) --trials times after a warm-up. Bus
+and responders are started as processes of their own, and every query is one
+more, on none of the nodes. --server measures a fleet that serves the logs of an
+earlier trawl gen, which --logs names.
+
+It prints a table and what it says, and writes bench.md, bench.json, bench.svg
+and bench.png to DIR. Logs, processes and whatever else it needs are gone
+afterwards, also after Ctrl-C.
+
+--scale measures how the cost grows instead: with the number of nodes, simulated
+on one bus in a process, beside a bare NATS scatter-gather that does the same;
+and with the size of a node's logs. It writes scale.md, scale.json, and two
+plots. 10,000 nodes and logs of 4 GB must be asked for.
+
+Exit status 1 says that an answer was wrong (--verify).`
+
+// benchOptions are the flags of trawl bench.
+type benchOptions struct {
+	server, logs, out string
+	nodes, trials     int
+	size              byteSize
+	seed              uint64
+	idle              time.Duration
+	verify, scale     bool
+	maxNodes          int
+	maxSize           byteSize
+}
+
+func newBenchCommand() *cobra.Command {
+	o := benchOptions{size: 60_000_000, maxSize: 1_000_000_000}
+	cmd := &cobra.Command{
+		Use:   "bench",
+		Short: "Measure queries on generated logs: table, JSON and plots",
+		Long:  benchHelp,
+		Example: `  trawl bench                                     4 nodes × 60 MB, 10 trials
+  trawl bench --size 2MB --trials 3 --verify --out /tmp/bench
+  trawl bench --server nats://bus:4222 --logs logs    a fleet that is there
+  trawl bench --scale --max-nodes 10000 --max-size 4GB`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if o.server != "" && (o.logs == "" || o.scale) {
+				return errors.New("bench --server wants --logs DIR, and measures no --scale")
+			}
+			if o.trials < 1 {
+				return fmt.Errorf("number of trials %d is below 1", o.trials)
+			}
+			trawl, err := os.Executable()
+			if err != nil {
+				return fmt.Errorf("own executable: %w", err)
+			}
+			b := &bench{benchOptions: o, ctx: cmd.Context(), stdout: cmd.OutOrStdout(), stderr: cmd.ErrOrStderr(), trawl: trawl}
+			if o.scale {
+				return b.grow()
+			}
+			return b.profile()
+		},
+	}
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.IntVar(&o.nodes, "nodes", 4, "how many nodes")
+	flags.Var(&o.size, "size", "of each node's log")
+	flags.Uint64Var(&o.seed, "seed", 1, "of the generated logs")
+	flags.IntVar(&o.trials, "trials", 10, "timed queries a token")
+	flags.BoolVar(&o.verify, "verify", false, "hold every answer against truth.json")
+	flags.StringVar(&o.out, "out", "trawl-bench", "the `DIR` to write to")
+	flags.StringVar(&o.logs, "logs", "", "take the logs of an earlier trawl gen, in `DIR`")
+	flags.StringVar(&o.server, "server", "", "`URL` of a bus with a fleet that serves --logs")
+	flags.DurationVar(&o.idle, "idle", 5*time.Second, "how long to watch the idle responders")
+	flags.BoolVar(&o.scale, "scale", false, "measure growth with nodes and with sizes")
+	flags.IntVar(&o.maxNodes, "max-nodes", 1000, "with --scale: most nodes, of 1, 10 … 10000")
+	flags.Var(&o.maxSize, "max-size", "with --scale: largest log, of 10 MB, 100 MB, 1 GB, 4 GB")
+	return cmd
+}
+
+// bench is one run.
+type bench struct {
+	benchOptions
+	ctx            context.Context
+	stdout, stderr io.Writer
+	trawl          string
+}
+
+// say reports progress on stderr, a line a step.
+func (b *bench) say(text string) { fmt.Fprintln(b.stderr, "trawl: "+text) }
+
+// profile measures tokens × trials.
+func (b *bench) profile() error {
+	if b.logs == "" {
+		dir, err := os.MkdirTemp("", "trawl-bench-")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(dir)
+		b.logs = filepath.Join(dir, "logs")
+		b.say(fmt.Sprintf("generating %s of %s", plural(int64(b.nodes), "log"), formatBytes(int64(b.size))))
+		o := sample.Options{Nodes: b.nodes, Size: int64(b.size), Seed: b.seed, Rates: sample.DefaultRates}
+		if _, err := sample.Write(b.ctx, b.logs, o, false, nil); err != nil {
+			return err
+		}
+	}
+	r, err := profile.Run(b.ctx, profile.Options{
+		Trawl: b.trawl, Dir: b.logs, Server: b.server, Trials: b.trials, Idle: b.idle, Verify: b.verify, Say: b.say,
+	})
+	if _, wrong := errors.AsType[*profile.WrongError](err); wrong {
+		return &exitError{code: exitNoMatch, err: err}
+	}
+	if err != nil {
+		return err
+	}
+	r.Version = version()
+	return b.write("bench", r, r.Text(), map[string]chart.Figure{"": r.Figure()})
+}
+
+// grow measures how the cost grows.
+func (b *bench) grow() error {
+	r, err := growth.Run(b.ctx, growth.Options{
+		Trawl: b.trawl, MaxNodes: b.maxNodes, MaxSize: int64(b.maxSize), Trials: b.trials, Say: b.say,
+	})
+	if err != nil {
+		return err
+	}
+	r.Version = version()
+	return b.write("scale", r, r.Text(), map[string]chart.Figure{"-nodes": r.NodesFigure(), "-size": r.SizeFigure()})
+}
+
+// write writes what was measured to the directory, and prints the text.
+func (b *bench) write(name string, report any, text string, figures map[string]chart.Figure) error {
+	if err := os.MkdirAll(b.out, 0o755); err != nil {
+		return err
+	}
+	encoded, err := json.MarshalIndent(report, "", "  ")
+	if err != nil {
+		return err
+	}
+	files := map[string]func(io.Writer) error{
+		".json": func(w io.Writer) error { _, err := w.Write(append(encoded, '\n')); return err },
+		".md":   func(w io.Writer) error { _, err := io.WriteString(w, text); return err },
+	}
+	for suffix, figure := range figures {
+		files[suffix+".svg"] = func(w io.Writer) error { return chart.SVG(w, figure) }
+		files[suffix+".png"] = func(w io.Writer) error { return chart.PNG(w, figure) }
+	}
+	for suffix, write := range files {
+		if err := saveFile(filepath.Join(b.out, name+suffix), write); err != nil {
+			return err
+		}
+	}
+	b.say(fmt.Sprintf("%s and plots are in %s", name+".json", b.out))
+	_, err = io.WriteString(b.stdout, text)
+	return err
+}
+
+func saveFile(path string, write func(io.Writer) error) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(write(f), f.Close())
+}
