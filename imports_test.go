@@ -30,11 +30,11 @@ var arrows = map[string]struct{ code, test []string }{
 	"schemas":             {},
 	"bus":                 {code: []string{"schemas"}, test: []string{"bus/bustest"}},
 	"bus/bustest":         {code: []string{"bus"}},
-	"bus/raw":             {test: []string{"bus/bustest"}}, // bare NATS, which trawl is measured beside
+	"bus/raw":             {test: []string{"bus/bustest"}},                                    // bare NATS, which trawl is measured beside
 	"requester":           {code: []string{"schemas"}, test: []string{"responder", "sample"}}, // the simulation joins them without a server
 	"requester/printer":   {code: []string{"schemas"}},
 	"requester/when":      {},
-	"responder":           {code: []string{"schemas", "responder/source", "responder/rotation", "responder/match", "responder/scan", "responder/archive", "responder/feed", "responder/timestamp", "responder/clock", "responder/timeorder", "responder/outbox"}, test: []string{"sample", "requester"}},
+	"responder":           {code: []string{"schemas", "responder/source", "responder/rotation", "responder/match", "responder/scan", "responder/archive", "responder/feed", "responder/timestamp", "responder/clock", "responder/timeorder", "responder/outbox", "responder/block", "responder/indexer"}, test: []string{"sample", "requester"}},
 	"responder/source":    {},
 	"responder/rotation":  {code: []string{"responder/source", "responder/archive"}},
 	"responder/scan":      {code: []string{"responder/match", "responder/mapped"}, test: []string{"sample"}},
@@ -46,6 +46,7 @@ var arrows = map[string]struct{ code, test []string }{
 	"responder/clock":     {code: []string{"responder/scan", "responder/timestamp"}, test: []string{"responder/match"}},
 	"responder/timeorder": {code: []string{"responder/scan", "responder/match"}, test: []string{"responder/match"}},
 	"responder/block":     {test: []string{"responder/match"}},
+	"responder/indexer":   {code: []string{"responder/block"}},
 	"responder/outbox":    {code: []string{"schemas"}},
 	"sample":              {},
 	"bench":               {code: []string{"sample", "bench", "responder/match"}, test: []string{"sample"}},

@@ -58,9 +58,7 @@ func (g *Gather) Receipt(now time.Time) *Receipt {
 		r.BytesRead += nr.BytesRead
 		r.BytesConsidered += nr.BytesConsidered
 		r.Files += nr.Files
-		r.Blocks.Considered += nr.Blocks.Considered
-		r.Blocks.Skipped += nr.Blocks.Skipped
-		r.Blocks.Read += nr.Blocks.Read
+		r.Blocks.Add(nr.Blocks)
 	}
 	return r
 }

@@ -1,6 +1,7 @@
 package responder
 
 import (
+	"context"
 	"errors"
 	"sync/atomic"
 
@@ -57,16 +58,24 @@ func (o *openArchive) Close() error {
 	return errors.Join(o.r.Close(), o.f.Close())
 }
 
-// measure finds how large the contents are where the archives say so, without searching them.
-func (p *plan) measure() {
+// measure finds how much a search would read, without searching: of archives, how large the contents
+// are, where they say so.
+func (p *plan) measure(ctx context.Context) (bytes int64) {
 	for _, f := range p.set.Files {
-		if f.Open() != nil {
+		if ctx.Err() != nil || f.Open() != nil {
 			continue // a search would say so
 		}
-		if kind := f.Kind(); kind != archive.Plain {
-			if n, ok := archive.Size(f, f.Size(), kind); ok {
-				p.archives.grown.Add(n - f.Size())
-			}
+		kind := f.Kind()
+		if kind == archive.Plain {
+			bytes += p.pruning.planned(f)
+			continue
 		}
+		n, ok := archive.Size(f, f.Size(), kind)
+		if !ok {
+			n = f.Size()
+		}
+		p.archives.grown.Add(n - f.Size())
+		bytes += n
 	}
+	return bytes
 }

@@ -202,7 +202,7 @@ func TestExplainKnowsTheSizeOfArchives(t *testing.T) {
 		f, _ := newFleet(t, nil, files)
 		q := query("q", "line")
 		q.Explain = true
-		if e := f.await(f.ask(q), time.Second); e.BytesConsidered != int64(3*len(text)) || e.BytesRead != 0 {
+		if e := f.await(f.ask(q), time.Second); e.BytesConsidered != int64(3*len(text)) || e.BytesRead != int64(3*len(text)) {
 			t.Errorf("considered %d, read %d, want %d", e.BytesConsidered, e.BytesRead, 3*len(text))
 		}
 		f.stop()

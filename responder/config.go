@@ -16,6 +16,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/trawl-logs/trawl/responder/block"
 	"github.com/trawl-logs/trawl/responder/source"
 	"github.com/trawl-logs/trawl/schemas"
 )
@@ -44,6 +45,7 @@ const DefaultConfigFile = "/etc/trawl/trawl.yaml"
 //	    directory: /var/log/journal/remote # default: the machine's journal
 //	roots: [/var/lib/docker/containers]
 //	state: /var/lib/trawl
+//	index: {level: normal, cpu: 10%, size: 20GiB} # or off; only with a state directory
 //	rescan: 30s
 //	ephemeral: false
 //	limits: {max_queries: 8, run_time: 1h, result_bytes: 20GiB}
@@ -64,6 +66,7 @@ type Config struct {
 	LogLevel   string            `yaml:"log_level"`
 	Limits     Limits            `yaml:"limits"`
 	Connection Connection        `yaml:"connection"`
+	Index      IndexConfig       `yaml:"index"`
 }
 
 // Connection is how the bus is reached; each field means what the flag of its name does.
@@ -102,6 +105,7 @@ type Limits struct {
 func DefaultConfig() *Config {
 	return &Config{
 		Rescan: Duration(30 * time.Second), LogFormat: "text", LogLevel: "info",
+		Index: IndexConfig{Level: block.Normal.String(), CPU: 10, Size: 20 << 30},
 		Limits: Limits{
 			MaxQueries: 8, MaxParked: 32, RunTime: Duration(time.Hour), Files: source.DefaultMaxFiles,
 			QueryBytes: schemas.MaxQuery, Patterns: schemas.MaxPatterns,
@@ -207,6 +211,9 @@ func (c *Config) Finish() error {
 	}
 	if c.Rescan < Duration(time.Second) {
 		return fmt.Errorf("rescan: %v is less than a second", time.Duration(c.Rescan))
+	}
+	if err := c.Index.check(); err != nil {
+		return err
 	}
 	return c.Limits.check()
 }

@@ -232,12 +232,12 @@ type regexpMatcher struct {
 	line []byte
 }
 
-func compileRegexp(q *schemas.Query, _ int) (func() scan.Matcher, string, error) {
+func compileRegexp(q *schemas.Query, _ int) (program, error) {
 	re, err := regexp.Compile(strings.Join(q.Patterns, "|"))
 	if err != nil {
-		return nil, "", fmt.Errorf("pattern: %w", err)
+		return program{}, fmt.Errorf("pattern: %w", err)
 	}
-	return func() scan.Matcher { return &regexpMatcher{re: re} }, "regexp", nil
+	return program{newMatcher: func() scan.Matcher { return &regexpMatcher{re: re} }, strategy: "regexp"}, nil
 }
 
 func (m *regexpMatcher) Lines(dst []match.Line, buf []byte, from int) ([]match.Line, int) {

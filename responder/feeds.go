@@ -84,7 +84,11 @@ func (p *plan) open(ctx context.Context, e *source.Entry) (scan.File, error) {
 	if err != nil {
 		return scan.File{}, err
 	}
-	return p.feeds.unwrapped(file, e), nil
+	file = p.feeds.unwrapped(file, e)
+	if file.Stream == nil {
+		file = p.pruning.apply(file, f)
+	}
+	return file, nil
 }
 
 // unwrapped gives the lines of a file whose source has a format without their wrappers.

@@ -17,11 +17,11 @@ import (
 	"github.com/trawl-logs/trawl/schemas"
 )
 
-// searchFunc is scan.Run's shape; compileFunc gives a query's matchers and the name of the strategy.
+// searchFunc is scan.Run's shape; compileFunc makes a query's program.
 type (
 	searchFunc func(context.Context, []scan.Input, func() scan.Matcher, scan.Options, func(*scan.Batch) error) (scan.Stats, error)
 
-	compileFunc func(q *schemas.Query, maxProgram int) (newMatcher func() scan.Matcher, strategy string, err error)
+	compileFunc func(q *schemas.Query, maxProgram int) (program, error)
 )
 
 // plan is what a query comes down to on this node.
@@ -35,7 +35,8 @@ type plan struct {
 	problems   problems
 	archives   *archives
 	feeds      *feeds
-	since      int64 // of the query
+	pruning    *pruning // nil: all is read
+	since      int64    // of the query
 	until      int64
 }
 
@@ -53,7 +54,7 @@ func (p *problems) add(file string, err error) {
 
 // plan compiles the pattern and selects the files.
 func (r *Responder) plan(ctx context.Context, q *schemas.Query) (*plan, error) {
-	newMatcher, strategy, err := r.compile(q, int(r.config.Limits.Program))
+	program, err := r.compile(q, int(r.config.Limits.Program))
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +67,7 @@ func (r *Responder) plan(ctx context.Context, q *schemas.Query) (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &plan{set: set, newMatcher: newMatcher, strategy: strategy, archives: newArchives(&r.config.Limits), feeds: r.feeds, since: q.Since, until: q.Until}
+	p := &plan{set: set, newMatcher: program.newMatcher, strategy: program.strategy, pruning: r.pruning(q, program.needs), archives: newArchives(&r.config.Limits), feeds: r.feeds, since: q.Since, until: q.Until}
 	for _, f := range set.Files {
 		p.files = append(p.files, f.Entry)
 	}
@@ -109,9 +110,10 @@ func (p *plan) run(s *session) *schemas.End {
 		}
 	}
 	if s.q.Explain {
-		p.measure()
+		stats.Bytes = p.measure(s.ctx)
 	}
 	end.BytesRead, end.Selected = stats.Bytes, stats.Selected
+	end.Blocks = p.pruned()
 	end.BytesConsidered += p.archives.grown.Load()
 	end.Errors, end.ErrorCount = p.problems.first, p.problems.count
 	switch {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/trawl-logs/trawl/responder/clock"
@@ -58,6 +59,7 @@ type Responder struct {
 	search   searchFunc
 	sorting  *timeorder.Budget // of all queries in time order
 	workers  chan struct{}     // holds a token for each worker that is free
+	index    atomic.Pointer[index]
 
 	mu        sync.Mutex
 	ledger    *outbox.Ledger
@@ -125,8 +127,10 @@ func (r *Responder) Scan(ctx context.Context) (files int, bytes int64, err error
 	return len(snap.Files) + len(r.feeds.journals), snap.Bytes, nil
 }
 
-// Run re-reads the globs until ctx ends; then it ends all queries and returns when they are over.
+// Run re-reads the globs and keeps the index until ctx ends; then it ends all queries and returns when
+// they are over.
 func (r *Responder) Run(ctx context.Context) {
+	defer r.startIndex(ctx)()
 	tick := time.NewTicker(time.Duration(r.config.Rescan))
 	defer tick.Stop()
 	for {

@@ -198,7 +198,7 @@ func TestHugeLengths(t *testing.T) {
 func TestSmallFramesFit(t *testing.T) {
 	long := strings.Repeat("long ", 2000)
 	e := &End{Status: StatusPartial, Reason: long, Lines: 1 << 62, Chunks: 1 << 62, RawBytes: 1 << 62, TextBytes: 1 << 62, BytesRead: 1 << 62,
-		BytesConsidered: 1 << 62, Files: 1 << 62, Blocks: Blocks{1 << 62, 1 << 62, 1 << 62}, Elapsed: 1 << 62}
+		BytesConsidered: 1 << 62, Files: 1 << 62, Blocks: Blocks{1 << 62, 1 << 62, 1 << 62, 1 << 62, 1 << 62}, Elapsed: 1 << 62}
 	for range 100 {
 		e.Errors = append(e.Errors, FileError{long, long})
 	}

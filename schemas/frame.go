@@ -91,11 +91,23 @@ type FileError struct {
 	Err  string `json:"error"`
 }
 
-// Blocks counts what was considered, skipped by an index, and read.
+// Blocks counts the blocks of logs that an index speaks of: those considered, skipped, and read at least
+// in part. What no index speaks of is in none.
 type Blocks struct {
-	Considered int64 `json:"considered"`
-	Skipped    int64 `json:"skipped"`
-	Read       int64 `json:"read"`
+	Considered  int64 `json:"considered"`
+	Skipped     int64 `json:"skipped"`
+	Read        int64 `json:"read"`
+	SkippedTime int64 `json:"skipped_time"` // of those skipped, by their times; the others, by what they hold
+	IndexBytes  int64 `json:"index_bytes"`  // of the index that were read
+}
+
+// Add adds what another search came to.
+func (b *Blocks) Add(o Blocks) {
+	b.Considered += o.Considered
+	b.Skipped += o.Skipped
+	b.Read += o.Read
+	b.SkippedTime += o.SkippedTime
+	b.IndexBytes += o.IndexBytes
 }
 
 // End ends an answer. Its own seq is the last one.
@@ -106,7 +118,7 @@ type End struct {
 	Chunks          int64  // chunks sent
 	RawBytes        int64  // sum of Raw over all Data
 	TextBytes       int64  // sum of len(Text)
-	BytesRead       int64
+	BytesRead       int64  // with Explain: that would be read
 	BytesConsidered int64
 	Files           int64 // files searched
 	Blocks          Blocks

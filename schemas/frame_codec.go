@@ -13,13 +13,15 @@ import (
 //	progress = [ bytes_read, sent, waiting, watermark ]
 //	end      = [ status, reason, lines, chunks, raw_bytes, text_bytes, bytes_read,
 //	             bytes_considered, files, blocks_considered, blocks_skipped, blocks_read,
-//	             elapsed_ns, [[file, error]…], error_count ]
+//	             elapsed_ns, [[file, error]…], error_count, selected, blocks_skipped_time, index_bytes ]
+//
+// selected, and the last two, may be missing.
 const (
 	frameFields    = 6
 	helloFields    = 5
 	dataFields     = 4
 	progressFields = 4
-	endFields      = 16
+	endFields      = 18
 	endFieldsOld   = 15
 )
 
@@ -87,7 +89,7 @@ func (w *writer) end(e *End, budget int) {
 		e.Blocks.Considered, e.Blocks.Skipped, e.Blocks.Read, int64(e.Elapsed)} {
 		w.int(v)
 	}
-	const countSize = 9 + 9 + 3 // error_count, selected and the list's own head
+	const countSize = 4*9 + 3 // error_count, what follows it, and the list's own head
 	left := budget - (w.position() - start) - countSize
 	n := 0
 	for ; n < len(e.Errors) && n < MaxErrors; n++ {
@@ -104,6 +106,8 @@ func (w *writer) end(e *End, budget int) {
 	}
 	w.int(max(e.ErrorCount, int64(len(e.Errors))))
 	w.int(e.Selected)
+	w.int(e.Blocks.SkippedTime)
+	w.int(e.Blocks.IndexBytes)
 }
 
 // cut shortens s to limit bytes, and marks it.
@@ -206,6 +210,11 @@ func (r *reader) end() *End {
 	if extra > 0 {
 		e.Selected = r.int("end.selected")
 		extra--
+	}
+	if extra > 1 {
+		e.Blocks.SkippedTime = r.count("end.blocks_skipped_time")
+		e.Blocks.IndexBytes = r.count("end.index_bytes")
+		extra -= 2
 	}
 	r.skip("end", extra)
 	return e

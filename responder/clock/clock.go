@@ -296,6 +296,11 @@ type failing struct{ err error }
 
 func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
+// Form finds the form of the times in a file of lines, of size bytes, or remembers it; nil if it has none.
+func (c *Cache) Form(at io.ReaderAt, size int64, about *File) (*timestamp.Form, error) {
+	return c.find(at, size, about, '\n')
+}
+
 // find finds the form of a file, or remembers it: the same head, not shorter, and less than twice as
 // long. Times without a year are bound anew to a file that was written since.
 func (c *Cache) find(at io.ReaderAt, size int64, about *File, terminator byte) (*timestamp.Form, error) {

@@ -1,0 +1,116 @@
+package responder
+
+import (
+	"context"
+	"errors"
+	"io"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/trawl-logs/trawl/responder/archive"
+	"github.com/trawl-logs/trawl/responder/block"
+	"github.com/trawl-logs/trawl/responder/indexer"
+	"github.com/trawl-logs/trawl/responder/scan"
+	"github.com/trawl-logs/trawl/responder/source"
+)
+
+// index is the blocks of the node's logs, while the responder runs.
+type index struct {
+	store   *indexer.Store
+	builder *indexer.Builder
+	entries map[indexer.ID]*source.Entry // as of the builder's last look; it alone uses them
+}
+
+// startIndex has the index built from now on, and used, unless the configuration wants none. stop ends that.
+func (r *Responder) startIndex(ctx context.Context) (stop func()) {
+	level, err := block.ParseLevel(r.config.Index.Level)
+	if r.config.State == "" || err != nil { // off
+		return func() {}
+	}
+	store, err := indexer.OpenStore(filepath.Join(r.config.State, "index"), r.log)
+	if err != nil {
+		r.log.Warn("no index: every query reads all", "err", err)
+		return func() {}
+	}
+	x := &index{store: store}
+	x.builder = indexer.NewBuilder(store, indexer.Options{
+		Level: level, Share: float64(r.config.Index.CPU) / 100, Most: int64(r.config.Index.Size), Every: time.Duration(r.config.Rescan),
+		Logs: func() []indexer.Log { return x.logs(r) },
+		Open: func(ctx context.Context, l indexer.Log) (indexer.Opened, error) {
+			return r.openToIndex(ctx, x.entries[l.ID])
+		},
+		Busy: func() bool { return len(r.workers) < cap(r.workers) },
+	})
+	ctx, cancel := context.WithCancel(ctx)
+	var building sync.WaitGroup
+	building.Go(func() { x.builder.Run(ctx) })
+	r.index.Store(x)
+	return func() {
+		r.index.Store(nil)
+		cancel()
+		building.Wait()
+		store.Close()
+	}
+}
+
+// logs are the registered files whose blocks can be known.
+func (x *index) logs(r *Responder) (logs []indexer.Log) {
+	snap := r.catalog.Newest()
+	if snap == nil {
+		return nil
+	}
+	x.entries = make(map[indexer.ID]*source.Entry, len(snap.Files))
+	for _, e := range snap.Files {
+		if id := indexer.ID(e.ID); r.feeds.formats[e.Source()] == 0 && e.Size > 0 {
+			x.entries[id] = e
+			logs = append(logs, indexer.Log{ID: id, Path: e.Path, Service: e.Service, Size: e.Size, ModTime: e.ModTime})
+		}
+	}
+	return logs
+}
+
+// openToIndex opens a registered file that is not compressed.
+func (r *Responder) openToIndex(ctx context.Context, e *source.Entry) (o indexer.Opened, err error) {
+	f, err := r.catalog.Open(ctx, e)
+	if err != nil {
+		return o, err
+	}
+	defer func() {
+		if err != nil {
+			_ = f.Close() // opened for reading: nothing is lost
+		}
+	}()
+	head := make([]byte, archive.HeadSize)
+	n, err := f.ReadAt(head, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return o, err
+	}
+	if archive.Detect(head[:n]) != archive.Plain {
+		return o, indexer.ErrNotIndexed
+	}
+	o = indexer.Opened{File: f.Raw()}
+	o.Clock, o.Form, err = r.blockClock(f, f.Size(), e)
+	return o, err
+}
+
+// blockClock returns the clock of a file's lines, and a number for the form of its times; none where what
+// they mean depends on when the file was written.
+func (r *Responder) blockClock(at io.ReaderAt, size int64, e *source.Entry) (block.Clock, uint64, error) {
+	about := r.timesOf(e)
+	form, err := r.clocks.Form(at, size, &about)
+	if err != nil || form == nil || form.Stateful() {
+		return nil, 0, err
+	}
+	zone := ""
+	if about.Zone != nil {
+		zone = about.Zone.String()
+	} else {
+		zone = time.Local.String()
+	}
+	clock := form.NewReader()
+	read := func(line []byte) (int64, bool) { return clock.Time(line[:min(len(line), scan.HeadBytes)]) }
+	return read, xxhash.Sum64String(form.Name() + "\x00" + zone), nil
+}

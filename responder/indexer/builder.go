@@ -1,0 +1,356 @@
+package indexer
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/trawl-logs/trawl/responder/block"
+)
+
+const (
+	// pieceBytes is how much is read at once.
+	pieceBytes = 256 << 10
+	// turnBytes is how much of a log is indexed before the newer ones are looked at again.
+	turnBytes = 256 << 20
+	// sampleBytes of the heads of sampleLogs logs tell how long lines are.
+	sampleBytes = 64 << 10
+	sampleLogs  = 16
+	// missedFor is for how many looks a log must have been away that its index is removed.
+	missedFor = 3
+)
+
+// ErrNotIndexed is returned by Options.Open for a log that is not to be indexed: a compressed one, say.
+var ErrNotIndexed = errors.New("not indexed")
+
+// Opened is a log that is being indexed.
+type Opened struct {
+	File  *os.File    // closed by the Builder
+	Clock block.Clock // nil: its lines have no times
+	Form  uint64      // of the times
+}
+
+// Options are what a Builder goes by. All are set.
+type Options struct {
+	Level block.Level
+	Share float64 // of one core, in (0, 1]
+	Most  int64   // bytes of all indexes
+	// Logs are the files that there are.
+	Logs func() []Log
+	// Open opens one of them for reading.
+	Open func(context.Context, Log) (Opened, error)
+	// Busy tells that a search runs.
+	Busy func() bool
+	// Every is how often the logs are looked at.
+	Every time.Duration
+}
+
+// Builder builds the indexes of a Store.
+type Builder struct {
+	store *Store
+	o     Options
+	pace  pace
+	buf   []byte
+	block *block.Builder
+	made  block.Options // what block makes
+	disk  disk
+
+	due    map[ID]int64 // size from which on a log is worth a look
+	missed map[ID]int   // looks for which a log was away
+
+	mu      sync.Mutex
+	figures figures
+	settled bool // everything that is there was indexed when last looked
+}
+
+// NewBuilder returns a Builder.
+func NewBuilder(s *Store, o Options) *Builder {
+	return &Builder{store: s, o: o, pace: pace{share: o.Share, busy: o.Busy, sleep: sleep}, buf: make([]byte, pieceBytes),
+		due: map[ID]int64{}, missed: map[ID]int{}, figures: load(s.dir)}
+}
+
+// Run builds until ctx ends. It takes over the goroutine's thread.
+func (b *Builder) Run(ctx context.Context) {
+	yield()
+	tick := time.NewTicker(b.o.Every)
+	defer tick.Stop()
+	for {
+		more := b.look(ctx)
+		b.mu.Lock()
+		b.settled = !more
+		b.mu.Unlock()
+		if ctx.Err() != nil {
+			return
+		}
+		if more {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		case <-b.store.wake:
+		}
+	}
+}
+
+// Settled tells that there was nothing left to index when the logs were looked at last.
+func (b *Builder) Settled() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.settled
+}
+
+// Sizing returns what the size of the blocks follows from, the rate at which the disk was seen to read,
+// and whether it was.
+func (b *Builder) Sizing() (s block.Sizing, rate float64, measured bool) {
+	_, rate, measured = b.disk.rate()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.figures.sizing(b.o.Level), rate, measured
+}
+
+// look goes over the logs once. It says whether it left any work.
+func (b *Builder) look(ctx context.Context) (more bool) {
+	logs := b.o.Logs()
+	if len(logs) == 0 {
+		return false
+	}
+	stored, err := block.List(b.store.dir)
+	if err != nil {
+		b.store.log.Error("indexes", "err", err)
+		return false
+	}
+	shape := b.shape(ctx, logs)
+	build, remove := choose(logs, stored, b.o.Most, blockBytes(shape, b.figures.MeanLine)/4)
+	b.remove(logs, remove)
+	for _, l := range build {
+		if l.Size < b.due[l.ID] && !b.store.isSuspect(l.ID) {
+			continue
+		}
+		left, err := b.guarded(ctx, l, shape)
+		if ctx.Err() != nil {
+			return false
+		}
+		if err != nil {
+			b.due[l.ID] = l.Size + 1 // when it has grown
+			if !errors.Is(err, ErrNotIndexed) && !errors.Is(err, fs.ErrNotExist) {
+				b.store.log.Warn("not indexed", "path", l.Path, "err", err)
+			}
+		}
+		if more = more || left; left {
+			break // the newer ones first
+		}
+	}
+	return more
+}
+
+// remove drops the indexes of logs that are too old for the room there is, and of those that are gone.
+func (b *Builder) remove(logs []Log, ids []ID) {
+	there := map[ID]bool{}
+	for _, l := range logs {
+		there[l.ID] = true
+		delete(b.missed, l.ID)
+	}
+	for _, id := range ids {
+		if !there[id] {
+			if b.missed[id]++; b.missed[id] < missedFor {
+				continue
+			}
+		}
+		delete(b.missed, id)
+		delete(b.due, id)
+		b.store.mu.Lock()
+		b.store.remove(id)
+		b.store.mu.Unlock()
+	}
+}
+
+// shape is what blocks are made now.
+func (b *Builder) shape(ctx context.Context, logs []Log) block.Options {
+	largest := slices.MaxFunc(logs, func(x, y Log) int { return int(min(max(x.Size-y.Size, -1), 1)) })
+	b.disk.sample(largest.Path)
+	device, rate, measured := b.disk.rate()
+	next := b.figures.renew(device, b.o.Level.String(), rate, measured, func() float64 { return b.meanLine(ctx, logs) })
+	if next != b.figures {
+		if err := next.save(b.store.dir); err != nil {
+			b.store.log.Error("indexes", "err", err)
+		}
+		b.store.log.Info("blocks", "sizing", next.sizing(b.o.Level).Explain())
+		clear(b.due)
+		b.mu.Lock()
+		b.figures = next
+		b.mu.Unlock()
+	}
+	return b.figures.sizing(b.o.Level).Shape()
+}
+
+func blockBytes(o block.Options, meanLine float64) int64 {
+	return int64(float64(o.Strips*o.StripLines) * meanLine)
+}
+
+// meanLine is how long the lines at the heads of the largest logs are in the mean; 0 if there are none.
+func (b *Builder) meanLine(ctx context.Context, logs []Log) float64 {
+	largest := slices.Clone(logs)
+	slices.SortStableFunc(largest, func(x, y Log) int { return int(min(max(y.Size-x.Size, -1), 1)) })
+	sum, lines := 0, 0
+	for _, l := range largest[:min(len(largest), sampleLogs)] {
+		o, err := b.o.Open(ctx, l)
+		if err != nil {
+			continue
+		}
+		n, _ := o.File.ReadAt(b.buf[:sampleBytes], 0) // what there is
+		o.File.Close()
+		if end := bytes.LastIndexByte(b.buf[:n], '\n') + 1; end > 0 {
+			sum, lines = sum+end, lines+bytes.Count(b.buf[:end], []byte{'\n'})
+		}
+	}
+	if lines == 0 {
+		return block.DefaultMeanLine
+	}
+	return float64(sum) / float64(lines)
+}
+
+// guarded is extend; a panic is an error of that log.
+func (b *Builder) guarded(ctx context.Context, l Log, shape block.Options) (left bool, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			b.store.log.Error("panic in the index", "path", l.Path, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			b.block, left, err = nil, false, errors.New("internal error")
+		}
+	}()
+	return b.extend(ctx, l, shape)
+}
+
+// extend verifies, makes or goes on with the index of a log. left says that it is not through with it.
+func (b *Builder) extend(ctx context.Context, l Log, shape block.Options) (left bool, err error) {
+	o, err := b.o.Open(ctx, l)
+	if err != nil {
+		return false, err
+	}
+	defer o.File.Close()
+	state, id, err := StateOf(o.File)
+	if err != nil {
+		return false, err
+	}
+	if id != l.ID {
+		return false, fs.ErrNotExist // the name is another file's by now; the next look finds it
+	}
+	u, err := b.current(ctx, l, &o, state, shape)
+	if err != nil {
+		return false, err
+	}
+	defer u.Done()
+	if b.block == nil || b.made != shape {
+		if b.block, err = block.NewBuilder(shape); err != nil {
+			return false, err
+		}
+		b.made = shape
+	}
+	left, err = b.feed(ctx, u, &o, state)
+	if err == nil || ctx.Err() != nil {
+		err = errors.Join(err, b.block.Finish())
+	}
+	if now, _, e := StateOf(o.File); e != nil || now.Size < state.Size || now.Size == state.Size && now.ModTime != state.ModTime {
+		b.store.Drop(l.ID, fmt.Errorf("%s changed while it was indexed", l.Path))
+		return false, err
+	}
+	if b.due[l.ID] = b.block.Due(); left {
+		b.due[l.ID] = 0
+	}
+	if len(u.Blocks()) == 0 { // nothing to keep
+		b.store.Drop(l.ID, fs.ErrNotExist)
+	}
+	return left, err
+}
+
+// current returns the index of a log as it can be gone on with, an empty one if there is none.
+func (b *Builder) current(ctx context.Context, l Log, o *Opened, state block.State, shape block.Options) (*Use, error) {
+	if u := b.store.Use(l.ID); u != nil {
+		ok, err := b.holds(ctx, u, l, o, state, shape)
+		if ok && err == nil {
+			return u, nil
+		}
+		u.Done()
+		if err != nil {
+			return nil, err
+		}
+	}
+	f := block.File{Dev: l.ID.Dev, Ino: l.ID.Ino, Service: l.Service, Form: o.Form}
+	if err := f.Fingerprint(o.File, state.Size); err != nil {
+		return nil, err
+	}
+	return b.store.create(f)
+}
+
+// holds says whether an index speaks of its log, and has the blocks that are made now. One that does not
+// is dropped.
+func (b *Builder) holds(ctx context.Context, u *Use, l Log, o *Opened, state block.State, shape block.Options) (bool, error) {
+	if list := u.Blocks(); len(list) > 0 && (list[0].Lines != shape.Strips*shape.StripLines || list[0].Strips != shape.Strips) {
+		b.store.Drop(l.ID, errors.New("the node's blocks have another size now"))
+		return false, nil
+	}
+	verdict, err := u.Check(o.File, state)
+	if err == nil && verdict == block.Unsure {
+		if err = b.verify(ctx, u, o.File); err == nil {
+			u.Trust(state)
+			b.store.cleared(l.ID)
+			return true, nil
+		}
+		if ctx.Err() == nil {
+			b.store.Drop(l.ID, err)
+			return false, nil
+		}
+	}
+	if err == nil && verdict == block.Stale {
+		b.store.Drop(l.ID, fmt.Errorf("%s was truncated or rewritten", l.Path))
+		return false, nil
+	}
+	b.store.cleared(l.ID)
+	return true, err
+}
+
+// verify looks at all that is indexed. The error says what is wrong.
+func (b *Builder) verify(ctx context.Context, u *Use, r io.ReaderAt) (err error) {
+	last := used()
+	readErr := u.Verify(ctx, r, func(_ block.Block, wrong error) bool {
+		now := used()
+		err = errors.Join(wrong, b.pace.worked(ctx, now-last))
+		last = used()
+		return err == nil
+	})
+	return errors.Join(err, readErr)
+}
+
+// feed indexes what there is of a log, up to turnBytes.
+func (b *Builder) feed(ctx context.Context, u *Use, o *Opened, state block.State) (left bool, err error) {
+	at := b.block.Start(u.Index, state, o.Clock)
+	end := min(state.Size, at+turnBytes)
+	for last := used(); at < end; {
+		p := b.buf[:min(pieceBytes, end-at)]
+		if n, err := o.File.ReadAt(p, at); n < len(p) {
+			return false, fmt.Errorf("read log: %w", err)
+		}
+		if u.gone() {
+			return false, nil
+		}
+		if err := b.block.Feed(p); err != nil {
+			return false, err
+		}
+		at += int64(len(p))
+		now := used()
+		if err := b.pace.worked(ctx, now-last); err != nil {
+			return false, err
+		}
+		last = now
+	}
+	return end < state.Size, nil
+}
