@@ -37,6 +37,14 @@ var tools = map[Kind][][]string{
 	Bzip2: {{"bzip2", "-1"}, {"bzip2", "-9"}},
 }
 
+// small are the tools for tests that open an archive again and again: their decoders allocate little.
+var small = map[Kind][][]string{
+	Gzip:  {{"gzip", "-9"}},
+	Zstd:  {{"zstd", "-q", "--zstd=wlog=17"}, {"zstd", "-q", "-19", "--zstd=wlog=17", "--no-check"}},
+	XZ:    {{"xz", "--lzma2=dict=64KiB"}, {"xz", "--check=sha256", "--lzma2=preset=0,dict=64KiB"}, {"xz", "--check=none", "-T2", "--block-size=100000", "--lzma2=dict=64KiB"}},
+	Bzip2: {{"bzip2", "-1"}},
+}
+
 func compress(t testing.TB, tool []string, data []byte) []byte {
 	t.Helper()
 	c := exec.Command(tool[0], append(tool[1:len(tool):len(tool)], "-c")...)
@@ -48,7 +56,7 @@ func compress(t testing.TB, tool []string, data []byte) []byte {
 	return out
 }
 
-func eachTool(t *testing.T, f func(t *testing.T, k Kind, tool []string)) {
+func eachTool(t *testing.T, tools map[Kind][][]string, f func(t *testing.T, k Kind, tool []string)) {
 	for k, all := range tools {
 		for _, tool := range all {
 			t.Run(strings.Join(tool, ""), func(t *testing.T) { f(t, k, tool) })
@@ -71,8 +79,8 @@ func read(t testing.TB, k Kind, data []byte) ([]byte, error) {
 }
 
 func TestTools(t *testing.T) {
-	eachTool(t, func(t *testing.T, k Kind, tool []string) {
-		for _, n := range []int{0, 1, 100, 9000} {
+	eachTool(t, tools, func(t *testing.T, k Kind, tool []string) {
+		for _, n := range []int{0, 1, 100, 3000} {
 			want := text(n)
 			data := compress(t, tool, want)
 			if got := Detect(data[:min(len(data), HeadSize)]); got != k {
@@ -91,13 +99,13 @@ func TestTools(t *testing.T) {
 
 // What does not compress is stored, in all formats.
 func TestStored(t *testing.T) {
-	noise := make([]byte, 500_000)
+	noise := make([]byte, 150_000)
 	r := rand.New(rand.NewPCG(3, 4))
 	for i := range noise {
 		noise[i] = byte(r.Uint32())
 	}
-	mixed := append(append(text(3000), noise...), text(3000)...)
-	eachTool(t, func(t *testing.T, k Kind, tool []string) {
+	mixed := append(append(text(1500), noise...), text(1500)...)
+	eachTool(t, tools, func(t *testing.T, k Kind, tool []string) {
 		if got, err := read(t, k, compress(t, tool, mixed)); err != nil || !bytes.Equal(got, mixed) {
 			t.Errorf("%d bytes of %d, %v", len(got), len(mixed), err)
 		}
@@ -107,7 +115,7 @@ func TestStored(t *testing.T) {
 func TestSeveralInOneFile(t *testing.T) {
 	zeros := make([]byte, 512)
 	skip := []byte("\x53\x2a\x4d\x18\x05\x00\x00\x00hello")
-	eachTool(t, func(t *testing.T, k Kind, tool []string) {
+	eachTool(t, tools, func(t *testing.T, k Kind, tool []string) {
 		a, b := text(2000), text(500)
 		one, two, none := compress(t, tool, a), compress(t, tool, b), compress(t, tool, nil)
 		want := append(bytes.Clone(a), b...)
@@ -143,7 +151,7 @@ func TestSeveralInOneFile(t *testing.T) {
 // Of a file that is cut short at any byte, what is delivered is the start of the content, then comes
 // an error that says so.
 func TestCutShort(t *testing.T) {
-	eachTool(t, func(t *testing.T, k Kind, tool []string) {
+	eachTool(t, small, func(t *testing.T, k Kind, tool []string) {
 		want := text(12)
 		data := compress(t, tool, want)
 		most := 0
@@ -163,15 +171,15 @@ func TestCutShort(t *testing.T) {
 
 // A large file that is cut short gives nearly all before the cut.
 func TestCutShortLarge(t *testing.T) {
-	eachTool(t, func(t *testing.T, k Kind, tool []string) {
-		want := text(14_000)
+	eachTool(t, small, func(t *testing.T, k Kind, tool []string) {
+		want := text(5000)
 		data := compress(t, tool, want)
 		got, err := read(t, k, data[:len(data)*3/4])
 		var damage *DamagedError
 		if !errors.As(err, &damage) || !strings.HasSuffix(err.Error(), "it is cut short") || !bytes.HasPrefix(want, got) {
 			t.Fatalf("got %d, %v", len(got), err)
 		}
-		block := map[Kind]int{Gzip: 64 << 10, Zstd: 256 << 10, XZ: 64 << 10, Bzip2: 1 << 20}[k]
+		block := map[Kind]int{Gzip: 64 << 10, Zstd: 256 << 10, XZ: 64 << 10, Bzip2: 200 << 10}[k]
 		if lost := len(want)*3/4 - len(got); lost > block {
 			t.Errorf("%d bytes before the cut are lost", lost)
 		}
@@ -180,7 +188,7 @@ func TestCutShortLarge(t *testing.T) {
 
 // A flipped bit is an error, or changes nothing of the content.
 func TestFlippedBits(t *testing.T) {
-	eachTool(t, func(t *testing.T, k Kind, tool []string) {
+	eachTool(t, small, func(t *testing.T, k Kind, tool []string) {
 		if strings.Contains(fmt.Sprint(tool), "no") {
 			return // without a checksum, damage may be content
 		}
@@ -216,7 +224,7 @@ func TestDetectNone(t *testing.T) {
 func TestFileError(t *testing.T) {
 	broken := errors.New("the disk is gone")
 	for k, all := range tools {
-		data := compress(t, all[0], text(10_000))
+		data := compress(t, all[0], text(3000))
 		at := readerAt(func(p []byte, off int64) (int, error) {
 			if off > 0 {
 				return 0, broken

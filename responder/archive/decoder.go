@@ -37,16 +37,7 @@ func (a *Reader) decoder() (io.Reader, error) {
 	case Zstd:
 		return a.zstd(in, enter)
 	case XZ:
-		return newXZ(in, func(window int64) (use, now int64, err error) {
-			if known, ok := Size(a.in.r, a.in.size, XZ); ok { // a small file asks for more than it can use
-				window = min(window, known)
-				now = window // at once: a window that grows leaves garbage of its own size
-			}
-			if a.limits.Window > 0 && window > a.limits.Window {
-				return 0, 0, windowError(window, a.limits.Window)
-			}
-			return window, now, enter(window + xzMemory)
-		}), nil
+		return a.xz(in, enter)
 	case Bzip2:
 		if err := enter(bzip2Memory); err != nil {
 			return nil, err

@@ -7,7 +7,8 @@
 // together. All that was decompressed before an error is delivered before it, so that of a damaged
 // file the lines before the damage are found.
 //
-// xz is decoded here and not by github.com/ulikunitz/xz (v0.5), which takes whatever window a header
-// claims, up to 4 GiB, and drops up to 2 MiB of decoded lines before the place of a damage; it was
-// also slower, 27 MB/s against 37.
+// xz is github.com/mikelolasagasti/xz, the Go form of XZ Embedded, and not the better known
+// github.com/ulikunitz/xz (v0.5.17), which takes whatever window a header claims, up to 4 GiB, and drops
+// up to 2 MiB of decoded lines before the place of a damage: 0.7 to 1.4 MB of a log that was cut at three
+// places, of which this library gives all that xz itself gives but for 1.3 KB at most.
 package archive
