@@ -41,27 +41,56 @@ type Window struct {
 // ok is false if it did not, for whatever reason: the caller then reads them with pread, which works or
 // says why not. noZero tells that none of the bytes is 0.
 func (w *Window) Read(f *os.File, dst []byte, off, end int64) (noZero, ok bool) {
+	text := w.at(f, off, int64(len(dst)), end)
+	if text == nil {
+		return false, false
+	}
+	ok = guarded(text, func() { noZero = copyText(dst, text) })
+	if !ok || !noZero && !reaches(f, off+int64(len(dst))) {
+		w.refuse()
+		return false, false
+	}
+	return noZero, true
+}
+
+// at returns the n bytes of f at off, mapped, or nil.
+func (w *Window) at(f *os.File, off, n, end int64) []byte {
 	if f != w.f {
 		w.Close()
 		w.f = f
 	}
 	if w.refused {
-		return false, false
+		return nil
 	}
-	if off < w.lo || off+int64(len(dst)) > w.hi {
+	if off < w.lo || off+n > w.hi {
 		w.move(off, end)
 	}
-	if w.mem == nil || off+int64(len(dst)) > w.hi {
-		return false, false
+	if w.mem == nil || off+n > w.hi {
+		return nil
+	}
+	return w.mem[off-w.lo:][:n]
+}
+
+// refuse has w not map the file any more.
+func (w *Window) refuse() {
+	w.unmap()
+	w.refused = true
+}
+
+// View calls look with the n bytes of f at off, and with up to ahead bytes that follow them before end, as they are
+// mapped, and returns what look does. All may change while look reads them, and it must not keep them. ok is
+// false, and look perhaps not called, or not to its end, if they could not be read; end is as for Read.
+func (w *Window) View(f *os.File, off, n, ahead, end int64, look func(text, ahead []byte) int) (result int, ok bool) {
+	text := w.at(f, off, n, end)
+	if text == nil {
+		return 0, false
 	}
 	at := off - w.lo
-	noZero, ok = guardedCopy(dst, w.mem[at:at+int64(len(dst))])
-	if !ok || !noZero && !reaches(f, off+int64(len(dst))) {
-		w.unmap()
-		w.refused = true
-		return false, false
+	next := w.mem[at+n : min(at+n+ahead, w.hi-w.lo)]
+	if ok = guarded(w.mem, func() { result = look(text, next) }); !ok {
+		w.refuse()
 	}
-	return noZero, true
+	return result, ok
 }
 
 // Close lets the file go.
@@ -128,21 +157,22 @@ func reaches(f *os.File, end int64) bool {
 	return err == nil && info.Size() >= end
 }
 
-// guardedCopy is copyText from memory that may not be there; then ok is false.
-func guardedCopy(dst, src []byte) (noZero, ok bool) {
+// guarded calls f, which reads text, which may not be there: then ok is false, and f did not end.
+func guarded(text []byte, f func()) (ok bool) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if p := recover(); p != nil {
 			if fault, is := p.(interface {
 				runtime.Error
 				Addr() uintptr
-			}); !is || !within(src, fault.Addr()) {
+			}); !is || !within(text, fault.Addr()) {
 				panic(p)
 			}
-			noZero, ok = false, false
+			ok = false
 		}
 	}()
-	return copyText(dst, src), true
+	f()
+	return true
 }
 
 // within says whether addr lies in the pages of b.

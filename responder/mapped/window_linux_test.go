@@ -157,6 +157,40 @@ func TestCutOff(t *testing.T) {
 	}
 }
 
+// TestView: what is given is the file's, ends where the window or the file does, and a fault is survived.
+func TestView(t *testing.T) {
+	f, text := textFile(t, MaxBytes+5000)
+	var w Window
+	defer w.Close()
+	for _, c := range []struct{ off, n, ahead, gives int }{
+		{0, 100, 50, 50}, {4097, 1000, 0, 0}, {MaxBytes - 100, 100, 200, 0}, {MaxBytes, 4000, 5000, 1000}, {MaxBytes, 5000, 5000, 0},
+	} {
+		called := false
+		result, ok := w.View(f, int64(c.off), int64(c.n), int64(c.ahead), int64(len(text)), func(b, ahead []byte) int {
+			called = true
+			if !bytes.Equal(b, text[c.off:c.off+c.n]) || !bytes.Equal(ahead, text[c.off+c.n:][:c.gives]) {
+				t.Errorf("%d bytes at %d, and %d: others came, %d and %d", c.n, c.off, c.ahead, len(b), len(ahead))
+			}
+			return 7
+		})
+		if !ok || !called || result != 7 {
+			t.Errorf("%d bytes at %d: called %v, %d, %v", c.n, c.off, called, result, ok)
+		}
+	}
+	_, ok := w.View(f, MaxBytes, 4000, 1000, int64(len(text)), func(b, _ []byte) int {
+		if err := f.Truncate(MaxBytes); err != nil {
+			t.Fatal(err)
+		}
+		return int(b[4000-1] + b[0])
+	})
+	if ok {
+		t.Error("what is not in the file any more was looked at")
+	}
+	if _, ok := w.View(f, 0, 100, 0, 100, func(_, _ []byte) int { return 0 }); ok {
+		t.Error("was mapped again")
+	}
+}
+
 // TestOtherPanicsPass: only faults in the mapping are caught.
 func TestOtherPanicsPass(t *testing.T) {
 	defer func() {
@@ -164,7 +198,7 @@ func TestOtherPanicsPass(t *testing.T) {
 			t.Error("a bug in the copy was taken for a fault of the file")
 		}
 	}()
-	_, _ = guardedCopy(nil, make([]byte, 1<<10))
+	_ = guarded(nil, func() { copyText(nil, make([]byte, 1<<10)) })
 }
 
 // TestEdges copies from and to memory that begins and ends beside unmapped pages.
@@ -191,8 +225,13 @@ func TestEdges(t *testing.T) {
 		for n := 0; n <= page; n += 1 + n/40 {
 			for _, from := range [][]byte{src[:n], src[page-n:]} {
 				for _, to := range [][]byte{dst[:n], dst[page-n:]} {
-					if noZero, ok := guardedCopy(to, from); !ok || !noZero {
-						t.Fatalf("%d bytes: %v, no NUL %v", n, ok, noZero)
+					ok := guarded(from, func() {
+						if !copyText(to, from) {
+							t.Errorf("%d bytes: a NUL was seen", n)
+						}
+					})
+					if !ok {
+						t.Fatalf("%d bytes: a fault", n)
 					}
 				}
 			}

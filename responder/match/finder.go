@@ -16,6 +16,8 @@ type finder interface {
 	// lines fills b with the first candidate lines of buf[from:], and returns the start of a line to go on
 	// from, or the end of buf if these are all.
 	lines(b *simd.Batch, buf []byte, from int, term byte) (next int)
+	// ahead is next from the start of buf on, and may look at the text ahead meanwhile: seen tells that v is known of it.
+	ahead(buf, ahead []byte) (at int, v simd.View, seen bool)
 }
 
 // newFinder returns the finder of a set; false if no kernel takes it.
@@ -40,6 +42,10 @@ func (f literalFinder) lines(b *simd.Batch, buf []byte, from int, term byte) int
 	return f.Lines(b, buf, from, term)
 }
 
+func (f literalFinder) ahead(buf, ahead []byte) (int, simd.View, bool) {
+	return f.IndexAhead(buf, ahead)
+}
+
 type setFinder struct{ *simd.Set }
 
 func (f setFinder) lines(b *simd.Batch, buf []byte, from int, term byte) int {
@@ -51,12 +57,18 @@ func (f setFinder) next(buf []byte, from int) int {
 	return pos
 }
 
+func (f setFinder) ahead(buf, ahead []byte) (int, simd.View, bool) { return f.NextAhead(buf, ahead) }
+
 type windowFinder struct{ *simd.Window }
 
 func (f windowFinder) next(buf []byte, from int) int { return f.Next(buf, from) }
 
 func (f windowFinder) lines(b *simd.Batch, buf []byte, from int, term byte) int {
 	return f.Lines(b, buf, from, term)
+}
+
+func (f windowFinder) ahead(buf, _ []byte) (at int, v simd.View, seen bool) {
+	return f.next(buf, 0), v, false
 }
 
 // newWindow returns the finder of a window; false if no kernel takes it.
@@ -90,6 +102,13 @@ func (t *boundedText) lines(b *simd.Batch, buf []byte, from int, term byte) int 
 	next := t.Lines(b, buf, from, term)
 	b.Keep(t.confirm, buf)
 	return next
+}
+
+func (t *boundedText) ahead(buf, ahead []byte) (at int, v simd.View, seen bool) {
+	if at, v, seen = t.IndexAhead(buf, ahead); at >= 0 {
+		at = t.next(buf, at)
+	}
+	return at, v, seen
 }
 
 // confirm returns the first place from at on, in the line from start to the end of buf, where the text stands and its assertions hold.

@@ -178,11 +178,24 @@ func checkBuffer(t *testing.T, rnd *rand.Rand, p *Pattern, m *Matcher, name stri
 		}
 		from = next
 	}
+	checkSkip(t, p, m, name, buf, expected)
 	if n := m.Count(buf, 0); n != len(expected) {
 		t.Fatalf("%s (%v) in %q: counts %d lines, want %v", name, p.Strategy(), buf, n, expected)
 	}
 	if !slices.Equal(got, expected) {
 		t.Fatalf("%s (%v) in %q: lines %v, want %v", name, p.Strategy(), buf, got, expected)
+	}
+}
+
+// checkSkip: what is passed over are whole lines of which none matches.
+func checkSkip(t *testing.T, p *Pattern, m *Matcher, name string, buf []byte, expected [][2]int) {
+	t.Helper()
+	n, v, seen := m.Skip(buf, simd.Look(buf), buf)
+	if seen && v != simd.Look(buf) {
+		t.Fatalf("%s (%v) saw %+v in %q", name, p.Strategy(), v, buf)
+	}
+	if n > 0 && buf[n-1] != p.term || len(expected) > 0 && n > expected[0][0] {
+		t.Fatalf("%s (%v) in %q: passes over %d bytes, the first line is %v", name, p.Strategy(), buf, n, expected)
 	}
 }
 

@@ -38,6 +38,27 @@ func (m *Matcher) stretch(buf []byte, from int) int {
 	return min(m.p.lineEnd(buf, from+m.pace.skip)+1, len(buf))
 }
 
+// Skip returns how many bytes of text, which begins with a line, are lines that do not match, as far as the search for
+// candidates tells, and -1 if it cannot tell any faster than Lines. v is what is known of text, which may change while Skip
+// reads it. It may look at ahead, too, which seen then tells.
+func (m *Matcher) Skip(text []byte, v simd.View, ahead []byte) (skipped int, next simd.View, seen bool) {
+	p := m.p
+	if p.strategy == MatchAll || p.strategy >= BitStreams || m.pace.skip > 0 {
+		return -1, next, false
+	}
+	if p.plain && !v.ASCII && foreign(text) {
+		return 0, next, false
+	}
+	at := -1
+	if p.strategy != MatchNone {
+		at, next, seen = p.finder.ahead(text, ahead)
+	}
+	if at < 0 {
+		at = len(text)
+	}
+	return simd.LastIndexByte(text[:at], p.term) + 1, next, seen
+}
+
 // lineEnd returns the end of the line of buf that holds at.
 func (p *Pattern) lineEnd(buf []byte, at int) int {
 	if i := bytes.IndexByte(buf[at:], p.term); i >= 0 {

@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/trawl-logs/trawl/responder/mapped"
+	"github.com/trawl-logs/trawl/responder/match"
+	"github.com/trawl-logs/trawl/responder/match/simd"
 )
 
 // trustMaps makes searches map even the small files of tests.
@@ -38,12 +40,38 @@ func fileInput(name, path string, at int64) Input {
 	}}
 }
 
+// skippingMatcher is a Matcher that passes over lines in place, and looks ahead or not.
+type skippingMatcher struct {
+	lineMatcher
+	passed *atomic.Int64
+	calls  int
+}
+
+func (m *skippingMatcher) Skip(text []byte, v simd.View, ahead []byte) (n int, next simd.View, seen bool) {
+	if real := simd.Look(text); v.And(real) != v {
+		panic(fmt.Sprintf("%+v is said of %q", v, text))
+	}
+	for {
+		i := bytes.IndexByte(text[n:], m.term)
+		if i < 0 || m.MatchLine(text[n:n+i]) {
+			break
+		}
+		n += i + 1
+	}
+	m.passed.Add(int64(n))
+	if m.calls++; m.calls%4 == 0 {
+		return n, next, false
+	}
+	return n, simd.Look(ahead), true
+}
+
 // TestMappedLikeRead: whether a file is mapped must not show in what is found, binary or not, from its
 // start or from within.
 func TestMappedLikeRead(t *testing.T) {
 	trustMaps(t)
 	words := []string{"a", "b", "c", "ab", " ", "0", "é", "aaaaa"}
 	path := filepath.Join(t.TempDir(), "f")
+	var passed atomic.Int64
 	for seed := range uint64(1000) {
 		rng := rand.New(rand.NewPCG(seed, 5))
 		o := drawOptions(rng)
@@ -65,13 +93,77 @@ func TestMappedLikeRead(t *testing.T) {
 		o.Threads = 1 + rng.IntN(4)
 		o.MaxLine = 20 + rng.IntN(100)
 		newMatcher := matching(patterns[rng.IntN(len(patterns))], '\n')
+		skipping := func() Matcher {
+			return &skippingMatcher{lineMatcher: *newMatcher().(*lineMatcher), passed: &passed}
+		}
 		want, wantStats := record(t, []Input{text("f", string(b))}, newMatcher, o)
-		got, stats := record(t, []Input{fileInput("f", path, int64(at))}, newMatcher, o)
+		got, stats := record(t, []Input{fileInput("f", path, int64(at))}, skipping, o)
 		stats.Bytes, wantStats.Bytes = 0, 0
 		if got != want || o.Limit == 0 && stats != wantStats {
 			t.Fatalf("seed %d, %+v, of %q\n got %+v\n%s\nwant %+v\n%s", seed, o, b, stats, got, wantStats, want)
 		}
 	}
+	if passed.Load() == 0 {
+		t.Error("nothing was passed over in place")
+	}
+}
+
+// TestCutOffWhileSkipped cuts a file off while all of it is passed over in place: the search says so, or was faster.
+func TestCutOffWhileSkipped(t *testing.T) {
+	trustMaps(t)
+	path := filepath.Join(t.TempDir(), "f")
+	whole := bytes.Repeat([]byte("a line of the file that is cut off while it is passed over\n"), 3000)
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	pattern, err := match.Compile(match.Spec{Patterns: []string{"absent"}, Terminator: '\n'})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := lines()
+	o.geometry = geometry{window: 4 << 10, block: 4 << 10, segment: 64 << 10}
+	shrank, rng := 0, rand.New(rand.NewPCG(1, 7))
+	for range 500 {
+		if _, err := f.WriteAt(whole, 0); err != nil {
+			t.Fatal(err)
+		}
+		var failed error
+		o.OnError = func(_ int, err error) { failed = err }
+		cut, size := 1+rng.Int64N(40), rng.Int64N(int64(len(whole)))
+		var looks atomic.Int64
+		_, err := Run(context.Background(), []Input{fileInput("f", path, 0)}, func() Matcher {
+			return &cutter{pattern.NewMatcher(), func() {
+				if looks.Add(1) == cut {
+					_ = f.Truncate(size)
+				}
+			}}
+		}, o, func(*Batch) error { return nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch {
+		case errors.Is(failed, ErrShrank):
+			shrank++
+		case failed != nil:
+			t.Fatal(failed)
+		}
+	}
+	if shrank == 0 {
+		t.Error("no file shrank in time: this proved nothing")
+	}
+}
+
+// cutter calls a function before each look.
+type cutter struct {
+	*match.Matcher
+	before func()
+}
+
+func (c *cutter) Skip(text []byte, v simd.View, ahead []byte) (int, simd.View, bool) {
+	c.before()
+	return c.Matcher.Skip(text, v, ahead)
 }
 
 // TestCutOffWhileMapped cuts a file off, thousands of times, while it is searched: SIGBUS must not end

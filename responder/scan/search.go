@@ -30,6 +30,7 @@ type searcher struct {
 	base int64  // offset of buf[0]
 	eof  bool   // buf holds the input's last bytes
 	win  mapped.Window
+	view view
 	read int64 // up to where the segment's bytes count as read
 
 	noZero    bool  // the bytes that were read last are known to hold no NUL
@@ -68,7 +69,9 @@ var bufPool = sync.Pool{New: func() any {
 func newSearcher(r *run) *searcher {
 	o := r.o
 	plain := !(o.OnlyMatching || o.Groups || o.Numbers || o.Offsets || o.Times || o.timed() || o.MaxCount >= 0)
-	return &searcher{r: r, o: o, m: r.newMatcher(), plain: plain && o.Mode == Lines}
+	s := &searcher{r: r, o: o, m: r.newMatcher(), plain: plain && o.Mode == Lines}
+	s.view.init(s)
+	return s
 }
 
 func (s *searcher) free() {
@@ -153,6 +156,9 @@ func (s *searcher) blocks() error {
 			if s.passHole(); s.base >= seg.end {
 				return nil
 			}
+		}
+		if !skipping && s.passView() && s.base >= seg.end {
+			return nil
 		}
 		pos := s.base + int64(s.n)
 		want := s.o.geometry.block - (pos-seg.start)%s.o.geometry.block

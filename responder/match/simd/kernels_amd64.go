@@ -18,12 +18,39 @@ func pairAVX2(k *byte, p *byte, n int, b *byte) int
 //go:noescape
 func pairFoldAVX2(k *byte, p *byte, n int, b *byte) int
 
+// pairSkimAVX2 returns the first position below n (at least 32) where both bytes and the word of the pairKernel at k match,
+// or -1. It reads p[at : at+n] for at1 and at2, and 8 bytes at atWord of each candidate.
+// n is a multiple of 128; it also looks at the text of the skim at b, and if it returns -1 has told what it saw.
+//
+//go:noescape
+func pairSkimAVX2(k *byte, p *byte, n int, b *byte) int
+
+// pairFoldSkimAVX2 returns the first position below n (at least 32) where both bytes and the word of the pairKernel at k match,
+// or -1. It reads p[at : at+n] for at1 and at2, and 8 bytes at atWord of each candidate.
+// n is a multiple of 128; it also looks at the text of the skim at b, and if it returns -1 has told what it saw.
+//
+//go:noescape
+func pairFoldSkimAVX2(k *byte, p *byte, n int, b *byte) int
+
+// lookAVX2 looks at four parts of the text of the skim at s, each a positive multiple of 128 bytes, side by side,
+// and says what it saw there.
+//
+//go:noescape
+func lookAVX2(s *byte)
+
 // setLow4AVX2 returns the first position below n (at least 32) that passes the tables and the bitmap of the setKernel at k,
 // or -1. It reads as many bytes from each position as the tables are wide, and 8 from candidates.
 // With a batch at b it takes all of them, and notes their lines (batch.go).
 //
 //go:noescape
 func setLow4AVX2(k *byte, p *byte, n int, b *byte) int
+
+// setLow4SkimAVX2 returns the first position below n (at least 32) that passes the tables and the bitmap of the setKernel at k,
+// or -1. It reads as many bytes from each position as the tables are wide, and 8 from candidates.
+// n is a multiple of 128; it also looks at the text of the skim at b, and if it returns -1 has told what it saw.
+//
+//go:noescape
+func setLow4SkimAVX2(k *byte, p *byte, n int, b *byte) int
 
 // setLow4FatAVX2 returns the first position below n (at least 32) that passes the tables and the bitmap of the setKernel at k,
 // or -1. It reads as many bytes from each position as the tables are wide, and 8 from candidates.
@@ -32,12 +59,26 @@ func setLow4AVX2(k *byte, p *byte, n int, b *byte) int
 //go:noescape
 func setLow4FatAVX2(k *byte, p *byte, n int, b *byte) int
 
+// setLow4FatSkimAVX2 returns the first position below n (at least 32) that passes the tables and the bitmap of the setKernel at k,
+// or -1. It reads as many bytes from each position as the tables are wide, and 8 from candidates.
+// n is a multiple of 128; it also looks at the text of the skim at b, and if it returns -1 has told what it saw.
+//
+//go:noescape
+func setLow4FatSkimAVX2(k *byte, p *byte, n int, b *byte) int
+
 // setLow6AVX2 returns the first position below n (at least 32) that passes the tables and the bitmap of the setKernel at k,
 // or -1. It reads as many bytes from each position as the tables are wide, and 8 from candidates.
 // With a batch at b it takes all of them, and notes their lines (batch.go).
 //
 //go:noescape
 func setLow6AVX2(k *byte, p *byte, n int, b *byte) int
+
+// setLow6SkimAVX2 returns the first position below n (at least 32) that passes the tables and the bitmap of the setKernel at k,
+// or -1. It reads as many bytes from each position as the tables are wide, and 8 from candidates.
+// n is a multiple of 128; it also looks at the text of the skim at b, and if it returns -1 has told what it saw.
+//
+//go:noescape
+func setLow6SkimAVX2(k *byte, p *byte, n int, b *byte) int
 
 // setLow6FatAVX2 returns the first position below n (at least 32) that passes the tables and the bitmap of the setKernel at k,
 // or -1. It reads as many bytes from each position as the tables are wide, and 8 from candidates.
@@ -53,12 +94,26 @@ func setLow6FatAVX2(k *byte, p *byte, n int, b *byte) int
 //go:noescape
 func setFull3AVX2(k *byte, p *byte, n int, b *byte) int
 
+// setFull3SkimAVX2 returns the first position below n (at least 32) that passes the tables and the bitmap of the setKernel at k,
+// or -1. It reads as many bytes from each position as the tables are wide, and 8 from candidates.
+// n is a multiple of 128; it also looks at the text of the skim at b, and if it returns -1 has told what it saw.
+//
+//go:noescape
+func setFull3SkimAVX2(k *byte, p *byte, n int, b *byte) int
+
 // setFull3FatAVX2 returns the first position below n (at least 32) that passes the tables and the bitmap of the setKernel at k,
 // or -1. It reads as many bytes from each position as the tables are wide, and 8 from candidates.
 // With a batch at b it takes all of them, and notes their lines (batch.go).
 //
 //go:noescape
 func setFull3FatAVX2(k *byte, p *byte, n int, b *byte) int
+
+// setFull3FatSkimAVX2 returns the first position below n (at least 32) that passes the tables and the bitmap of the setKernel at k,
+// or -1. It reads as many bytes from each position as the tables are wide, and 8 from candidates.
+// n is a multiple of 128; it also looks at the text of the skim at b, and if it returns -1 has told what it saw.
+//
+//go:noescape
+func setFull3FatSkimAVX2(k *byte, p *byte, n int, b *byte) int
 
 // windowRange2AVX2 returns the first position below n (at least 32) whose 2 bytes are in the classes of the windowKernel at k,
 // or -1. It reads p[:n+1].

@@ -42,56 +42,56 @@ wide:
 	VPOR      Y4, Y6, Y6
 	VPOR      Y5, Y6, Y6
 	VPTEST    Y6, Y6
-	JE        wide_next
+	JE        wide0_next
 	VPMOVMSKB Y2, R10
 	VPMOVMSKB Y3, R11
 	SHLQ      $0x20, R11
 	ORQ       R11, R10
 	TESTQ     R10, R10
-	JE        wide0_done
+	JE        wide0_0_done
 
-wide0_try:
+wide0_0_try:
 	TZCNTQ R10, R11
 	LEAQ   (CX)(R11*1), R11
 	MOVQ   (R11)(R8*1), R12
 	ORQ    24(AX), R12
 	XORQ   40(AX), R12
 	TESTQ  R12, 32(AX)
-	JNE    wide0_no
+	JNE    wide0_0_no
 	MOVQ   R11, R10
 	JMP    hit
 
-wide0_no:
+wide0_0_no:
 	LEAQ -1(R10), R11
 	ANDQ R11, R10
-	JNE  wide0_try
+	JNE  wide0_0_try
 
-wide0_done:
+wide0_0_done:
 	VPMOVMSKB Y4, R10
 	VPMOVMSKB Y5, R11
 	SHLQ      $0x20, R11
 	ORQ       R11, R10
 	TESTQ     R10, R10
-	JE        wide2_done
+	JE        wide0_2_done
 
-wide2_try:
+wide0_2_try:
 	TZCNTQ R10, R11
 	LEAQ   64(CX)(R11*1), R11
 	MOVQ   (R11)(R8*1), R12
 	ORQ    24(AX), R12
 	XORQ   40(AX), R12
 	TESTQ  R12, 32(AX)
-	JNE    wide2_no
+	JNE    wide0_2_no
 	MOVQ   R11, R10
 	JMP    hit
 
-wide2_no:
+wide0_2_no:
 	LEAQ -1(R10), R11
 	ANDQ R11, R10
-	JNE  wide2_try
+	JNE  wide0_2_try
 
-wide2_done:
-wide_next:
+wide0_2_done:
+wide0_next:
 	ADDQ $0x80, CX
 	ADDQ $0x80, SI
 	ADDQ $0x80, DI
@@ -364,56 +364,56 @@ wide:
 	VPOR      Y6, Y8, Y8
 	VPOR      Y7, Y8, Y8
 	VPTEST    Y8, Y8
-	JE        wide_next
+	JE        wide0_next
 	VPMOVMSKB Y4, R10
 	VPMOVMSKB Y5, R11
 	SHLQ      $0x20, R11
 	ORQ       R11, R10
 	TESTQ     R10, R10
-	JE        wide0_done
+	JE        wide0_0_done
 
-wide0_try:
+wide0_0_try:
 	TZCNTQ R10, R11
 	LEAQ   (CX)(R11*1), R11
 	MOVQ   (R11)(R8*1), R12
 	ORQ    24(AX), R12
 	XORQ   40(AX), R12
 	TESTQ  R12, 32(AX)
-	JNE    wide0_no
+	JNE    wide0_0_no
 	MOVQ   R11, R10
 	JMP    hit
 
-wide0_no:
+wide0_0_no:
 	LEAQ -1(R10), R11
 	ANDQ R11, R10
-	JNE  wide0_try
+	JNE  wide0_0_try
 
-wide0_done:
+wide0_0_done:
 	VPMOVMSKB Y6, R10
 	VPMOVMSKB Y7, R11
 	SHLQ      $0x20, R11
 	ORQ       R11, R10
 	TESTQ     R10, R10
-	JE        wide2_done
+	JE        wide0_2_done
 
-wide2_try:
+wide0_2_try:
 	TZCNTQ R10, R11
 	LEAQ   64(CX)(R11*1), R11
 	MOVQ   (R11)(R8*1), R12
 	ORQ    24(AX), R12
 	XORQ   40(AX), R12
 	TESTQ  R12, 32(AX)
-	JNE    wide2_no
+	JNE    wide0_2_no
 	MOVQ   R11, R10
 	JMP    hit
 
-wide2_no:
+wide0_2_no:
 	LEAQ -1(R10), R11
 	ANDQ R11, R10
-	JNE  wide2_try
+	JNE  wide0_2_try
 
-wide2_done:
-wide_next:
+wide0_2_done:
+wide0_next:
 	ADDQ $0x80, CX
 	ADDQ $0x80, SI
 	ADDQ $0x80, DI
@@ -640,6 +640,342 @@ none:
 	MOVQ  AX, ret+32(FP)
 	RET
 
+// func pairSkimAVX2(k *byte, p *byte, n int, b *byte) int
+// Requires: AVX, AVX2, BMI
+TEXT ·pairSkimAVX2(SB), NOSPLIT, $0-40
+	MOVQ         k+0(FP), AX
+	MOVQ         p+8(FP), CX
+	MOVQ         n+16(FP), DX
+	MOVQ         b+24(FP), BX
+	MOVQ         CX, SI
+	ADDQ         (AX), SI
+	MOVQ         CX, DI
+	ADDQ         8(AX), DI
+	VPBROADCASTB 48(AX), Y0
+	VPBROADCASTB 49(AX), Y1
+	MOVQ         16(AX), R8
+	MOVQ         (BX), R11
+	MOVQ         8(BX), R9
+	LEAQ         (R9)(R9*2), R10
+	VPCMPEQB     Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	MOVQ         CX, R12
+
+round:
+	VPCMPEQB  (SI), Y0, Y4
+	VPCMPEQB  (DI), Y1, Y5
+	VPAND     Y4, Y5, Y4
+	VPCMPEQB  32(SI), Y0, Y5
+	VPCMPEQB  32(DI), Y1, Y6
+	VPAND     Y5, Y6, Y5
+	VPCMPEQB  64(SI), Y0, Y6
+	VPCMPEQB  64(DI), Y1, Y7
+	VPAND     Y6, Y7, Y6
+	VPCMPEQB  96(SI), Y0, Y7
+	VPCMPEQB  96(DI), Y1, Y8
+	VPAND     Y7, Y8, Y7
+	VPOR      Y4, Y5, Y8
+	VPOR      Y6, Y8, Y8
+	VPOR      Y7, Y8, Y8
+	VPTEST    Y8, Y8
+	JE        wide0_next
+	VPMOVMSKB Y4, R13
+	VPMOVMSKB Y5, R14
+	SHLQ      $0x20, R14
+	ORQ       R14, R13
+	TESTQ     R13, R13
+	JE        wide0_0_done
+
+wide0_0_try:
+	TZCNTQ R13, R14
+	LEAQ   (CX)(R14*1), R14
+	MOVQ   (R14)(R8*1), R15
+	ORQ    24(AX), R15
+	XORQ   40(AX), R15
+	TESTQ  R15, 32(AX)
+	JNE    wide0_0_no
+	SUBQ   R12, R14
+	VZEROUPPER
+	MOVQ   R14, ret+32(FP)
+	RET
+
+wide0_0_no:
+	LEAQ -1(R13), R14
+	ANDQ R14, R13
+	JNE  wide0_0_try
+
+wide0_0_done:
+	VPMOVMSKB Y6, R13
+	VPMOVMSKB Y7, R14
+	SHLQ      $0x20, R14
+	ORQ       R14, R13
+	TESTQ     R13, R13
+	JE        wide0_2_done
+
+wide0_2_try:
+	TZCNTQ R13, R14
+	LEAQ   64(CX)(R14*1), R14
+	MOVQ   (R14)(R8*1), R15
+	ORQ    24(AX), R15
+	XORQ   40(AX), R15
+	TESTQ  R15, 32(AX)
+	JNE    wide0_2_no
+	SUBQ   R12, R14
+	VZEROUPPER
+	MOVQ   R14, ret+32(FP)
+	RET
+
+wide0_2_no:
+	LEAQ -1(R13), R14
+	ANDQ R14, R13
+	JNE  wide0_2_try
+
+wide0_2_done:
+wide0_next:
+	VMOVDQU   (R11), Y4
+	VPMINUB   Y4, Y2, Y2
+	VPOR      Y4, Y3, Y3
+	VMOVDQU   (R11)(R9*1), Y4
+	VPMINUB   Y4, Y2, Y2
+	VPOR      Y4, Y3, Y3
+	VMOVDQU   (R11)(R9*2), Y4
+	VPMINUB   Y4, Y2, Y2
+	VPOR      Y4, Y3, Y3
+	VMOVDQU   (R11)(R10*1), Y4
+	VPMINUB   Y4, Y2, Y2
+	VPOR      Y4, Y3, Y3
+	ADDQ      $0x20, R11
+	ADDQ      $0x80, CX
+	ADDQ      $0x80, SI
+	ADDQ      $0x80, DI
+	SUBQ      $0x80, DX
+	JNE       round
+	VPXOR     Y0, Y0, Y0
+	VPCMPEQB  Y0, Y2, Y2
+	VPMOVMSKB Y2, AX
+	TESTL     AX, AX
+	SETEQ     AL
+	MOVB      AL, 16(BX)
+	VPMOVMSKB Y3, AX
+	TESTL     AX, AX
+	SETEQ     AL
+	MOVB      AL, 17(BX)
+	VZEROUPPER
+	MOVQ      $-1, AX
+	MOVQ      AX, ret+32(FP)
+	RET
+
+// func pairFoldSkimAVX2(k *byte, p *byte, n int, b *byte) int
+// Requires: AVX, AVX2, BMI
+TEXT ·pairFoldSkimAVX2(SB), NOSPLIT, $0-40
+	MOVQ         k+0(FP), AX
+	MOVQ         p+8(FP), CX
+	MOVQ         n+16(FP), DX
+	MOVQ         b+24(FP), BX
+	MOVQ         CX, SI
+	ADDQ         (AX), SI
+	MOVQ         CX, DI
+	ADDQ         8(AX), DI
+	VPBROADCASTB 48(AX), Y0
+	VPBROADCASTB 49(AX), Y1
+	VPBROADCASTB 50(AX), Y2
+	VPBROADCASTB 51(AX), Y3
+	MOVQ         16(AX), R8
+	MOVQ         (BX), R11
+	MOVQ         8(BX), R9
+	LEAQ         (R9)(R9*2), R10
+	VPCMPEQB     Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	MOVQ         CX, R12
+
+round:
+	VPOR      (SI), Y2, Y6
+	VPCMPEQB  Y0, Y6, Y6
+	VPOR      (DI), Y3, Y7
+	VPCMPEQB  Y1, Y7, Y7
+	VPAND     Y6, Y7, Y6
+	VPOR      32(SI), Y2, Y7
+	VPCMPEQB  Y0, Y7, Y7
+	VPOR      32(DI), Y3, Y8
+	VPCMPEQB  Y1, Y8, Y8
+	VPAND     Y7, Y8, Y7
+	VPOR      64(SI), Y2, Y8
+	VPCMPEQB  Y0, Y8, Y8
+	VPOR      64(DI), Y3, Y9
+	VPCMPEQB  Y1, Y9, Y9
+	VPAND     Y8, Y9, Y8
+	VPOR      96(SI), Y2, Y9
+	VPCMPEQB  Y0, Y9, Y9
+	VPOR      96(DI), Y3, Y10
+	VPCMPEQB  Y1, Y10, Y10
+	VPAND     Y9, Y10, Y9
+	VPOR      Y6, Y7, Y10
+	VPOR      Y8, Y10, Y10
+	VPOR      Y9, Y10, Y10
+	VPTEST    Y10, Y10
+	JE        wide0_next
+	VPMOVMSKB Y6, R13
+	VPMOVMSKB Y7, R14
+	SHLQ      $0x20, R14
+	ORQ       R14, R13
+	TESTQ     R13, R13
+	JE        wide0_0_done
+
+wide0_0_try:
+	TZCNTQ R13, R14
+	LEAQ   (CX)(R14*1), R14
+	MOVQ   (R14)(R8*1), R15
+	ORQ    24(AX), R15
+	XORQ   40(AX), R15
+	TESTQ  R15, 32(AX)
+	JNE    wide0_0_no
+	SUBQ   R12, R14
+	VZEROUPPER
+	MOVQ   R14, ret+32(FP)
+	RET
+
+wide0_0_no:
+	LEAQ -1(R13), R14
+	ANDQ R14, R13
+	JNE  wide0_0_try
+
+wide0_0_done:
+	VPMOVMSKB Y8, R13
+	VPMOVMSKB Y9, R14
+	SHLQ      $0x20, R14
+	ORQ       R14, R13
+	TESTQ     R13, R13
+	JE        wide0_2_done
+
+wide0_2_try:
+	TZCNTQ R13, R14
+	LEAQ   64(CX)(R14*1), R14
+	MOVQ   (R14)(R8*1), R15
+	ORQ    24(AX), R15
+	XORQ   40(AX), R15
+	TESTQ  R15, 32(AX)
+	JNE    wide0_2_no
+	SUBQ   R12, R14
+	VZEROUPPER
+	MOVQ   R14, ret+32(FP)
+	RET
+
+wide0_2_no:
+	LEAQ -1(R13), R14
+	ANDQ R14, R13
+	JNE  wide0_2_try
+
+wide0_2_done:
+wide0_next:
+	VMOVDQU   (R11), Y6
+	VPMINUB   Y6, Y4, Y4
+	VPOR      Y6, Y5, Y5
+	VMOVDQU   (R11)(R9*1), Y6
+	VPMINUB   Y6, Y4, Y4
+	VPOR      Y6, Y5, Y5
+	VMOVDQU   (R11)(R9*2), Y6
+	VPMINUB   Y6, Y4, Y4
+	VPOR      Y6, Y5, Y5
+	VMOVDQU   (R11)(R10*1), Y6
+	VPMINUB   Y6, Y4, Y4
+	VPOR      Y6, Y5, Y5
+	ADDQ      $0x20, R11
+	ADDQ      $0x80, CX
+	ADDQ      $0x80, SI
+	ADDQ      $0x80, DI
+	SUBQ      $0x80, DX
+	JNE       round
+	VPXOR     Y0, Y0, Y0
+	VPCMPEQB  Y0, Y4, Y4
+	VPMOVMSKB Y4, AX
+	TESTL     AX, AX
+	SETEQ     AL
+	MOVB      AL, 16(BX)
+	VPMOVMSKB Y5, AX
+	TESTL     AX, AX
+	SETEQ     AL
+	MOVB      AL, 17(BX)
+	VZEROUPPER
+	MOVQ      $-1, AX
+	MOVQ      AX, ret+32(FP)
+	RET
+
+// func lookAVX2(s *byte)
+// Requires: AVX, AVX2
+TEXT ·lookAVX2(SB), NOSPLIT, $0-8
+	MOVQ     s+0(FP), AX
+	MOVQ     (AX), BX
+	MOVQ     8(AX), CX
+	LEAQ     (CX)(CX*2), DX
+	VPCMPEQB Y0, Y0, Y0
+	VPXOR    Y1, Y1, Y1
+	MOVQ     CX, SI
+
+round:
+	VMOVDQU   (BX), Y2
+	VPMINUB   Y2, Y0, Y0
+	VPOR      Y2, Y1, Y1
+	VMOVDQU   (BX)(CX*1), Y2
+	VPMINUB   Y2, Y0, Y0
+	VPOR      Y2, Y1, Y1
+	VMOVDQU   (BX)(CX*2), Y2
+	VPMINUB   Y2, Y0, Y0
+	VPOR      Y2, Y1, Y1
+	VMOVDQU   (BX)(DX*1), Y2
+	VPMINUB   Y2, Y0, Y0
+	VPOR      Y2, Y1, Y1
+	VMOVDQU   32(BX), Y2
+	VPMINUB   Y2, Y0, Y0
+	VPOR      Y2, Y1, Y1
+	VMOVDQU   32(BX)(CX*1), Y2
+	VPMINUB   Y2, Y0, Y0
+	VPOR      Y2, Y1, Y1
+	VMOVDQU   32(BX)(CX*2), Y2
+	VPMINUB   Y2, Y0, Y0
+	VPOR      Y2, Y1, Y1
+	VMOVDQU   32(BX)(DX*1), Y2
+	VPMINUB   Y2, Y0, Y0
+	VPOR      Y2, Y1, Y1
+	VMOVDQU   64(BX), Y2
+	VPMINUB   Y2, Y0, Y0
+	VPOR      Y2, Y1, Y1
+	VMOVDQU   64(BX)(CX*1), Y2
+	VPMINUB   Y2, Y0, Y0
+	VPOR      Y2, Y1, Y1
+	VMOVDQU   64(BX)(CX*2), Y2
+	VPMINUB   Y2, Y0, Y0
+	VPOR      Y2, Y1, Y1
+	VMOVDQU   64(BX)(DX*1), Y2
+	VPMINUB   Y2, Y0, Y0
+	VPOR      Y2, Y1, Y1
+	VMOVDQU   96(BX), Y2
+	VPMINUB   Y2, Y0, Y0
+	VPOR      Y2, Y1, Y1
+	VMOVDQU   96(BX)(CX*1), Y2
+	VPMINUB   Y2, Y0, Y0
+	VPOR      Y2, Y1, Y1
+	VMOVDQU   96(BX)(CX*2), Y2
+	VPMINUB   Y2, Y0, Y0
+	VPOR      Y2, Y1, Y1
+	VMOVDQU   96(BX)(DX*1), Y2
+	VPMINUB   Y2, Y0, Y0
+	VPOR      Y2, Y1, Y1
+	ADDQ      $0x80, BX
+	SUBQ      $0x80, SI
+	JNE       round
+	VPXOR     Y2, Y2, Y2
+	VPCMPEQB  Y2, Y0, Y0
+	VPMOVMSKB Y0, CX
+	TESTL     CX, CX
+	SETEQ     CL
+	MOVB      CL, 16(AX)
+	VPMOVMSKB Y1, CX
+	TESTL     CX, CX
+	SETEQ     CL
+	MOVB      CL, 17(AX)
+	VZEROUPPER
+	RET
+
 // func setLow4AVX2(k *byte, p *byte, n int, b *byte) int
 // Requires: AVX, AVX2, BMI, CMOV
 TEXT ·setLow4AVX2(SB), NOSPLIT, $0-40
@@ -691,7 +1027,7 @@ wide:
 	VPOR      Y6, Y8, Y8
 	VPOR      Y7, Y8, Y8
 	VPTEST    Y8, Y8
-	JE        wide_next
+	JE        wide0_next
 	VPXOR     Y8, Y8, Y8
 	VPCMPEQB  Y8, Y4, Y8
 	VPMOVMSKB Y8, DI
@@ -703,9 +1039,9 @@ wide:
 	SHLQ      $0x20, R8
 	ORQ       R8, DI
 	TESTQ     DI, DI
-	JE        wide0_done
+	JE        wide0_0_done
 
-wide0_try:
+wide0_0_try:
 	TZCNTQ  DI, R8
 	LEAQ    (CX)(R8*1), R8
 	MOVL    (R8), R9
@@ -717,32 +1053,32 @@ wide0_try:
 	SHRL    $0x05, R10
 	MOVL    776(AX)(R10*4), R10
 	BTL     R9, R10
-	JCC     wide0_no
+	JCC     wide0_0_no
 	MOVQ    (R8), R11
 	ORQ     4872(AX), R11
 	SHRL    $0x07, R9
 	MOVBQSX 5904(AX)(R9*1), R9
 
-wide0_no_literal:
+wide0_0_no_literal:
 	TESTQ   R9, R9
-	JLT     wide0_no
+	JLT     wide0_0_no
 	MOVQ    4880(AX)(R9*8), R10
 	XORQ    R11, R10
 	TESTQ   R10, 5392(AX)(R9*8)
-	JEQ     wide0_no_yes
+	JEQ     wide0_0_no_yes
 	MOVBQSX 6160(AX)(R9*1), R9
-	JMP     wide0_no_literal
+	JMP     wide0_0_no_literal
 
-wide0_no_yes:
+wide0_0_no_yes:
 	MOVQ R8, DI
 	JMP  hit
 
-wide0_no:
+wide0_0_no:
 	LEAQ -1(DI), R8
 	ANDQ R8, DI
-	JNE  wide0_try
+	JNE  wide0_0_try
 
-wide0_done:
+wide0_0_done:
 	VPXOR     Y4, Y4, Y4
 	VPCMPEQB  Y4, Y6, Y4
 	VPMOVMSKB Y4, DI
@@ -754,9 +1090,9 @@ wide0_done:
 	SHLQ      $0x20, R8
 	ORQ       R8, DI
 	TESTQ     DI, DI
-	JE        wide2_done
+	JE        wide0_2_done
 
-wide2_try:
+wide0_2_try:
 	TZCNTQ  DI, R8
 	LEAQ    64(CX)(R8*1), R8
 	MOVL    (R8), R9
@@ -768,33 +1104,33 @@ wide2_try:
 	SHRL    $0x05, R10
 	MOVL    776(AX)(R10*4), R10
 	BTL     R9, R10
-	JCC     wide2_no
+	JCC     wide0_2_no
 	MOVQ    (R8), R11
 	ORQ     4872(AX), R11
 	SHRL    $0x07, R9
 	MOVBQSX 5904(AX)(R9*1), R9
 
-wide2_no_literal:
+wide0_2_no_literal:
 	TESTQ   R9, R9
-	JLT     wide2_no
+	JLT     wide0_2_no
 	MOVQ    4880(AX)(R9*8), R10
 	XORQ    R11, R10
 	TESTQ   R10, 5392(AX)(R9*8)
-	JEQ     wide2_no_yes
+	JEQ     wide0_2_no_yes
 	MOVBQSX 6160(AX)(R9*1), R9
-	JMP     wide2_no_literal
+	JMP     wide0_2_no_literal
 
-wide2_no_yes:
+wide0_2_no_yes:
 	MOVQ R8, DI
 	JMP  hit
 
-wide2_no:
+wide0_2_no:
 	LEAQ -1(DI), R8
 	ANDQ R8, DI
-	JNE  wide2_try
+	JNE  wide0_2_try
 
-wide2_done:
-wide_next:
+wide0_2_done:
+wide0_next:
 	ADDQ $0x80, CX
 	JMP  wide
 
@@ -1039,6 +1375,196 @@ none:
 	MOVQ  AX, ret+32(FP)
 	RET
 
+// func setLow4SkimAVX2(k *byte, p *byte, n int, b *byte) int
+// Requires: AVX, AVX2, BMI
+TEXT ·setLow4SkimAVX2(SB), NOSPLIT, $0-40
+	MOVQ     k+0(FP), AX
+	MOVQ     p+8(FP), CX
+	MOVQ     n+16(FP), DX
+	MOVQ     b+24(FP), BX
+	VMOVDQU  (AX), Y0
+	VMOVDQU  64(AX), Y1
+	VMOVDQU  128(AX), Y2
+	VMOVDQU  192(AX), Y3
+	MOVQ     (BX), R8
+	MOVQ     8(BX), SI
+	LEAQ     (SI)(SI*2), DI
+	VPCMPEQB Y4, Y4, Y4
+	VPXOR    Y5, Y5, Y5
+	MOVQ     CX, R9
+
+round:
+	VPSHUFB   (CX), Y0, Y6
+	VPSHUFB   1(CX), Y1, Y7
+	VPAND     Y7, Y6, Y6
+	VPSHUFB   2(CX), Y2, Y7
+	VPAND     Y7, Y6, Y6
+	VPSHUFB   3(CX), Y3, Y7
+	VPAND     Y7, Y6, Y6
+	VPSHUFB   32(CX), Y0, Y7
+	VPSHUFB   33(CX), Y1, Y8
+	VPAND     Y8, Y7, Y7
+	VPSHUFB   34(CX), Y2, Y8
+	VPAND     Y8, Y7, Y7
+	VPSHUFB   35(CX), Y3, Y8
+	VPAND     Y8, Y7, Y7
+	VPSHUFB   64(CX), Y0, Y8
+	VPSHUFB   65(CX), Y1, Y9
+	VPAND     Y9, Y8, Y8
+	VPSHUFB   66(CX), Y2, Y9
+	VPAND     Y9, Y8, Y8
+	VPSHUFB   67(CX), Y3, Y9
+	VPAND     Y9, Y8, Y8
+	VPSHUFB   96(CX), Y0, Y9
+	VPSHUFB   97(CX), Y1, Y10
+	VPAND     Y10, Y9, Y9
+	VPSHUFB   98(CX), Y2, Y10
+	VPAND     Y10, Y9, Y9
+	VPSHUFB   99(CX), Y3, Y10
+	VPAND     Y10, Y9, Y9
+	VPOR      Y6, Y7, Y10
+	VPOR      Y8, Y10, Y10
+	VPOR      Y9, Y10, Y10
+	VPTEST    Y10, Y10
+	JE        wide0_next
+	VPXOR     Y10, Y10, Y10
+	VPCMPEQB  Y10, Y6, Y10
+	VPMOVMSKB Y10, R10
+	NOTL      R10
+	VPXOR     Y6, Y6, Y6
+	VPCMPEQB  Y6, Y7, Y6
+	VPMOVMSKB Y6, R11
+	NOTL      R11
+	SHLQ      $0x20, R11
+	ORQ       R11, R10
+	TESTQ     R10, R10
+	JE        wide0_0_done
+
+wide0_0_try:
+	TZCNTQ  R10, R11
+	LEAQ    (CX)(R11*1), R11
+	MOVL    (R11), R12
+	ORL     768(AX), R12
+	ANDL    772(AX), R12
+	IMUL3L  $0x9e3779b1, R12, R12
+	SHRL    $0x11, R12
+	MOVL    R12, R13
+	SHRL    $0x05, R13
+	MOVL    776(AX)(R13*4), R13
+	BTL     R12, R13
+	JCC     wide0_0_no
+	MOVQ    (R11), R14
+	ORQ     4872(AX), R14
+	SHRL    $0x07, R12
+	MOVBQSX 5904(AX)(R12*1), R12
+
+wide0_0_no_literal:
+	TESTQ   R12, R12
+	JLT     wide0_0_no
+	MOVQ    4880(AX)(R12*8), R13
+	XORQ    R14, R13
+	TESTQ   R13, 5392(AX)(R12*8)
+	JEQ     wide0_0_no_yes
+	MOVBQSX 6160(AX)(R12*1), R12
+	JMP     wide0_0_no_literal
+
+wide0_0_no_yes:
+	SUBQ R9, R11
+	VZEROUPPER
+	MOVQ R11, ret+32(FP)
+	RET
+
+wide0_0_no:
+	LEAQ -1(R10), R11
+	ANDQ R11, R10
+	JNE  wide0_0_try
+
+wide0_0_done:
+	VPXOR     Y6, Y6, Y6
+	VPCMPEQB  Y6, Y8, Y6
+	VPMOVMSKB Y6, R10
+	NOTL      R10
+	VPXOR     Y6, Y6, Y6
+	VPCMPEQB  Y6, Y9, Y6
+	VPMOVMSKB Y6, R11
+	NOTL      R11
+	SHLQ      $0x20, R11
+	ORQ       R11, R10
+	TESTQ     R10, R10
+	JE        wide0_2_done
+
+wide0_2_try:
+	TZCNTQ  R10, R11
+	LEAQ    64(CX)(R11*1), R11
+	MOVL    (R11), R12
+	ORL     768(AX), R12
+	ANDL    772(AX), R12
+	IMUL3L  $0x9e3779b1, R12, R12
+	SHRL    $0x11, R12
+	MOVL    R12, R13
+	SHRL    $0x05, R13
+	MOVL    776(AX)(R13*4), R13
+	BTL     R12, R13
+	JCC     wide0_2_no
+	MOVQ    (R11), R14
+	ORQ     4872(AX), R14
+	SHRL    $0x07, R12
+	MOVBQSX 5904(AX)(R12*1), R12
+
+wide0_2_no_literal:
+	TESTQ   R12, R12
+	JLT     wide0_2_no
+	MOVQ    4880(AX)(R12*8), R13
+	XORQ    R14, R13
+	TESTQ   R13, 5392(AX)(R12*8)
+	JEQ     wide0_2_no_yes
+	MOVBQSX 6160(AX)(R12*1), R12
+	JMP     wide0_2_no_literal
+
+wide0_2_no_yes:
+	SUBQ R9, R11
+	VZEROUPPER
+	MOVQ R11, ret+32(FP)
+	RET
+
+wide0_2_no:
+	LEAQ -1(R10), R11
+	ANDQ R11, R10
+	JNE  wide0_2_try
+
+wide0_2_done:
+wide0_next:
+	VMOVDQU   (R8), Y6
+	VPMINUB   Y6, Y4, Y4
+	VPOR      Y6, Y5, Y5
+	VMOVDQU   (R8)(SI*1), Y6
+	VPMINUB   Y6, Y4, Y4
+	VPOR      Y6, Y5, Y5
+	VMOVDQU   (R8)(SI*2), Y6
+	VPMINUB   Y6, Y4, Y4
+	VPOR      Y6, Y5, Y5
+	VMOVDQU   (R8)(DI*1), Y6
+	VPMINUB   Y6, Y4, Y4
+	VPOR      Y6, Y5, Y5
+	ADDQ      $0x20, R8
+	ADDQ      $0x80, CX
+	SUBQ      $0x80, DX
+	JNE       round
+	VPXOR     Y0, Y0, Y0
+	VPCMPEQB  Y0, Y4, Y4
+	VPMOVMSKB Y4, AX
+	TESTL     AX, AX
+	SETEQ     AL
+	MOVB      AL, 16(BX)
+	VPMOVMSKB Y5, AX
+	TESTL     AX, AX
+	SETEQ     AL
+	MOVB      AL, 17(BX)
+	VZEROUPPER
+	MOVQ      $-1, AX
+	MOVQ      AX, ret+32(FP)
+	RET
+
 // func setLow4FatAVX2(k *byte, p *byte, n int, b *byte) int
 // Requires: AVX, AVX2, BMI, CMOV
 TEXT ·setLow4FatAVX2(SB), NOSPLIT, $0-40
@@ -1102,7 +1628,7 @@ wide:
 	VPOR      Y8, Y10, Y10
 	VPOR      Y9, Y10, Y8
 	VPTEST    Y8, Y8
-	JE        wide_next
+	JE        wide0_next
 	VPXOR     Y8, Y8, Y8
 	VPCMPEQB  Y8, Y9, Y8
 	VPMOVMSKB Y8, DI
@@ -1114,9 +1640,9 @@ wide:
 	SHLQ      $0x20, R8
 	ORQ       R8, DI
 	TESTQ     DI, DI
-	JE        wide0_done
+	JE        wide0_0_done
 
-wide0_try:
+wide0_0_try:
 	TZCNTQ  DI, R8
 	LEAQ    (CX)(R8*1), R8
 	MOVL    (R8), R9
@@ -1128,33 +1654,33 @@ wide0_try:
 	SHRL    $0x05, R10
 	MOVL    776(AX)(R10*4), R10
 	BTL     R9, R10
-	JCC     wide0_no
+	JCC     wide0_0_no
 	MOVQ    (R8), R11
 	ORQ     4872(AX), R11
 	SHRL    $0x07, R9
 	MOVBQSX 5904(AX)(R9*1), R9
 
-wide0_no_literal:
+wide0_0_no_literal:
 	TESTQ   R9, R9
-	JLT     wide0_no
+	JLT     wide0_0_no
 	MOVQ    4880(AX)(R9*8), R10
 	XORQ    R11, R10
 	TESTQ   R10, 5392(AX)(R9*8)
-	JEQ     wide0_no_yes
+	JEQ     wide0_0_no_yes
 	MOVBQSX 6160(AX)(R9*1), R9
-	JMP     wide0_no_literal
+	JMP     wide0_0_no_literal
 
-wide0_no_yes:
+wide0_0_no_yes:
 	MOVQ R8, DI
 	JMP  hit
 
-wide0_no:
+wide0_0_no:
 	LEAQ -1(DI), R8
 	ANDQ R8, DI
-	JNE  wide0_try
+	JNE  wide0_0_try
 
-wide0_done:
-wide_next:
+wide0_0_done:
+wide0_next:
 	ADDQ $0x40, CX
 	JMP  wide
 
@@ -1411,6 +1937,250 @@ none:
 	MOVQ  AX, ret+32(FP)
 	RET
 
+// func setLow4FatSkimAVX2(k *byte, p *byte, n int, b *byte) int
+// Requires: AVX, AVX2, BMI
+TEXT ·setLow4FatSkimAVX2(SB), NOSPLIT, $0-40
+	MOVQ     k+0(FP), AX
+	MOVQ     p+8(FP), CX
+	MOVQ     n+16(FP), DX
+	MOVQ     b+24(FP), BX
+	VMOVDQU  (AX), Y0
+	VMOVDQU  64(AX), Y1
+	VMOVDQU  128(AX), Y2
+	VMOVDQU  192(AX), Y3
+	VMOVDQU  384(AX), Y4
+	VMOVDQU  448(AX), Y5
+	VMOVDQU  512(AX), Y6
+	VMOVDQU  576(AX), Y7
+	MOVQ     (BX), R8
+	MOVQ     8(BX), SI
+	LEAQ     (SI)(SI*2), DI
+	VPCMPEQB Y8, Y8, Y8
+	VPXOR    Y9, Y9, Y9
+	MOVQ     CX, R9
+
+round:
+	VMOVDQU   (CX), Y10
+	VPSHUFB   Y10, Y0, Y11
+	VPSHUFB   Y10, Y4, Y10
+	VMOVDQU   1(CX), Y12
+	VPSHUFB   Y12, Y1, Y13
+	VPAND     Y13, Y11, Y11
+	VPSHUFB   Y12, Y5, Y12
+	VPAND     Y12, Y10, Y10
+	VMOVDQU   2(CX), Y12
+	VPSHUFB   Y12, Y2, Y13
+	VPAND     Y13, Y11, Y11
+	VPSHUFB   Y12, Y6, Y12
+	VPAND     Y12, Y10, Y10
+	VMOVDQU   3(CX), Y12
+	VPSHUFB   Y12, Y3, Y13
+	VPAND     Y13, Y11, Y11
+	VPSHUFB   Y12, Y7, Y12
+	VPAND     Y12, Y10, Y10
+	VPOR      Y10, Y11, Y11
+	VMOVDQU   32(CX), Y10
+	VPSHUFB   Y10, Y0, Y12
+	VPSHUFB   Y10, Y4, Y10
+	VMOVDQU   33(CX), Y13
+	VPSHUFB   Y13, Y1, Y14
+	VPAND     Y14, Y12, Y12
+	VPSHUFB   Y13, Y5, Y13
+	VPAND     Y13, Y10, Y10
+	VMOVDQU   34(CX), Y13
+	VPSHUFB   Y13, Y2, Y14
+	VPAND     Y14, Y12, Y12
+	VPSHUFB   Y13, Y6, Y13
+	VPAND     Y13, Y10, Y10
+	VMOVDQU   35(CX), Y13
+	VPSHUFB   Y13, Y3, Y14
+	VPAND     Y14, Y12, Y12
+	VPSHUFB   Y13, Y7, Y13
+	VPAND     Y13, Y10, Y10
+	VPOR      Y10, Y12, Y12
+	VPOR      Y11, Y12, Y10
+	VPTEST    Y10, Y10
+	JE        wide0_next
+	VPXOR     Y10, Y10, Y10
+	VPCMPEQB  Y10, Y11, Y10
+	VPMOVMSKB Y10, R10
+	NOTL      R10
+	VPXOR     Y10, Y10, Y10
+	VPCMPEQB  Y10, Y12, Y10
+	VPMOVMSKB Y10, R11
+	NOTL      R11
+	SHLQ      $0x20, R11
+	ORQ       R11, R10
+	TESTQ     R10, R10
+	JE        wide0_0_done
+
+wide0_0_try:
+	TZCNTQ  R10, R11
+	LEAQ    (CX)(R11*1), R11
+	MOVL    (R11), R12
+	ORL     768(AX), R12
+	ANDL    772(AX), R12
+	IMUL3L  $0x9e3779b1, R12, R12
+	SHRL    $0x11, R12
+	MOVL    R12, R13
+	SHRL    $0x05, R13
+	MOVL    776(AX)(R13*4), R13
+	BTL     R12, R13
+	JCC     wide0_0_no
+	MOVQ    (R11), R14
+	ORQ     4872(AX), R14
+	SHRL    $0x07, R12
+	MOVBQSX 5904(AX)(R12*1), R12
+
+wide0_0_no_literal:
+	TESTQ   R12, R12
+	JLT     wide0_0_no
+	MOVQ    4880(AX)(R12*8), R13
+	XORQ    R14, R13
+	TESTQ   R13, 5392(AX)(R12*8)
+	JEQ     wide0_0_no_yes
+	MOVBQSX 6160(AX)(R12*1), R12
+	JMP     wide0_0_no_literal
+
+wide0_0_no_yes:
+	SUBQ R9, R11
+	VZEROUPPER
+	MOVQ R11, ret+32(FP)
+	RET
+
+wide0_0_no:
+	LEAQ -1(R10), R11
+	ANDQ R11, R10
+	JNE  wide0_0_try
+
+wide0_0_done:
+wide0_next:
+	VMOVDQU   64(CX), Y10
+	VPSHUFB   Y10, Y0, Y11
+	VPSHUFB   Y10, Y4, Y10
+	VMOVDQU   65(CX), Y12
+	VPSHUFB   Y12, Y1, Y13
+	VPAND     Y13, Y11, Y11
+	VPSHUFB   Y12, Y5, Y12
+	VPAND     Y12, Y10, Y10
+	VMOVDQU   66(CX), Y12
+	VPSHUFB   Y12, Y2, Y13
+	VPAND     Y13, Y11, Y11
+	VPSHUFB   Y12, Y6, Y12
+	VPAND     Y12, Y10, Y10
+	VMOVDQU   67(CX), Y12
+	VPSHUFB   Y12, Y3, Y13
+	VPAND     Y13, Y11, Y11
+	VPSHUFB   Y12, Y7, Y12
+	VPAND     Y12, Y10, Y10
+	VPOR      Y10, Y11, Y11
+	VMOVDQU   96(CX), Y10
+	VPSHUFB   Y10, Y0, Y12
+	VPSHUFB   Y10, Y4, Y10
+	VMOVDQU   97(CX), Y13
+	VPSHUFB   Y13, Y1, Y14
+	VPAND     Y14, Y12, Y12
+	VPSHUFB   Y13, Y5, Y13
+	VPAND     Y13, Y10, Y10
+	VMOVDQU   98(CX), Y13
+	VPSHUFB   Y13, Y2, Y14
+	VPAND     Y14, Y12, Y12
+	VPSHUFB   Y13, Y6, Y13
+	VPAND     Y13, Y10, Y10
+	VMOVDQU   99(CX), Y13
+	VPSHUFB   Y13, Y3, Y14
+	VPAND     Y14, Y12, Y12
+	VPSHUFB   Y13, Y7, Y13
+	VPAND     Y13, Y10, Y10
+	VPOR      Y10, Y12, Y12
+	VPOR      Y11, Y12, Y10
+	VPTEST    Y10, Y10
+	JE        wide2_next
+	VPXOR     Y10, Y10, Y10
+	VPCMPEQB  Y10, Y11, Y10
+	VPMOVMSKB Y10, R10
+	NOTL      R10
+	VPXOR     Y10, Y10, Y10
+	VPCMPEQB  Y10, Y12, Y10
+	VPMOVMSKB Y10, R11
+	NOTL      R11
+	SHLQ      $0x20, R11
+	ORQ       R11, R10
+	TESTQ     R10, R10
+	JE        wide2_0_done
+
+wide2_0_try:
+	TZCNTQ  R10, R11
+	LEAQ    64(CX)(R11*1), R11
+	MOVL    (R11), R12
+	ORL     768(AX), R12
+	ANDL    772(AX), R12
+	IMUL3L  $0x9e3779b1, R12, R12
+	SHRL    $0x11, R12
+	MOVL    R12, R13
+	SHRL    $0x05, R13
+	MOVL    776(AX)(R13*4), R13
+	BTL     R12, R13
+	JCC     wide2_0_no
+	MOVQ    (R11), R14
+	ORQ     4872(AX), R14
+	SHRL    $0x07, R12
+	MOVBQSX 5904(AX)(R12*1), R12
+
+wide2_0_no_literal:
+	TESTQ   R12, R12
+	JLT     wide2_0_no
+	MOVQ    4880(AX)(R12*8), R13
+	XORQ    R14, R13
+	TESTQ   R13, 5392(AX)(R12*8)
+	JEQ     wide2_0_no_yes
+	MOVBQSX 6160(AX)(R12*1), R12
+	JMP     wide2_0_no_literal
+
+wide2_0_no_yes:
+	SUBQ R9, R11
+	VZEROUPPER
+	MOVQ R11, ret+32(FP)
+	RET
+
+wide2_0_no:
+	LEAQ -1(R10), R11
+	ANDQ R11, R10
+	JNE  wide2_0_try
+
+wide2_0_done:
+wide2_next:
+	VMOVDQU   (R8), Y10
+	VPMINUB   Y10, Y8, Y8
+	VPOR      Y10, Y9, Y9
+	VMOVDQU   (R8)(SI*1), Y10
+	VPMINUB   Y10, Y8, Y8
+	VPOR      Y10, Y9, Y9
+	VMOVDQU   (R8)(SI*2), Y10
+	VPMINUB   Y10, Y8, Y8
+	VPOR      Y10, Y9, Y9
+	VMOVDQU   (R8)(DI*1), Y10
+	VPMINUB   Y10, Y8, Y8
+	VPOR      Y10, Y9, Y9
+	ADDQ      $0x20, R8
+	ADDQ      $0x80, CX
+	SUBQ      $0x80, DX
+	JNE       round
+	VPXOR     Y0, Y0, Y0
+	VPCMPEQB  Y0, Y8, Y8
+	VPMOVMSKB Y8, AX
+	TESTL     AX, AX
+	SETEQ     AL
+	MOVB      AL, 16(BX)
+	VPMOVMSKB Y9, AX
+	TESTL     AX, AX
+	SETEQ     AL
+	MOVB      AL, 17(BX)
+	VZEROUPPER
+	MOVQ      $-1, AX
+	MOVQ      AX, ret+32(FP)
+	RET
+
 // func setLow6AVX2(k *byte, p *byte, n int, b *byte) int
 // Requires: AVX, AVX2, BMI, CMOV
 TEXT ·setLow6AVX2(SB), NOSPLIT, $0-40
@@ -1456,7 +2226,7 @@ wide:
 	VPAND     Y8, Y7, Y7
 	VPOR      Y6, Y7, Y8
 	VPTEST    Y8, Y8
-	JE        wide_next
+	JE        wide0_next
 	VPXOR     Y8, Y8, Y8
 	VPCMPEQB  Y8, Y6, Y8
 	VPMOVMSKB Y8, DI
@@ -1468,9 +2238,9 @@ wide:
 	SHLQ      $0x20, R8
 	ORQ       R8, DI
 	TESTQ     DI, DI
-	JE        wide0_done
+	JE        wide0_0_done
 
-wide0_try:
+wide0_0_try:
 	TZCNTQ  DI, R8
 	LEAQ    (CX)(R8*1), R8
 	MOVL    (R8), R9
@@ -1482,33 +2252,33 @@ wide0_try:
 	SHRL    $0x05, R10
 	MOVL    776(AX)(R10*4), R10
 	BTL     R9, R10
-	JCC     wide0_no
+	JCC     wide0_0_no
 	MOVQ    (R8), R11
 	ORQ     4872(AX), R11
 	SHRL    $0x07, R9
 	MOVBQSX 5904(AX)(R9*1), R9
 
-wide0_no_literal:
+wide0_0_no_literal:
 	TESTQ   R9, R9
-	JLT     wide0_no
+	JLT     wide0_0_no
 	MOVQ    4880(AX)(R9*8), R10
 	XORQ    R11, R10
 	TESTQ   R10, 5392(AX)(R9*8)
-	JEQ     wide0_no_yes
+	JEQ     wide0_0_no_yes
 	MOVBQSX 6160(AX)(R9*1), R9
-	JMP     wide0_no_literal
+	JMP     wide0_0_no_literal
 
-wide0_no_yes:
+wide0_0_no_yes:
 	MOVQ R8, DI
 	JMP  hit
 
-wide0_no:
+wide0_0_no:
 	LEAQ -1(DI), R8
 	ANDQ R8, DI
-	JNE  wide0_try
+	JNE  wide0_0_try
 
-wide0_done:
-wide_next:
+wide0_0_done:
+wide0_next:
 	ADDQ $0x40, CX
 	JMP  wide
 
@@ -1755,6 +2525,216 @@ none:
 	VZEROUPPER
 	MOVQ  $-1, AX
 	MOVQ  AX, ret+32(FP)
+	RET
+
+// func setLow6SkimAVX2(k *byte, p *byte, n int, b *byte) int
+// Requires: AVX, AVX2, BMI
+TEXT ·setLow6SkimAVX2(SB), NOSPLIT, $0-40
+	MOVQ     k+0(FP), AX
+	MOVQ     p+8(FP), CX
+	MOVQ     n+16(FP), DX
+	MOVQ     b+24(FP), BX
+	VMOVDQU  (AX), Y0
+	VMOVDQU  64(AX), Y1
+	VMOVDQU  128(AX), Y2
+	VMOVDQU  192(AX), Y3
+	VMOVDQU  256(AX), Y4
+	VMOVDQU  320(AX), Y5
+	MOVQ     (BX), R8
+	MOVQ     8(BX), SI
+	LEAQ     (SI)(SI*2), DI
+	VPCMPEQB Y6, Y6, Y6
+	VPXOR    Y7, Y7, Y7
+	MOVQ     CX, R9
+
+round:
+	VPSHUFB   (CX), Y0, Y8
+	VPSHUFB   1(CX), Y1, Y9
+	VPAND     Y9, Y8, Y8
+	VPSHUFB   2(CX), Y2, Y9
+	VPAND     Y9, Y8, Y8
+	VPSHUFB   3(CX), Y3, Y9
+	VPAND     Y9, Y8, Y8
+	VPSHUFB   4(CX), Y4, Y9
+	VPAND     Y9, Y8, Y8
+	VPSHUFB   5(CX), Y5, Y9
+	VPAND     Y9, Y8, Y8
+	VPSHUFB   32(CX), Y0, Y9
+	VPSHUFB   33(CX), Y1, Y10
+	VPAND     Y10, Y9, Y9
+	VPSHUFB   34(CX), Y2, Y10
+	VPAND     Y10, Y9, Y9
+	VPSHUFB   35(CX), Y3, Y10
+	VPAND     Y10, Y9, Y9
+	VPSHUFB   36(CX), Y4, Y10
+	VPAND     Y10, Y9, Y9
+	VPSHUFB   37(CX), Y5, Y10
+	VPAND     Y10, Y9, Y9
+	VPOR      Y8, Y9, Y10
+	VPTEST    Y10, Y10
+	JE        wide0_next
+	VPXOR     Y10, Y10, Y10
+	VPCMPEQB  Y10, Y8, Y10
+	VPMOVMSKB Y10, R10
+	NOTL      R10
+	VPXOR     Y8, Y8, Y8
+	VPCMPEQB  Y8, Y9, Y8
+	VPMOVMSKB Y8, R11
+	NOTL      R11
+	SHLQ      $0x20, R11
+	ORQ       R11, R10
+	TESTQ     R10, R10
+	JE        wide0_0_done
+
+wide0_0_try:
+	TZCNTQ  R10, R11
+	LEAQ    (CX)(R11*1), R11
+	MOVL    (R11), R12
+	ORL     768(AX), R12
+	ANDL    772(AX), R12
+	IMUL3L  $0x9e3779b1, R12, R12
+	SHRL    $0x11, R12
+	MOVL    R12, R13
+	SHRL    $0x05, R13
+	MOVL    776(AX)(R13*4), R13
+	BTL     R12, R13
+	JCC     wide0_0_no
+	MOVQ    (R11), R14
+	ORQ     4872(AX), R14
+	SHRL    $0x07, R12
+	MOVBQSX 5904(AX)(R12*1), R12
+
+wide0_0_no_literal:
+	TESTQ   R12, R12
+	JLT     wide0_0_no
+	MOVQ    4880(AX)(R12*8), R13
+	XORQ    R14, R13
+	TESTQ   R13, 5392(AX)(R12*8)
+	JEQ     wide0_0_no_yes
+	MOVBQSX 6160(AX)(R12*1), R12
+	JMP     wide0_0_no_literal
+
+wide0_0_no_yes:
+	SUBQ R9, R11
+	VZEROUPPER
+	MOVQ R11, ret+32(FP)
+	RET
+
+wide0_0_no:
+	LEAQ -1(R10), R11
+	ANDQ R11, R10
+	JNE  wide0_0_try
+
+wide0_0_done:
+wide0_next:
+	VPSHUFB   64(CX), Y0, Y8
+	VPSHUFB   65(CX), Y1, Y9
+	VPAND     Y9, Y8, Y8
+	VPSHUFB   66(CX), Y2, Y9
+	VPAND     Y9, Y8, Y8
+	VPSHUFB   67(CX), Y3, Y9
+	VPAND     Y9, Y8, Y8
+	VPSHUFB   68(CX), Y4, Y9
+	VPAND     Y9, Y8, Y8
+	VPSHUFB   69(CX), Y5, Y9
+	VPAND     Y9, Y8, Y8
+	VPSHUFB   96(CX), Y0, Y9
+	VPSHUFB   97(CX), Y1, Y10
+	VPAND     Y10, Y9, Y9
+	VPSHUFB   98(CX), Y2, Y10
+	VPAND     Y10, Y9, Y9
+	VPSHUFB   99(CX), Y3, Y10
+	VPAND     Y10, Y9, Y9
+	VPSHUFB   100(CX), Y4, Y10
+	VPAND     Y10, Y9, Y9
+	VPSHUFB   101(CX), Y5, Y10
+	VPAND     Y10, Y9, Y9
+	VPOR      Y8, Y9, Y10
+	VPTEST    Y10, Y10
+	JE        wide2_next
+	VPXOR     Y10, Y10, Y10
+	VPCMPEQB  Y10, Y8, Y10
+	VPMOVMSKB Y10, R10
+	NOTL      R10
+	VPXOR     Y8, Y8, Y8
+	VPCMPEQB  Y8, Y9, Y8
+	VPMOVMSKB Y8, R11
+	NOTL      R11
+	SHLQ      $0x20, R11
+	ORQ       R11, R10
+	TESTQ     R10, R10
+	JE        wide2_0_done
+
+wide2_0_try:
+	TZCNTQ  R10, R11
+	LEAQ    64(CX)(R11*1), R11
+	MOVL    (R11), R12
+	ORL     768(AX), R12
+	ANDL    772(AX), R12
+	IMUL3L  $0x9e3779b1, R12, R12
+	SHRL    $0x11, R12
+	MOVL    R12, R13
+	SHRL    $0x05, R13
+	MOVL    776(AX)(R13*4), R13
+	BTL     R12, R13
+	JCC     wide2_0_no
+	MOVQ    (R11), R14
+	ORQ     4872(AX), R14
+	SHRL    $0x07, R12
+	MOVBQSX 5904(AX)(R12*1), R12
+
+wide2_0_no_literal:
+	TESTQ   R12, R12
+	JLT     wide2_0_no
+	MOVQ    4880(AX)(R12*8), R13
+	XORQ    R14, R13
+	TESTQ   R13, 5392(AX)(R12*8)
+	JEQ     wide2_0_no_yes
+	MOVBQSX 6160(AX)(R12*1), R12
+	JMP     wide2_0_no_literal
+
+wide2_0_no_yes:
+	SUBQ R9, R11
+	VZEROUPPER
+	MOVQ R11, ret+32(FP)
+	RET
+
+wide2_0_no:
+	LEAQ -1(R10), R11
+	ANDQ R11, R10
+	JNE  wide2_0_try
+
+wide2_0_done:
+wide2_next:
+	VMOVDQU   (R8), Y8
+	VPMINUB   Y8, Y6, Y6
+	VPOR      Y8, Y7, Y7
+	VMOVDQU   (R8)(SI*1), Y8
+	VPMINUB   Y8, Y6, Y6
+	VPOR      Y8, Y7, Y7
+	VMOVDQU   (R8)(SI*2), Y8
+	VPMINUB   Y8, Y6, Y6
+	VPOR      Y8, Y7, Y7
+	VMOVDQU   (R8)(DI*1), Y8
+	VPMINUB   Y8, Y6, Y6
+	VPOR      Y8, Y7, Y7
+	ADDQ      $0x20, R8
+	ADDQ      $0x80, CX
+	SUBQ      $0x80, DX
+	JNE       round
+	VPXOR     Y0, Y0, Y0
+	VPCMPEQB  Y0, Y6, Y6
+	VPMOVMSKB Y6, AX
+	TESTL     AX, AX
+	SETEQ     AL
+	MOVB      AL, 16(BX)
+	VPMOVMSKB Y7, AX
+	TESTL     AX, AX
+	SETEQ     AL
+	MOVB      AL, 17(BX)
+	VZEROUPPER
+	MOVQ      $-1, AX
+	MOVQ      AX, ret+32(FP)
 	RET
 
 // func setLow6FatAVX2(k *byte, p *byte, n int, b *byte) int
@@ -2114,7 +3094,7 @@ wide:
 	VPAND     Y9, Y8, Y8
 	VPOR      Y7, Y8, Y9
 	VPTEST    Y9, Y9
-	JE        wide_next
+	JE        wide0_next
 	VPXOR     Y9, Y9, Y9
 	VPCMPEQB  Y9, Y7, Y9
 	VPMOVMSKB Y9, DI
@@ -2126,9 +3106,9 @@ wide:
 	SHLQ      $0x20, R8
 	ORQ       R8, DI
 	TESTQ     DI, DI
-	JE        wide0_done
+	JE        wide0_0_done
 
-wide0_try:
+wide0_0_try:
 	TZCNTQ  DI, R8
 	LEAQ    (CX)(R8*1), R8
 	MOVL    (R8), R9
@@ -2140,33 +3120,33 @@ wide0_try:
 	SHRL    $0x05, R10
 	MOVL    776(AX)(R10*4), R10
 	BTL     R9, R10
-	JCC     wide0_no
+	JCC     wide0_0_no
 	MOVQ    (R8), R11
 	ORQ     4872(AX), R11
 	SHRL    $0x07, R9
 	MOVBQSX 5904(AX)(R9*1), R9
 
-wide0_no_literal:
+wide0_0_no_literal:
 	TESTQ   R9, R9
-	JLT     wide0_no
+	JLT     wide0_0_no
 	MOVQ    4880(AX)(R9*8), R10
 	XORQ    R11, R10
 	TESTQ   R10, 5392(AX)(R9*8)
-	JEQ     wide0_no_yes
+	JEQ     wide0_0_no_yes
 	MOVBQSX 6160(AX)(R9*1), R9
-	JMP     wide0_no_literal
+	JMP     wide0_0_no_literal
 
-wide0_no_yes:
+wide0_0_no_yes:
 	MOVQ R8, DI
 	JMP  hit
 
-wide0_no:
+wide0_0_no:
 	LEAQ -1(DI), R8
 	ANDQ R8, DI
-	JNE  wide0_try
+	JNE  wide0_0_try
 
-wide0_done:
-wide_next:
+wide0_0_done:
+wide0_next:
 	ADDQ $0x40, CX
 	JMP  wide
 
@@ -2425,6 +3405,267 @@ none:
 	VZEROUPPER
 	MOVQ  $-1, AX
 	MOVQ  AX, ret+32(FP)
+	RET
+
+// func setFull3SkimAVX2(k *byte, p *byte, n int, b *byte) int
+// Requires: AVX, AVX2, BMI
+TEXT ·setFull3SkimAVX2(SB), NOSPLIT, $0-40
+	MOVQ         k+0(FP), AX
+	MOVQ         p+8(FP), CX
+	MOVQ         n+16(FP), DX
+	MOVQ         b+24(FP), BX
+	MOVL         $0x0f0f0f0f, SI
+	VMOVD        SI, X0
+	VPBROADCASTD X0, Y0
+	VMOVDQU      (AX), Y1
+	VMOVDQU      32(AX), Y2
+	VMOVDQU      64(AX), Y3
+	VMOVDQU      96(AX), Y4
+	VMOVDQU      128(AX), Y5
+	VMOVDQU      160(AX), Y6
+	MOVQ         (BX), R8
+	MOVQ         8(BX), SI
+	LEAQ         (SI)(SI*2), DI
+	VPCMPEQB     Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	MOVQ         CX, R9
+
+round:
+	VMOVDQU   (CX), Y9
+	VPSRLW    $0x04, Y9, Y10
+	VPAND     Y0, Y9, Y9
+	VPAND     Y0, Y10, Y10
+	VPSHUFB   Y9, Y1, Y9
+	VPSHUFB   Y10, Y2, Y10
+	VPAND     Y10, Y9, Y9
+	VMOVDQU   1(CX), Y10
+	VPSRLW    $0x04, Y10, Y11
+	VPAND     Y0, Y10, Y10
+	VPAND     Y0, Y11, Y11
+	VPSHUFB   Y10, Y3, Y10
+	VPAND     Y10, Y9, Y9
+	VPSHUFB   Y11, Y4, Y10
+	VPAND     Y10, Y9, Y9
+	VMOVDQU   2(CX), Y10
+	VPSRLW    $0x04, Y10, Y11
+	VPAND     Y0, Y10, Y10
+	VPAND     Y0, Y11, Y11
+	VPSHUFB   Y10, Y5, Y10
+	VPAND     Y10, Y9, Y9
+	VPSHUFB   Y11, Y6, Y10
+	VPAND     Y10, Y9, Y9
+	VMOVDQU   32(CX), Y10
+	VPSRLW    $0x04, Y10, Y11
+	VPAND     Y0, Y10, Y10
+	VPAND     Y0, Y11, Y11
+	VPSHUFB   Y10, Y1, Y10
+	VPSHUFB   Y11, Y2, Y11
+	VPAND     Y11, Y10, Y10
+	VMOVDQU   33(CX), Y11
+	VPSRLW    $0x04, Y11, Y12
+	VPAND     Y0, Y11, Y11
+	VPAND     Y0, Y12, Y12
+	VPSHUFB   Y11, Y3, Y11
+	VPAND     Y11, Y10, Y10
+	VPSHUFB   Y12, Y4, Y11
+	VPAND     Y11, Y10, Y10
+	VMOVDQU   34(CX), Y11
+	VPSRLW    $0x04, Y11, Y12
+	VPAND     Y0, Y11, Y11
+	VPAND     Y0, Y12, Y12
+	VPSHUFB   Y11, Y5, Y11
+	VPAND     Y11, Y10, Y10
+	VPSHUFB   Y12, Y6, Y11
+	VPAND     Y11, Y10, Y10
+	VPOR      Y9, Y10, Y11
+	VPTEST    Y11, Y11
+	JE        wide0_next
+	VPXOR     Y11, Y11, Y11
+	VPCMPEQB  Y11, Y9, Y11
+	VPMOVMSKB Y11, R10
+	NOTL      R10
+	VPXOR     Y9, Y9, Y9
+	VPCMPEQB  Y9, Y10, Y9
+	VPMOVMSKB Y9, R11
+	NOTL      R11
+	SHLQ      $0x20, R11
+	ORQ       R11, R10
+	TESTQ     R10, R10
+	JE        wide0_0_done
+
+wide0_0_try:
+	TZCNTQ  R10, R11
+	LEAQ    (CX)(R11*1), R11
+	MOVL    (R11), R12
+	ORL     768(AX), R12
+	ANDL    772(AX), R12
+	IMUL3L  $0x9e3779b1, R12, R12
+	SHRL    $0x11, R12
+	MOVL    R12, R13
+	SHRL    $0x05, R13
+	MOVL    776(AX)(R13*4), R13
+	BTL     R12, R13
+	JCC     wide0_0_no
+	MOVQ    (R11), R14
+	ORQ     4872(AX), R14
+	SHRL    $0x07, R12
+	MOVBQSX 5904(AX)(R12*1), R12
+
+wide0_0_no_literal:
+	TESTQ   R12, R12
+	JLT     wide0_0_no
+	MOVQ    4880(AX)(R12*8), R13
+	XORQ    R14, R13
+	TESTQ   R13, 5392(AX)(R12*8)
+	JEQ     wide0_0_no_yes
+	MOVBQSX 6160(AX)(R12*1), R12
+	JMP     wide0_0_no_literal
+
+wide0_0_no_yes:
+	SUBQ R9, R11
+	VZEROUPPER
+	MOVQ R11, ret+32(FP)
+	RET
+
+wide0_0_no:
+	LEAQ -1(R10), R11
+	ANDQ R11, R10
+	JNE  wide0_0_try
+
+wide0_0_done:
+wide0_next:
+	VMOVDQU   64(CX), Y9
+	VPSRLW    $0x04, Y9, Y10
+	VPAND     Y0, Y9, Y9
+	VPAND     Y0, Y10, Y10
+	VPSHUFB   Y9, Y1, Y9
+	VPSHUFB   Y10, Y2, Y10
+	VPAND     Y10, Y9, Y9
+	VMOVDQU   65(CX), Y10
+	VPSRLW    $0x04, Y10, Y11
+	VPAND     Y0, Y10, Y10
+	VPAND     Y0, Y11, Y11
+	VPSHUFB   Y10, Y3, Y10
+	VPAND     Y10, Y9, Y9
+	VPSHUFB   Y11, Y4, Y10
+	VPAND     Y10, Y9, Y9
+	VMOVDQU   66(CX), Y10
+	VPSRLW    $0x04, Y10, Y11
+	VPAND     Y0, Y10, Y10
+	VPAND     Y0, Y11, Y11
+	VPSHUFB   Y10, Y5, Y10
+	VPAND     Y10, Y9, Y9
+	VPSHUFB   Y11, Y6, Y10
+	VPAND     Y10, Y9, Y9
+	VMOVDQU   96(CX), Y10
+	VPSRLW    $0x04, Y10, Y11
+	VPAND     Y0, Y10, Y10
+	VPAND     Y0, Y11, Y11
+	VPSHUFB   Y10, Y1, Y10
+	VPSHUFB   Y11, Y2, Y11
+	VPAND     Y11, Y10, Y10
+	VMOVDQU   97(CX), Y11
+	VPSRLW    $0x04, Y11, Y12
+	VPAND     Y0, Y11, Y11
+	VPAND     Y0, Y12, Y12
+	VPSHUFB   Y11, Y3, Y11
+	VPAND     Y11, Y10, Y10
+	VPSHUFB   Y12, Y4, Y11
+	VPAND     Y11, Y10, Y10
+	VMOVDQU   98(CX), Y11
+	VPSRLW    $0x04, Y11, Y12
+	VPAND     Y0, Y11, Y11
+	VPAND     Y0, Y12, Y12
+	VPSHUFB   Y11, Y5, Y11
+	VPAND     Y11, Y10, Y10
+	VPSHUFB   Y12, Y6, Y11
+	VPAND     Y11, Y10, Y10
+	VPOR      Y9, Y10, Y11
+	VPTEST    Y11, Y11
+	JE        wide2_next
+	VPXOR     Y11, Y11, Y11
+	VPCMPEQB  Y11, Y9, Y11
+	VPMOVMSKB Y11, R10
+	NOTL      R10
+	VPXOR     Y9, Y9, Y9
+	VPCMPEQB  Y9, Y10, Y9
+	VPMOVMSKB Y9, R11
+	NOTL      R11
+	SHLQ      $0x20, R11
+	ORQ       R11, R10
+	TESTQ     R10, R10
+	JE        wide2_0_done
+
+wide2_0_try:
+	TZCNTQ  R10, R11
+	LEAQ    64(CX)(R11*1), R11
+	MOVL    (R11), R12
+	ORL     768(AX), R12
+	ANDL    772(AX), R12
+	IMUL3L  $0x9e3779b1, R12, R12
+	SHRL    $0x11, R12
+	MOVL    R12, R13
+	SHRL    $0x05, R13
+	MOVL    776(AX)(R13*4), R13
+	BTL     R12, R13
+	JCC     wide2_0_no
+	MOVQ    (R11), R14
+	ORQ     4872(AX), R14
+	SHRL    $0x07, R12
+	MOVBQSX 5904(AX)(R12*1), R12
+
+wide2_0_no_literal:
+	TESTQ   R12, R12
+	JLT     wide2_0_no
+	MOVQ    4880(AX)(R12*8), R13
+	XORQ    R14, R13
+	TESTQ   R13, 5392(AX)(R12*8)
+	JEQ     wide2_0_no_yes
+	MOVBQSX 6160(AX)(R12*1), R12
+	JMP     wide2_0_no_literal
+
+wide2_0_no_yes:
+	SUBQ R9, R11
+	VZEROUPPER
+	MOVQ R11, ret+32(FP)
+	RET
+
+wide2_0_no:
+	LEAQ -1(R10), R11
+	ANDQ R11, R10
+	JNE  wide2_0_try
+
+wide2_0_done:
+wide2_next:
+	VMOVDQU   (R8), Y9
+	VPMINUB   Y9, Y7, Y7
+	VPOR      Y9, Y8, Y8
+	VMOVDQU   (R8)(SI*1), Y9
+	VPMINUB   Y9, Y7, Y7
+	VPOR      Y9, Y8, Y8
+	VMOVDQU   (R8)(SI*2), Y9
+	VPMINUB   Y9, Y7, Y7
+	VPOR      Y9, Y8, Y8
+	VMOVDQU   (R8)(DI*1), Y9
+	VPMINUB   Y9, Y7, Y7
+	VPOR      Y9, Y8, Y8
+	ADDQ      $0x20, R8
+	ADDQ      $0x80, CX
+	SUBQ      $0x80, DX
+	JNE       round
+	VPXOR     Y0, Y0, Y0
+	VPCMPEQB  Y0, Y7, Y7
+	VPMOVMSKB Y7, AX
+	TESTL     AX, AX
+	SETEQ     AL
+	MOVB      AL, 16(BX)
+	VPMOVMSKB Y8, AX
+	TESTL     AX, AX
+	SETEQ     AL
+	MOVB      AL, 17(BX)
+	VZEROUPPER
+	MOVQ      $-1, AX
+	MOVQ      AX, ret+32(FP)
 	RET
 
 // func setFull3FatAVX2(k *byte, p *byte, n int, b *byte) int
@@ -2721,6 +3962,413 @@ none:
 	MOVQ  AX, ret+32(FP)
 	RET
 
+// func setFull3FatSkimAVX2(k *byte, p *byte, n int, b *byte) int
+// Requires: AVX, AVX2, BMI
+TEXT ·setFull3FatSkimAVX2(SB), NOSPLIT, $0-40
+	MOVQ         k+0(FP), AX
+	MOVQ         p+8(FP), CX
+	MOVQ         n+16(FP), DX
+	MOVQ         b+24(FP), BX
+	MOVL         $0x0f0f0f0f, SI
+	VMOVD        SI, X0
+	VPBROADCASTD X0, Y0
+	VMOVDQU      (AX), Y1
+	VMOVDQU      32(AX), Y2
+	VMOVDQU      64(AX), Y3
+	VMOVDQU      96(AX), Y4
+	VMOVDQU      128(AX), Y5
+	VMOVDQU      160(AX), Y6
+	MOVQ         (BX), R8
+	MOVQ         8(BX), SI
+	LEAQ         (SI)(SI*2), DI
+	VPCMPEQB     Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	MOVQ         CX, R9
+
+round:
+	VMOVDQU   (CX), Y9
+	VPSRLW    $0x04, Y9, Y10
+	VPAND     Y0, Y9, Y9
+	VPAND     Y0, Y10, Y10
+	VPSHUFB   Y9, Y1, Y11
+	VPSHUFB   Y10, Y2, Y12
+	VPAND     Y12, Y11, Y11
+	VMOVDQU   384(AX), Y12
+	VPSHUFB   Y9, Y12, Y9
+	VMOVDQU   416(AX), Y12
+	VPSHUFB   Y10, Y12, Y10
+	VPAND     Y10, Y9, Y9
+	VMOVDQU   1(CX), Y10
+	VPSRLW    $0x04, Y10, Y12
+	VPAND     Y0, Y10, Y10
+	VPAND     Y0, Y12, Y12
+	VPSHUFB   Y10, Y3, Y13
+	VPAND     Y13, Y11, Y11
+	VPSHUFB   Y12, Y4, Y13
+	VPAND     Y13, Y11, Y11
+	VMOVDQU   448(AX), Y13
+	VPSHUFB   Y10, Y13, Y10
+	VPAND     Y10, Y9, Y9
+	VMOVDQU   480(AX), Y10
+	VPSHUFB   Y12, Y10, Y10
+	VPAND     Y10, Y9, Y9
+	VMOVDQU   2(CX), Y10
+	VPSRLW    $0x04, Y10, Y12
+	VPAND     Y0, Y10, Y10
+	VPAND     Y0, Y12, Y12
+	VPSHUFB   Y10, Y5, Y13
+	VPAND     Y13, Y11, Y11
+	VPSHUFB   Y12, Y6, Y13
+	VPAND     Y13, Y11, Y11
+	VMOVDQU   512(AX), Y13
+	VPSHUFB   Y10, Y13, Y10
+	VPAND     Y10, Y9, Y9
+	VMOVDQU   544(AX), Y10
+	VPSHUFB   Y12, Y10, Y10
+	VPAND     Y10, Y9, Y9
+	VPOR      Y9, Y11, Y11
+	VPXOR     Y9, Y9, Y9
+	VPCMPEQB  Y9, Y11, Y9
+	VPMOVMSKB Y9, R10
+	NOTL      R10
+	TESTQ     R10, R10
+	JE        wide0_0_done
+
+wide0_0_try:
+	TZCNTQ  R10, R11
+	LEAQ    (CX)(R11*1), R11
+	MOVL    (R11), R12
+	ORL     768(AX), R12
+	ANDL    772(AX), R12
+	IMUL3L  $0x9e3779b1, R12, R12
+	SHRL    $0x11, R12
+	MOVL    R12, R13
+	SHRL    $0x05, R13
+	MOVL    776(AX)(R13*4), R13
+	BTL     R12, R13
+	JCC     wide0_0_no
+	MOVQ    (R11), R14
+	ORQ     4872(AX), R14
+	SHRL    $0x07, R12
+	MOVBQSX 5904(AX)(R12*1), R12
+
+wide0_0_no_literal:
+	TESTQ   R12, R12
+	JLT     wide0_0_no
+	MOVQ    4880(AX)(R12*8), R13
+	XORQ    R14, R13
+	TESTQ   R13, 5392(AX)(R12*8)
+	JEQ     wide0_0_no_yes
+	MOVBQSX 6160(AX)(R12*1), R12
+	JMP     wide0_0_no_literal
+
+wide0_0_no_yes:
+	SUBQ R9, R11
+	VZEROUPPER
+	MOVQ R11, ret+32(FP)
+	RET
+
+wide0_0_no:
+	LEAQ -1(R10), R11
+	ANDQ R11, R10
+	JNE  wide0_0_try
+
+wide0_0_done:
+	VMOVDQU   32(CX), Y9
+	VPSRLW    $0x04, Y9, Y10
+	VPAND     Y0, Y9, Y9
+	VPAND     Y0, Y10, Y10
+	VPSHUFB   Y9, Y1, Y11
+	VPSHUFB   Y10, Y2, Y12
+	VPAND     Y12, Y11, Y11
+	VMOVDQU   384(AX), Y12
+	VPSHUFB   Y9, Y12, Y9
+	VMOVDQU   416(AX), Y12
+	VPSHUFB   Y10, Y12, Y10
+	VPAND     Y10, Y9, Y9
+	VMOVDQU   33(CX), Y10
+	VPSRLW    $0x04, Y10, Y12
+	VPAND     Y0, Y10, Y10
+	VPAND     Y0, Y12, Y12
+	VPSHUFB   Y10, Y3, Y13
+	VPAND     Y13, Y11, Y11
+	VPSHUFB   Y12, Y4, Y13
+	VPAND     Y13, Y11, Y11
+	VMOVDQU   448(AX), Y13
+	VPSHUFB   Y10, Y13, Y10
+	VPAND     Y10, Y9, Y9
+	VMOVDQU   480(AX), Y10
+	VPSHUFB   Y12, Y10, Y10
+	VPAND     Y10, Y9, Y9
+	VMOVDQU   34(CX), Y10
+	VPSRLW    $0x04, Y10, Y12
+	VPAND     Y0, Y10, Y10
+	VPAND     Y0, Y12, Y12
+	VPSHUFB   Y10, Y5, Y13
+	VPAND     Y13, Y11, Y11
+	VPSHUFB   Y12, Y6, Y13
+	VPAND     Y13, Y11, Y11
+	VMOVDQU   512(AX), Y13
+	VPSHUFB   Y10, Y13, Y10
+	VPAND     Y10, Y9, Y9
+	VMOVDQU   544(AX), Y10
+	VPSHUFB   Y12, Y10, Y10
+	VPAND     Y10, Y9, Y9
+	VPOR      Y9, Y11, Y11
+	VPXOR     Y9, Y9, Y9
+	VPCMPEQB  Y9, Y11, Y9
+	VPMOVMSKB Y9, R10
+	NOTL      R10
+	TESTQ     R10, R10
+	JE        wide1_0_done
+
+wide1_0_try:
+	TZCNTQ  R10, R11
+	LEAQ    32(CX)(R11*1), R11
+	MOVL    (R11), R12
+	ORL     768(AX), R12
+	ANDL    772(AX), R12
+	IMUL3L  $0x9e3779b1, R12, R12
+	SHRL    $0x11, R12
+	MOVL    R12, R13
+	SHRL    $0x05, R13
+	MOVL    776(AX)(R13*4), R13
+	BTL     R12, R13
+	JCC     wide1_0_no
+	MOVQ    (R11), R14
+	ORQ     4872(AX), R14
+	SHRL    $0x07, R12
+	MOVBQSX 5904(AX)(R12*1), R12
+
+wide1_0_no_literal:
+	TESTQ   R12, R12
+	JLT     wide1_0_no
+	MOVQ    4880(AX)(R12*8), R13
+	XORQ    R14, R13
+	TESTQ   R13, 5392(AX)(R12*8)
+	JEQ     wide1_0_no_yes
+	MOVBQSX 6160(AX)(R12*1), R12
+	JMP     wide1_0_no_literal
+
+wide1_0_no_yes:
+	SUBQ R9, R11
+	VZEROUPPER
+	MOVQ R11, ret+32(FP)
+	RET
+
+wide1_0_no:
+	LEAQ -1(R10), R11
+	ANDQ R11, R10
+	JNE  wide1_0_try
+
+wide1_0_done:
+	VMOVDQU   64(CX), Y9
+	VPSRLW    $0x04, Y9, Y10
+	VPAND     Y0, Y9, Y9
+	VPAND     Y0, Y10, Y10
+	VPSHUFB   Y9, Y1, Y11
+	VPSHUFB   Y10, Y2, Y12
+	VPAND     Y12, Y11, Y11
+	VMOVDQU   384(AX), Y12
+	VPSHUFB   Y9, Y12, Y9
+	VMOVDQU   416(AX), Y12
+	VPSHUFB   Y10, Y12, Y10
+	VPAND     Y10, Y9, Y9
+	VMOVDQU   65(CX), Y10
+	VPSRLW    $0x04, Y10, Y12
+	VPAND     Y0, Y10, Y10
+	VPAND     Y0, Y12, Y12
+	VPSHUFB   Y10, Y3, Y13
+	VPAND     Y13, Y11, Y11
+	VPSHUFB   Y12, Y4, Y13
+	VPAND     Y13, Y11, Y11
+	VMOVDQU   448(AX), Y13
+	VPSHUFB   Y10, Y13, Y10
+	VPAND     Y10, Y9, Y9
+	VMOVDQU   480(AX), Y10
+	VPSHUFB   Y12, Y10, Y10
+	VPAND     Y10, Y9, Y9
+	VMOVDQU   66(CX), Y10
+	VPSRLW    $0x04, Y10, Y12
+	VPAND     Y0, Y10, Y10
+	VPAND     Y0, Y12, Y12
+	VPSHUFB   Y10, Y5, Y13
+	VPAND     Y13, Y11, Y11
+	VPSHUFB   Y12, Y6, Y13
+	VPAND     Y13, Y11, Y11
+	VMOVDQU   512(AX), Y13
+	VPSHUFB   Y10, Y13, Y10
+	VPAND     Y10, Y9, Y9
+	VMOVDQU   544(AX), Y10
+	VPSHUFB   Y12, Y10, Y10
+	VPAND     Y10, Y9, Y9
+	VPOR      Y9, Y11, Y11
+	VPXOR     Y9, Y9, Y9
+	VPCMPEQB  Y9, Y11, Y9
+	VPMOVMSKB Y9, R10
+	NOTL      R10
+	TESTQ     R10, R10
+	JE        wide2_0_done
+
+wide2_0_try:
+	TZCNTQ  R10, R11
+	LEAQ    64(CX)(R11*1), R11
+	MOVL    (R11), R12
+	ORL     768(AX), R12
+	ANDL    772(AX), R12
+	IMUL3L  $0x9e3779b1, R12, R12
+	SHRL    $0x11, R12
+	MOVL    R12, R13
+	SHRL    $0x05, R13
+	MOVL    776(AX)(R13*4), R13
+	BTL     R12, R13
+	JCC     wide2_0_no
+	MOVQ    (R11), R14
+	ORQ     4872(AX), R14
+	SHRL    $0x07, R12
+	MOVBQSX 5904(AX)(R12*1), R12
+
+wide2_0_no_literal:
+	TESTQ   R12, R12
+	JLT     wide2_0_no
+	MOVQ    4880(AX)(R12*8), R13
+	XORQ    R14, R13
+	TESTQ   R13, 5392(AX)(R12*8)
+	JEQ     wide2_0_no_yes
+	MOVBQSX 6160(AX)(R12*1), R12
+	JMP     wide2_0_no_literal
+
+wide2_0_no_yes:
+	SUBQ R9, R11
+	VZEROUPPER
+	MOVQ R11, ret+32(FP)
+	RET
+
+wide2_0_no:
+	LEAQ -1(R10), R11
+	ANDQ R11, R10
+	JNE  wide2_0_try
+
+wide2_0_done:
+	VMOVDQU   96(CX), Y9
+	VPSRLW    $0x04, Y9, Y10
+	VPAND     Y0, Y9, Y9
+	VPAND     Y0, Y10, Y10
+	VPSHUFB   Y9, Y1, Y11
+	VPSHUFB   Y10, Y2, Y12
+	VPAND     Y12, Y11, Y11
+	VMOVDQU   384(AX), Y12
+	VPSHUFB   Y9, Y12, Y9
+	VMOVDQU   416(AX), Y12
+	VPSHUFB   Y10, Y12, Y10
+	VPAND     Y10, Y9, Y9
+	VMOVDQU   97(CX), Y10
+	VPSRLW    $0x04, Y10, Y12
+	VPAND     Y0, Y10, Y10
+	VPAND     Y0, Y12, Y12
+	VPSHUFB   Y10, Y3, Y13
+	VPAND     Y13, Y11, Y11
+	VPSHUFB   Y12, Y4, Y13
+	VPAND     Y13, Y11, Y11
+	VMOVDQU   448(AX), Y13
+	VPSHUFB   Y10, Y13, Y10
+	VPAND     Y10, Y9, Y9
+	VMOVDQU   480(AX), Y10
+	VPSHUFB   Y12, Y10, Y10
+	VPAND     Y10, Y9, Y9
+	VMOVDQU   98(CX), Y10
+	VPSRLW    $0x04, Y10, Y12
+	VPAND     Y0, Y10, Y10
+	VPAND     Y0, Y12, Y12
+	VPSHUFB   Y10, Y5, Y13
+	VPAND     Y13, Y11, Y11
+	VPSHUFB   Y12, Y6, Y13
+	VPAND     Y13, Y11, Y11
+	VMOVDQU   512(AX), Y13
+	VPSHUFB   Y10, Y13, Y10
+	VPAND     Y10, Y9, Y9
+	VMOVDQU   544(AX), Y10
+	VPSHUFB   Y12, Y10, Y10
+	VPAND     Y10, Y9, Y9
+	VPOR      Y9, Y11, Y11
+	VPXOR     Y9, Y9, Y9
+	VPCMPEQB  Y9, Y11, Y9
+	VPMOVMSKB Y9, R10
+	NOTL      R10
+	TESTQ     R10, R10
+	JE        wide3_0_done
+
+wide3_0_try:
+	TZCNTQ  R10, R11
+	LEAQ    96(CX)(R11*1), R11
+	MOVL    (R11), R12
+	ORL     768(AX), R12
+	ANDL    772(AX), R12
+	IMUL3L  $0x9e3779b1, R12, R12
+	SHRL    $0x11, R12
+	MOVL    R12, R13
+	SHRL    $0x05, R13
+	MOVL    776(AX)(R13*4), R13
+	BTL     R12, R13
+	JCC     wide3_0_no
+	MOVQ    (R11), R14
+	ORQ     4872(AX), R14
+	SHRL    $0x07, R12
+	MOVBQSX 5904(AX)(R12*1), R12
+
+wide3_0_no_literal:
+	TESTQ   R12, R12
+	JLT     wide3_0_no
+	MOVQ    4880(AX)(R12*8), R13
+	XORQ    R14, R13
+	TESTQ   R13, 5392(AX)(R12*8)
+	JEQ     wide3_0_no_yes
+	MOVBQSX 6160(AX)(R12*1), R12
+	JMP     wide3_0_no_literal
+
+wide3_0_no_yes:
+	SUBQ R9, R11
+	VZEROUPPER
+	MOVQ R11, ret+32(FP)
+	RET
+
+wide3_0_no:
+	LEAQ -1(R10), R11
+	ANDQ R11, R10
+	JNE  wide3_0_try
+
+wide3_0_done:
+	VMOVDQU   (R8), Y9
+	VPMINUB   Y9, Y7, Y7
+	VPOR      Y9, Y8, Y8
+	VMOVDQU   (R8)(SI*1), Y9
+	VPMINUB   Y9, Y7, Y7
+	VPOR      Y9, Y8, Y8
+	VMOVDQU   (R8)(SI*2), Y9
+	VPMINUB   Y9, Y7, Y7
+	VPOR      Y9, Y8, Y8
+	VMOVDQU   (R8)(DI*1), Y9
+	VPMINUB   Y9, Y7, Y7
+	VPOR      Y9, Y8, Y8
+	ADDQ      $0x20, R8
+	ADDQ      $0x80, CX
+	SUBQ      $0x80, DX
+	JNE       round
+	VPXOR     Y0, Y0, Y0
+	VPCMPEQB  Y0, Y7, Y7
+	VPMOVMSKB Y7, AX
+	TESTL     AX, AX
+	SETEQ     AL
+	MOVB      AL, 16(BX)
+	VPMOVMSKB Y8, AX
+	TESTL     AX, AX
+	SETEQ     AL
+	MOVB      AL, 17(BX)
+	VZEROUPPER
+	MOVQ      $-1, AX
+	MOVQ      AX, ret+32(FP)
+	RET
+
 // func windowRange2AVX2(k *byte, p *byte, n int, b *byte) int
 // Requires: AVX, AVX2, BMI, CMOV
 TEXT ·windowRange2AVX2(SB), NOSPLIT, $0-40
@@ -2756,19 +4404,19 @@ wide:
 	VPAND     Y6, Y5, Y5
 	VPOR      Y4, Y5, Y6
 	VPTEST    Y6, Y6
-	JE        wide_next
+	JE        wide0_next
 	VPMOVMSKB Y4, SI
 	VPMOVMSKB Y5, DI
 	SHLQ      $0x20, DI
 	ORQ       DI, SI
 	TESTQ     SI, SI
-	JE        wide0_done
+	JE        wide0_0_done
 	TZCNTQ    SI, SI
 	LEAQ      (CX)(SI*1), SI
 	JMP       hit
 
-wide0_done:
-wide_next:
+wide0_0_done:
+wide0_next:
 	ADDQ $0x40, CX
 	JMP  wide
 
@@ -3037,19 +4685,19 @@ wide:
 	VPCMPEQB  Y1, Y7, Y7
 	VPOR      Y6, Y7, Y8
 	VPTEST    Y8, Y8
-	JE        wide_next
+	JE        wide0_next
 	VPMOVMSKB Y6, SI
 	VPMOVMSKB Y7, DI
 	SHLQ      $0x20, DI
 	ORQ       DI, SI
 	TESTQ     SI, SI
-	JE        wide0_done
+	JE        wide0_0_done
 	TZCNTQ    SI, SI
 	LEAQ      (CX)(SI*1), SI
 	JMP       hit
 
-wide0_done:
-wide_next:
+wide0_0_done:
+wide0_next:
 	ADDQ $0x40, CX
 	JMP  wide
 
@@ -3313,19 +4961,19 @@ wide:
 	VPAND     Y8, Y7, Y7
 	VPOR      Y6, Y7, Y8
 	VPTEST    Y8, Y8
-	JE        wide_next
+	JE        wide0_next
 	VPMOVMSKB Y6, SI
 	VPMOVMSKB Y7, DI
 	SHLQ      $0x20, DI
 	ORQ       DI, SI
 	TESTQ     SI, SI
-	JE        wide0_done
+	JE        wide0_0_done
 	TZCNTQ    SI, SI
 	LEAQ      (CX)(SI*1), SI
 	JMP       hit
 
-wide0_done:
-wide_next:
+wide0_0_done:
+wide0_next:
 	ADDQ $0x40, CX
 	JMP  wide
 
@@ -3618,19 +5266,19 @@ wide:
 	VPCMPEQB  Y1, Y9, Y9
 	VPOR      Y8, Y9, Y10
 	VPTEST    Y10, Y10
-	JE        wide_next
+	JE        wide0_next
 	VPMOVMSKB Y8, SI
 	VPMOVMSKB Y9, DI
 	SHLQ      $0x20, DI
 	ORQ       DI, SI
 	TESTQ     SI, SI
-	JE        wide0_done
+	JE        wide0_0_done
 	TZCNTQ    SI, SI
 	LEAQ      (CX)(SI*1), SI
 	JMP       hit
 
-wide0_done:
-wide_next:
+wide0_0_done:
+wide0_next:
 	ADDQ $0x40, CX
 	JMP  wide
 
@@ -3913,19 +5561,19 @@ wide:
 	VPAND     Y10, Y9, Y9
 	VPOR      Y8, Y9, Y10
 	VPTEST    Y10, Y10
-	JE        wide_next
+	JE        wide0_next
 	VPMOVMSKB Y8, SI
 	VPMOVMSKB Y9, DI
 	SHLQ      $0x20, DI
 	ORQ       DI, SI
 	TESTQ     SI, SI
-	JE        wide0_done
+	JE        wide0_0_done
 	TZCNTQ    SI, SI
 	LEAQ      (CX)(SI*1), SI
 	JMP       hit
 
-wide0_done:
-wide_next:
+wide0_0_done:
+wide0_next:
 	ADDQ $0x40, CX
 	JMP  wide
 
@@ -4242,19 +5890,19 @@ wide:
 	VPCMPEQB  Y1, Y11, Y11
 	VPOR      Y10, Y11, Y12
 	VPTEST    Y12, Y12
-	JE        wide_next
+	JE        wide0_next
 	VPMOVMSKB Y10, SI
 	VPMOVMSKB Y11, DI
 	SHLQ      $0x20, DI
 	ORQ       DI, SI
 	TESTQ     SI, SI
-	JE        wide0_done
+	JE        wide0_0_done
 	TZCNTQ    SI, SI
 	LEAQ      (CX)(SI*1), SI
 	JMP       hit
 
-wide0_done:
-wide_next:
+wide0_0_done:
+wide0_next:
 	ADDQ $0x40, CX
 	JMP  wide
 
@@ -5622,13 +7270,13 @@ wide:
 	VPOR      Y4, Y6, Y6
 	VPOR      Y5, Y6, Y6
 	VPTEST    Y6, Y6
-	JE        wide_next
+	JE        wide0_next
 	VPMOVMSKB Y2, BX
 	VPMOVMSKB Y3, SI
 	SHLQ      $0x20, SI
 	ORQ       SI, BX
 	TESTQ     BX, BX
-	JE        wide0_done
+	JE        wide0_0_done
 	TZCNTQ    BX, CX
 	LEAQ      (AX)(CX*1), CX
 	SUBQ      DX, CX
@@ -5636,13 +7284,13 @@ wide:
 	MOVQ      CX, ret+24(FP)
 	RET
 
-wide0_done:
+wide0_0_done:
 	VPMOVMSKB Y4, BX
 	VPMOVMSKB Y5, SI
 	SHLQ      $0x20, SI
 	ORQ       SI, BX
 	TESTQ     BX, BX
-	JE        wide2_done
+	JE        wide0_2_done
 	TZCNTQ    BX, CX
 	LEAQ      64(AX)(CX*1), CX
 	SUBQ      DX, CX
@@ -5650,8 +7298,8 @@ wide0_done:
 	MOVQ      CX, ret+24(FP)
 	RET
 
-wide2_done:
-wide_next:
+wide0_2_done:
+wide0_next:
 	ADDQ $0x80, AX
 	JMP  wide
 
@@ -5738,13 +7386,13 @@ wide:
 	VPOR      Y5, Y7, Y7
 	VPOR      Y6, Y7, Y7
 	VPTEST    Y7, Y7
-	JE        wide_next
+	JE        wide0_next
 	VPMOVMSKB Y3, BX
 	VPMOVMSKB Y4, SI
 	SHLQ      $0x20, SI
 	ORQ       SI, BX
 	TESTQ     BX, BX
-	JE        wide0_done
+	JE        wide0_0_done
 	TZCNTQ    BX, CX
 	LEAQ      (AX)(CX*1), CX
 	SUBQ      DX, CX
@@ -5752,13 +7400,13 @@ wide:
 	MOVQ      CX, ret+24(FP)
 	RET
 
-wide0_done:
+wide0_0_done:
 	VPMOVMSKB Y5, BX
 	VPMOVMSKB Y6, SI
 	SHLQ      $0x20, SI
 	ORQ       SI, BX
 	TESTQ     BX, BX
-	JE        wide2_done
+	JE        wide0_2_done
 	TZCNTQ    BX, CX
 	LEAQ      64(AX)(CX*1), CX
 	SUBQ      DX, CX
@@ -5766,8 +7414,8 @@ wide0_done:
 	MOVQ      CX, ret+24(FP)
 	RET
 
-wide2_done:
-wide_next:
+wide0_2_done:
+wide0_next:
 	ADDQ $0x80, AX
 	JMP  wide
 

@@ -13,6 +13,7 @@ func TestLayout(t *testing.T) {
 	var b batch
 	var h Hit
 	var c classKernel
+	var v skim
 	for _, f := range []struct {
 		name      string
 		got, want uintptr
@@ -29,6 +30,8 @@ func TestLayout(t *testing.T) {
 		{"batch.term", unsafe.Offsetof(b.term), 48}, {"Hit.Start", unsafe.Offsetof(h.Start), 0}, {"Hit.End", unsafe.Offsetof(h.End), 8},
 		{"Hit.At", unsafe.Offsetof(h.At), 16}, {"Hit", unsafe.Sizeof(h), 24},
 		{"class.tables", unsafe.Offsetof(c.tables), 0}, {"class.minus", unsafe.Offsetof(c.minus), 64}, {"class.span", unsafe.Offsetof(c.span), 65},
+		{"skim.ahead", unsafe.Offsetof(v.ahead), 0}, {"skim.part", unsafe.Offsetof(v.part), 8},
+		{"skim.NoZero", unsafe.Offsetof(v.NoZero), 16}, {"skim.ASCII", unsafe.Offsetof(v.ASCII), 17},
 		{"class.byte", unsafe.Offsetof(c.byte), 66},
 		{"window.minus", unsafe.Offsetof(w.minus), 256}, {"window.span", unsafe.Offsetof(w.span), 260},
 	} {

@@ -4,6 +4,7 @@
 //   - Finder looks for one literal, Set for the leftmost of up to some dozens, Window for two to four
 //     consecutive bytes that are each in a Class; all may ignore the case of ASCII letters.
 //   - Index2, Index3, LastIndexByte, ASCII and NoZero are what package bytes lacks or has only byte by byte.
+//   - IndexAhead and NextAhead look at the text to come while they search (skim.go), so that it is in the cache by then.
 //   - a kernel is the loop below them: it tests 32 positions at a time and returns the first candidate.
 //     Each is written twice, in assembly (kernels_amd64.s, made by internal/asm) and in Go (pure.go);
 //     which one runs is decided once, by the processor. Everything above a kernel is shared.

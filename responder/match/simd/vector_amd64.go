@@ -94,3 +94,28 @@ func bitsOr(x, a, b *Bits)     { bitsOrAVX2(&x[0], &a[0], &b[0]) }
 func bitsShift(x, a *Bits, carry uint64) uint64   { return bitsShiftAVX2(&x[0], &a[0], carry) }
 func bitsOver(x, a, b *Bits, carry uint64) uint64 { return bitsOverAVX2(&x[0], &a[0], &b[0], carry) }
 func bitsStar(x, a, b *Bits, carry uint64) uint64 { return bitsStarAVX2(&x[0], &a[0], &b[0], carry) }
+
+func lookVector(s *skim) { lookAVX2((*byte)(unsafe.Pointer(s))) }
+
+func pairSkim(k *pairKernel, buf []byte, n int, s *skim) int {
+	p, ahead := (*byte)(unsafe.Pointer(k)), (*byte)(unsafe.Pointer(s))
+	if k.fold|uint64(k.fold1|k.fold2) != 0 {
+		return pairFoldSkimAVX2(p, unsafe.SliceData(buf), n, ahead)
+	}
+	return pairSkimAVX2(p, unsafe.SliceData(buf), n, ahead)
+}
+
+func setSkim(k *setKernel, buf []byte, n int, s *skim) int {
+	p, text, ahead := (*byte)(unsafe.Pointer(k)), unsafe.SliceData(buf), (*byte)(unsafe.Pointer(s))
+	switch k.shape {
+	case shapeLow4:
+		return setLow4SkimAVX2(p, text, n, ahead)
+	case shapeLow4Fat:
+		return setLow4FatSkimAVX2(p, text, n, ahead)
+	case shapeLow6:
+		return setLow6SkimAVX2(p, text, n, ahead)
+	case shapeFull3:
+		return setFull3SkimAVX2(p, text, n, ahead)
+	}
+	return setFull3FatSkimAVX2(p, text, n, ahead)
+}

@@ -26,3 +26,7 @@ func bitsOr(_, _, _ *Bits)                    {}
 func bitsShift(_, _ *Bits, _ uint64) uint64   { return 0 }
 func bitsOver(_, _, _ *Bits, _ uint64) uint64 { return 0 }
 func bitsStar(_, _, _ *Bits, _ uint64) uint64 { return 0 }
+
+func lookVector(_ *skim)                                   {}
+func pairSkim(_ *pairKernel, _ []byte, _ int, _ *skim) int { return 0 }
+func setSkim(_ *setKernel, _ []byte, _ int, _ *skim) int   { return 0 }

@@ -22,7 +22,11 @@ const (
 
 // pair compares two bytes of a literal at their distance, then eight more (masked) at once. Ignoring
 // case costs an OR with 0x20 for each byte that is a letter.
-func pair(name string, fold bool) {
+func pair(name string, fold, skim bool) {
+	begin := begin
+	if skim {
+		begin = beginSkim
+	}
 	k, p, n, b := begin(name, name+` returns the first position below n (at least 32) where both bytes and the word of the pairKernel at k match,
 or -1. It reads p[at : at+n] for at1 and at2, and 8 bytes at atWord of each candidate.`)
 	p1, p2 := GP64(), GP64()
@@ -48,8 +52,7 @@ or -1. It reads p[at : at+n] for at1 and at2, and 8 bytes at atWord of each cand
 		}
 		return r
 	}
-	walk{
-		batch:   b,
+	w := walk{
 		unroll:  4,
 		streams: []reg.GPVirtual{p, p1, p2},
 		mask:    true,
@@ -67,7 +70,8 @@ or -1. It reads p[at : at+n] for at1 and at2, and 8 bytes at atWord of each cand
 			TESTQ(word, Mem{Base: k, Disp: pairKeep})
 			JNE(LabelRef(no))
 		},
-	}.emit(n)
+	}
+	w.finish(n, b, skim)
 }
 
 // broadcast fills a vector with the byte at k+disp.

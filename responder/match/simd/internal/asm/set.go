@@ -40,9 +40,14 @@ type setShape struct {
 	banks  int
 	full   bool
 	unroll int
+	skim   bool
 }
 
 func set(s setShape) {
+	begin := begin
+	if s.skim {
+		begin = beginSkim
+	}
 	k, p, n, b := begin(s.name, s.name+` returns the first position below n (at least 32) that passes the tables and the bitmap of the setKernel at k,
 or -1. It reads as many bytes from each position as the tables are wide, and 8 from candidates.`)
 	var nibble reg.VecVirtual
@@ -106,8 +111,7 @@ or -1. It reads as many bytes from each position as the tables are wide, and 8 f
 		}
 		return acc[0]
 	}
-	walk{
-		batch:   b,
+	w := walk{
 		unroll:  s.unroll,
 		streams: []reg.GPVirtual{p},
 		block:   block,
@@ -141,7 +145,8 @@ or -1. It reads as many bytes from each position as the tables are wide, and 8 f
 			JMP(LabelRef(no + "_literal"))
 			Label(no + "_yes")
 		},
-	}.emit(n)
+	}
+	w.finish(n, b, s.skim)
 }
 
 // nibbleMask is 0x0f in every byte.

@@ -47,7 +47,7 @@ func (w walk) emit(n reg.GPVirtual) {
 		SUBQ(at, room)
 		CMPQ(room, Imm(uint64(w.unroll*lane)))
 		JLT(LabelRef("narrow"))
-		w.wide(start, hit)
+		w.wideAt(0, start, hit)
 		w.advance(w.unroll * lane)
 		JMP(LabelRef("wide"))
 	}
@@ -99,23 +99,26 @@ func (w walk) advance(by int) {
 	}
 }
 
-// wide tests unroll vectors with one branch, and looks closer only if any position passed.
-func (w walk) wide(start, hit reg.GPVirtual) {
+// wideAt tests unroll vectors at disp with one branch, and looks closer only if any position passed.
+func (w walk) wideAt(disp int, start, hit reg.GPVirtual) {
 	var results []reg.VecVirtual
 	for i := range w.unroll {
-		results = append(results, w.block(i*lane))
+		results = append(results, w.block(disp+i*lane))
 	}
-	sum := YMM()
-	VPOR(results[0], results[1], sum)
-	for _, r := range results[2:] {
-		VPOR(r, sum, sum)
+	name := fmt.Sprintf("wide%d", disp/lane)
+	if w.unroll > 1 {
+		sum := YMM()
+		VPOR(results[0], results[1], sum)
+		for _, r := range results[2:] {
+			VPOR(r, sum, sum)
+		}
+		VPTEST(sum, sum)
+		JE(LabelRef(name + "_next"))
 	}
-	VPTEST(sum, sum)
-	JE(LabelRef("wide_next"))
 	for i := 0; i < w.unroll; i += 2 {
-		w.candidates(fmt.Sprintf("wide%d", i), start, hit, i*lane, results[i], results[i+1])
+		w.candidates(fmt.Sprintf("%s_%d", name, i), start, hit, disp+i*lane, results[i:min(i+2, w.unroll)]...)
 	}
-	Label("wide_next")
+	Label(name + "_next")
 }
 
 // bits turns one or two results into a mask with a bit for each position that passed.
@@ -181,9 +184,14 @@ func (w walk) found(start, hit, pos reg.GPVirtual) {
 // begin opens a kernel func(k, p *byte, n int, b *byte) int and loads its arguments. k and b are the first
 // bytes of structs of package simd, whose types avo could only name if this module depended on it.
 func begin(name, doc string) (k, p, n, b reg.GPVirtual) {
+	doc += "\nWith a batch at b it takes all of them, and notes their lines (batch.go)."
+	return open(name, doc)
+}
+
+// open is begin without what is said of batches.
+func open(name, doc string) (k, p, n, b reg.GPVirtual) {
 	TEXT(name, NOSPLIT, "func(k, p *byte, n int, b *byte) int")
 	Pragma("noescape")
-	doc += "\nWith a batch at b it takes all of them, and notes their lines (batch.go)."
 	Doc(strings.Split(doc, "\n")...)
 	k, p, n, b = GP64(), GP64(), GP64(), GP64()
 	Load(Param("k"), k)
