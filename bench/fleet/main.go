@@ -1,10 +1,11 @@
-// Command fleet times `trawl grep` over four responder processes and a bus beside ripgrep over the
-// same files: one alternating run, whole processes, warm page cache, output into a pipe that is read
-// to its end, everything on one machine.
+// Command fleet times `trawl grep` over four responder processes and a bus beside what a user could
+// run instead on the same files: ripgrep and GNU grep where they lie, and grep through ssh and pdsh to
+// an sshd of its own on loopback. One alternating run, whole processes, warm page cache, output into a
+// pipe that is read to its end, everything on one machine. What is not installed is left out, and said.
 //
-// Before the timed runs it holds the two answers against each other. It prints a Markdown table of
-// wall times and of processor times, those of bus and responders included, with the ratios of paired
-// runs, and a table of where the time goes; docs/benchmarks-fleet.md keeps the last.
+// Before the timed runs it holds the answers against each other. It prints a Markdown table of wall
+// times and of trawl's processor times, those of bus and responders included, with the ratios of
+// paired runs, and a table of where the time goes; docs/benchmarks-fleet.md keeps the last.
 package main
 
 import (
@@ -14,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/trawl-logs/trawl/bench/paired"
@@ -51,11 +53,20 @@ func run() (err error) {
 		return err
 	}
 	defer f.Stop()
-	fmt.Printf("ms; medians of %d alternating pairs; ratios trawl ÷ rg of pairs: median (quartiles)\n\n", runs)
-	fmt.Println("| lines | trawl | rg | wall ratio | trawl CPU | of it bus | responders | rg CPU |")
-	fmt.Println("|---|---|---|---|---|---|---|---|")
+	remote, err := startSSH()
+	if err != nil {
+		return fmt.Errorf("sshd: %w", err)
+	}
+	defer remote.stop()
+	peers := append(locals(files), remote.peers(files)...)
+	fmt.Printf("ms; medians of %d alternating rounds; ratios trawl ÷ peer of the same round: median (quartiles)\n\n", runs)
+	fmt.Print("| lines | trawl | its CPU | of it bus | responders |")
+	for _, p := range peers {
+		fmt.Printf(" %s | ratio |", p.name)
+	}
+	fmt.Printf("\n|---|---|---|---|---|%s\n", strings.Repeat("---|---|", len(peers)))
 	for _, t := range tokens {
-		if err := row(f, t.name, t.token, files, runs); err != nil {
+		if err := row(f, t.name, t.token, peers, runs); err != nil {
 			return fmt.Errorf("%s: %w", t.name, err)
 		}
 	}
@@ -81,21 +92,55 @@ func logs(trawl, dir string) ([]string, error) {
 	return files, err
 }
 
-// row times one token with both tools, and prints a line of the table.
-func row(f *procs.Fleet, name, token string, files []string, runs int) error {
-	trawl, rg := f.Grep("-e", token), append([]string{"rg", "--no-config", "-e", token}, files...)
-	want, err := paired.LineSum(rg, nil)
+// peer is what a user could run instead: a command for a token, and what its lines have before those
+// of rg.
+type peer struct {
+	name string
+	argv func(token string) []string
+	trim func(line []byte) []byte
+}
+
+// afterNode takes off what stands before the first colon, and the blank that pdsh sets after it.
+func afterNode(line []byte) []byte {
+	return bytes.TrimPrefix(line[bytes.IndexByte(line, ':')+1:], []byte(" "))
+}
+
+// locals are the peers that read the files where trawl's nodes do, if they are installed.
+func locals(files []string) (all []peer) {
+	for _, p := range []struct {
+		name string
+		argv []string
+	}{{"rg", []string{"rg", "--no-config", "-e"}}, {"grep", []string{"grep", "-e"}}} {
+		if _, err := exec.LookPath(p.name); err != nil {
+			fmt.Printf("%s is not installed: left out\n\n", p.name)
+			continue
+		}
+		all = append(all, peer{p.name, func(token string) []string {
+			return slices.Concat(p.argv, []string{token}, files)
+		}, nil})
+	}
+	return all
+}
+
+// row times one token with trawl and all peers by turns, and prints a line of the table. First it holds
+// their answers against each other.
+func row(f *procs.Fleet, name, token string, peers []peer, runs int) error {
+	trawl := f.Grep("-e", token)
+	want, err := paired.LineSum(trawl, afterNode)
 	if err != nil {
 		return err
 	}
-	got, err := paired.LineSum(trawl, func(line []byte) []byte { return line[bytes.IndexByte(line, ':')+1:] })
-	if err != nil {
-		return err
+	for _, p := range peers {
+		got, err := paired.LineSum(p.argv(token), p.trim)
+		if err != nil {
+			return fmt.Errorf("%s: %w", p.name, err)
+		}
+		if got != want {
+			return fmt.Errorf("trawl and %s differ", p.name)
+		}
 	}
-	if got != want {
-		return fmt.Errorf("trawl and rg differ")
-	}
-	var wall, peer, cpu, bus, nodes, peerCPU []float64
+	var wall, cpu, bus, nodes []float64
+	walls := map[string][]float64{}
 	for range runs {
 		before, err := f.CPU()
 		if err != nil {
@@ -112,14 +157,19 @@ func row(f *procs.Fleet, name, token string, files []string, runs int) error {
 		busCPU, nodesCPU := after.Bus-before.Bus, after.Nodes-before.Nodes
 		wall, bus, nodes = append(wall, cost.Wall.Seconds()), append(bus, busCPU), append(nodes, nodesCPU)
 		cpu = append(cpu, cost.CPU.Seconds()+busCPU+nodesCPU)
-		if cost, err = paired.Once(rg); err != nil {
-			return err
+		for _, p := range peers {
+			if cost, err = paired.Once(p.argv(token)); err != nil {
+				return fmt.Errorf("%s: %w", p.name, err)
+			}
+			walls[p.name] = append(walls[p.name], cost.Wall.Seconds())
 		}
-		peer, peerCPU = append(peer, cost.Wall.Seconds()), append(peerCPU, cost.CPU.Seconds())
 	}
 	ms := paired.Milliseconds
-	fmt.Printf("| %s | %s | %s | %s | %s | %s | %s | %s |\n", name, ms(wall), ms(peer), paired.Spread(paired.Ratios(wall, peer)),
-		ms(cpu), ms(bus), ms(nodes), ms(peerCPU))
+	fmt.Printf("| %s | %s | %s | %s | %s |", name, ms(wall), ms(cpu), ms(bus), ms(nodes))
+	for _, p := range peers {
+		fmt.Printf(" %s | %s |", ms(walls[p.name]), paired.Spread(paired.Ratios(wall, walls[p.name])))
+	}
+	fmt.Println()
 	return nil
 }
 

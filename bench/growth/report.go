@@ -36,6 +36,8 @@ type NodePoint struct {
 	Sent    float64   `json:"sent"`    // messages that the requester sent, median
 	Process float64   `json:"process"` // median time of trawl grep as a process
 	Peak    int64     `json:"peak"`    // memory of that process at most
+	Queries int       `json:"queries"` // of both kinds
+	Partial int       `json:"partial"` // of these, not answered in full by every node
 
 	frames, sent, process []float64
 }
@@ -54,6 +56,13 @@ type Transport struct {
 	Bytes    int64     `json:"bytes"`   // of text in an answer
 	Rate     []float64 `json:"rate"`
 	BareRate []float64 `json:"bare_rate"`
+}
+
+// count counts a query.
+func (p *NodePoint) count(complete bool) {
+	if p.Queries++; !complete {
+		p.Partial++
+	}
 }
 
 func (p *NodePoint) sum() {
@@ -174,7 +183,17 @@ func (r *Report) nodesReading() string {
 		return ""
 	}
 	var b strings.Builder
-	b.WriteString("Every node answered every query in full. ")
+	var partial []string
+	for i := range r.Nodes {
+		if p := &r.Nodes[i]; p.Partial > 0 {
+			partial = append(partial, fmt.Sprintf("%d of %d to %d nodes (%s)", p.Partial, p.Queries, p.Nodes, p.Answer))
+		}
+	}
+	if len(partial) == 0 {
+		b.WriteString("Every node answered every query in full. ")
+	} else {
+		fmt.Fprintf(&b, "Queries that not every node answered in full: %s. ", strings.Join(partial, ", "))
+	}
 	var fits, over []string
 	for _, a := range answers {
 		if e := Exponent(r.curve(a.name, queries)); !math.IsNaN(e) {

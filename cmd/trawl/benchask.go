@@ -112,13 +112,13 @@ func (a *benchAsker) query(ctx context.Context, lines int) (*growth.Asked, error
 	took := time.Since(began)
 	answer.Close()
 	r := answer.Receipt()
-	if want := int64(len(r.Nodes)) * int64(lines); !r.Complete || r.Lines != want {
+	if want := int64(len(r.Nodes)) * int64(lines); r.Complete && r.Lines != want {
 		return nil, fmt.Errorf("%d lines, want %d: %s", r.Lines, want, r.Text())
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return &growth.Asked{Seconds: took.Seconds(), Roster: t.roster.Seconds(), Nodes: len(r.Nodes), Lines: r.Lines, Bytes: r.Bytes,
-		Moved: t.bytes, Frames: t.frames, Sent: counted.sent.Load()}, nil
+		Moved: t.bytes, Frames: t.frames, Sent: counted.sent.Load(), Complete: r.Complete}, nil
 }
 
 // countedTransport counts what the requester sends.

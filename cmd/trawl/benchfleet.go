@@ -33,7 +33,7 @@ func newBenchFleetCommand() *cobra.Command {
 			}
 			defer f.stop()
 			fmt.Fprintln(cmd.OutOrStdout(), f.server.URL())
-			f.tick(cmd.Context())
+			f.run(cmd.Context())
 			return nil
 		},
 	}
@@ -112,19 +112,26 @@ func (s *simulation) stop() {
 	}
 }
 
-// tick has the nodes repeat what is due, until ctx ends.
-func (s *simulation) tick(ctx context.Context) {
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			for _, node := range s.nodes {
-				node.tick()
+// run has the nodes say and repeat what is due, until ctx ends: those of one connection one after
+// the other, since one of them may have to wait for the socket.
+func (s *simulation) run(ctx context.Context) {
+	var group sync.WaitGroup
+	defer group.Wait()
+	for first := range min(len(s.nodes), simulatedConnections) {
+		group.Go(func() {
+			tick := time.NewTicker(50 * time.Millisecond)
+			defer tick.Stop()
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case <-tick.C:
+				}
+				for i := first; i < len(s.nodes); i += simulatedConnections {
+					s.nodes[i].tick()
+				}
 			}
-		}
+		})
 	}
 }
 

@@ -105,5 +105,5 @@ func (t *timing) say(w io.Writer, receipt *requester.Receipt, now time.Time) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	fmt.Fprintf(w, "trawl: moved: %d bytes in %d frames; searched: %d bytes\n", t.bytes, t.frames, receipt.BytesRead)
+	fmt.Fprintf(w, "trawl: moved: %d bytes in %d frames; searched: %d of %d bytes\n", t.bytes, t.frames, receipt.BytesRead, receipt.BytesConsidered)
 }

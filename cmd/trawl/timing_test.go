@@ -27,12 +27,12 @@ func TestTimingSaysEveryStage(t *testing.T) {
 	at := func(ms int) time.Time { return begun.Add(time.Duration(ms) * time.Millisecond) }
 	d := &deaf{}
 	tm := &timing{transport: d, connecting: at(3), connected: at(5), roster: time.Millisecond, printed: 40 * time.Millisecond}
-	receipt := &requester.Receipt{BytesRead: 4096, Nodes: []requester.NodeReceipt{{ElapsedMS: 20}, {ElapsedMS: 70}}}
+	receipt := &requester.Receipt{BytesRead: 4096, BytesConsidered: 9000, Nodes: []requester.NodeReceipt{{ElapsedMS: 20}, {ElapsedMS: 70}}}
 	names := func() string {
 		var out bytes.Buffer
 		tm.say(&out, receipt, at(100))
 		text, moved, _ := strings.Cut(out.String(), "trawl: moved: ")
-		if moved != fmt.Sprintf("%d bytes in %d frames; searched: 4096 bytes\n", tm.bytes, tm.frames) {
+		if moved != fmt.Sprintf("%d bytes in %d frames; searched: 4096 of 9000 bytes\n", tm.bytes, tm.frames) {
 			t.Errorf("moved: %q", moved)
 		}
 		return strings.Join(strings.Fields(regexp.MustCompile(`trawl: time: (\w+).*`).ReplaceAllString(text, "$1")), " ")
