@@ -4,6 +4,9 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
 
 	"github.com/trawl-logs/trawl/bus"
 	"github.com/trawl-logs/trawl/bus/bustest"
@@ -54,6 +57,44 @@ func TestDocumentedPermissions(t *testing.T) {
 	bustest.Eventually(t, "cancel", web1.has(func(n *node) bool { return len(n.cancels) == 1 }))
 	must(t, web1.service.Publish(bus.Key{User: "ann", Client: "over", ID: "q"}, end()))
 	bustest.Eventually(t, "gone", web1.has(func(n *node) bool { return len(n.gone) == 1 }))
+
+	// A coordinator answers ann's questions, as many messages as it likes, and nobody without one.
+	text := b.Connect("text", as("text"))
+	stop, err := text.ServeText("web1", func(r *bus.TextRequest) {
+		reply, err := text.OpenTextReply(r, func() {})
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer reply.Close()
+		for range 20 {
+			if err := reply.Send([]byte(r.User)); err != nil {
+				t.Error(err)
+			}
+		}
+		if err := reply.End(0); err != nil {
+			t.Error(err)
+		}
+	})
+	must(t, err)
+	defer stop()
+	login := strings.Replace(b.URL(), "nats://", "nats://ann:change%20me@", 1)
+	asker, err := nats.Connect(login, nats.CustomInboxPrefix("_INBOX.ann"))
+	must(t, err)
+	defer asker.Close()
+	inbox, err := asker.SubscribeSync(asker.NewInbox())
+	must(t, err)
+	must(t, asker.PublishRequest("trawl.v1.text.ann", inbox.Subject, []byte("x")))
+	for i := range 21 {
+		m, err := inbox.NextMsg(10 * time.Second)
+		must(t, err)
+		if got := string(m.Data); (i < 20) != (got == "ann") {
+			t.Errorf("message %d is %q", i, got)
+		}
+	}
+	asking := ask(t, text, "q1")
+	must(t, asking.session.AskAll(asking.query))
+	bustest.Eventually(t, "an answer to a coordinator", asking.heard(bus.EventFrame, "web1"))
 
 	// A requester that says it is another: the server refuses, and it hears of that.
 	forger := ask(t, b.Connect("bob", as("ann")), "q1")

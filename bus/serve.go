@@ -176,6 +176,7 @@ func (s *Service) onQuery(m *nats.Msg) {
 	if q.Server != "" && q.Server == s.conn.localServer() {
 		q.Compress = false // between two processes of one machine it takes longer than it saves
 	}
+	q.Trace = traceOf(m)
 	s.handlers.Query(user, q)
 }
 

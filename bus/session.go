@@ -86,7 +86,11 @@ func (s *Session) ask(subject, node string, q *schemas.Query) error {
 	if len(m) > schemas.MaxQuery {
 		return fmt.Errorf("query has %d bytes, the most is %d", len(m), schemas.MaxQuery)
 	}
-	return s.publish(subject, s.conn.subjects.result(s.key, node), m)
+	msg := &nats.Msg{Subject: subject, Reply: s.conn.subjects.result(s.key, node), Data: m}
+	if q.Trace != "" {
+		msg.Header = nats.Header{traceHeader: {q.Trace}}
+	}
+	return s.send(msg)
 }
 
 // Control publishes c to node.
@@ -130,9 +134,12 @@ func (s *Session) Probe() {
 }
 
 func (s *Session) publish(subject, reply string, data []byte) error {
-	err := s.conn.nc.PublishMsg(&nats.Msg{Subject: subject, Reply: reply, Data: data})
-	if err != nil {
-		return fmt.Errorf("publish to %s: %w", subject, err)
+	return s.send(&nats.Msg{Subject: subject, Reply: reply, Data: data})
+}
+
+func (s *Session) send(m *nats.Msg) error {
+	if err := s.conn.nc.PublishMsg(m); err != nil {
+		return fmt.Errorf("publish to %s: %w", m.Subject, err)
 	}
 	return nil
 }

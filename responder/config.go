@@ -50,6 +50,7 @@ const DefaultConfigFile = "/etc/trawl/trawl.yaml"
 //	ephemeral: false
 //	limits: {max_queries: 8, run_time: 1h, result_bytes: 20GiB}
 //	connection: {server: "nats://bus:4222", creds: /etc/trawl/node.creds}
+//	coordinator: {enabled: true, user: text, connection: {creds: /etc/trawl/text.creds}}
 //
 // Of several files a later one's scalars, labels and limits go before an earlier one's; groups,
 // sources and roots add up.
@@ -67,6 +68,17 @@ type Config struct {
 	Limits     Limits            `yaml:"limits"`
 	Connection Connection        `yaml:"connection"`
 	Index      IndexConfig       `yaml:"index"`
+
+	Coordinator Coordinator `yaml:"coordinator"`
+}
+
+// Coordinator says whether and how the node answers questions in text, which it puts to the fleet for
+// people who have nothing but the nats command.
+type Coordinator struct {
+	Enabled    *bool      `yaml:"enabled"`    // not given: on a bus that wants no login, or where Connection has one
+	User       string     `yaml:"user"`       // under which it asks: its own, with permissions of its own
+	Queries    int        `yaml:"queries"`    // at once; further ones are answered "busy"
+	Connection Connection `yaml:"connection"` // what is empty is as for the node, but for the login
 }
 
 // Connection is how the bus is reached; each field means what the flag of its name does.
@@ -79,6 +91,9 @@ type Connection struct {
 	TLSKey      string `yaml:"tlskey"`
 	TLSCA       string `yaml:"tlsca"`
 }
+
+// Given tells whether anything is said.
+func (c Connection) Given() bool { return c != Connection{} }
 
 // Limits bound what queries may cost a node. Each is a named error when it is reached.
 type Limits struct {
@@ -105,7 +120,8 @@ type Limits struct {
 func DefaultConfig() *Config {
 	return &Config{
 		Rescan: Duration(30 * time.Second), LogFormat: "text", LogLevel: "info",
-		Index: IndexConfig{Level: block.Normal.String(), CPU: 10, Size: 20 << 30},
+		Index:       IndexConfig{Level: block.Normal.String(), CPU: 10, Size: 20 << 30},
+		Coordinator: Coordinator{User: "text", Queries: 4},
 		Limits: Limits{
 			MaxQueries: 8, MaxParked: 32, RunTime: Duration(time.Hour), Files: source.DefaultMaxFiles,
 			QueryBytes: schemas.MaxQuery, Patterns: schemas.MaxPatterns,
@@ -211,6 +227,12 @@ func (c *Config) Finish() error {
 	}
 	if c.Rescan < Duration(time.Second) {
 		return fmt.Errorf("rescan: %v is less than a second", time.Duration(c.Rescan))
+	}
+	if err := schemas.CheckToken("coordinator.user", c.Coordinator.User); err != nil {
+		return err
+	}
+	if n := c.Coordinator.Queries; n < 1 || n > 64 {
+		return fmt.Errorf("coordinator.queries: %d is not within 1 and 64", n)
 	}
 	if err := c.Index.check(); err != nil {
 		return err

@@ -223,6 +223,9 @@ func describe(k Key, q *schemas.Query) []any {
 	if q.Host != "" {
 		args = append(args, "host", brief(q.Host))
 	}
+	if q.Trace != "" {
+		args = append(args, "traceparent", q.Trace)
+	}
 	if q.User != "" && q.User != k.User {
 		args = append(args, "says_user", q.User)
 	}
@@ -278,8 +281,9 @@ func brief(s string) string {
 
 func moment(ns int64) string { return time.Unix(0, ns).UTC().Format(time.RFC3339Nano) }
 
-// account logs what a query cost.
+// account logs what a query cost, and adds it up.
 func (s *session) account(e *schemas.End) {
+	s.r.totals.add(e)
 	level := slog.LevelInfo
 	if e.Status == schemas.StatusError {
 		level = slog.LevelWarn

@@ -59,6 +59,7 @@ type Responder struct {
 	search   searchFunc
 	sorting  *timeorder.Budget // of all queries in time order
 	workers  chan struct{}     // holds a token for each worker that is free
+	totals   totals
 	index    atomic.Pointer[index]
 
 	mu        sync.Mutex

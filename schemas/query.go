@@ -114,4 +114,8 @@ type Query struct {
 	Server string
 
 	Host string // informational: the machine that the requester says it runs on; stands in the nodes' logs
+
+	// Trace is the W3C trace context that the query belongs to, the value of a traceparent header; empty:
+	// none. It travels as that header, not in the message.
+	Trace string
 }

@@ -181,6 +181,11 @@ func (q *Query) Validate() error {
 			return err
 		}
 	}
+	if q.Trace != "" {
+		if err := CheckTrace(q.Trace); err != nil {
+			return err
+		}
+	}
 	if q.Server != "" {
 		if err := CheckToken("query.server", q.Server); err != nil {
 			return err

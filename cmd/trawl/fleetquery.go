@@ -41,6 +41,9 @@ func (o *grepOptions) query(stdin io.Reader, now time.Time, errout io.Writer) (*
 		Threads: o.threads, Compress: true, Explain: o.explain, Exhaustive: o.exhaustive,
 		Select: schemas.Select{Nodes: o.nodes, Groups: o.groups, Services: o.services, Labels: o.labels, Paths: o.operands},
 	}
+	if trace := os.Getenv("TRACEPARENT"); schemas.CheckTrace(trace) == nil {
+		q.Trace = trace
+	}
 	for _, rule := range o.names {
 		q.Select.AddName(cmp.Or(rule.Glob, nameless), rule.Include)
 	}

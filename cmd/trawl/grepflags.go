@@ -249,44 +249,49 @@ func oneOf(name string, words []string, set func(o *grepOptions, word string)) f
 
 // grepFlagHelp prints the flags of the table, grep's or the fleet's, in at most 80 columns.
 func grepFlagHelp(fleet bool) string {
-	const left, right = 30, 80
 	var b strings.Builder
 	for i := range grepFlags {
-		f := &grepFlags[i]
-		if f.help == "" || f.fleet != fleet {
-			continue
+		if f := &grepFlags[i]; f.help != "" && f.fleet == fleet {
+			b.WriteString(grepFlagRow(f))
 		}
-		start := "      "
-		if f.short != 0 {
-			start = "  -" + string(f.short)
-			if f.long != "" {
-				start += ", "
-			}
-		}
+	}
+	return b.String()
+}
+
+// grepFlagRow prints one flag.
+func grepFlagRow(f *grepFlag) string {
+	const left, right = 30, 80
+	var b strings.Builder
+	start := "      "
+	if f.short != 0 {
+		start = "  -" + string(f.short)
 		if f.long != "" {
-			start += "--" + f.long
+			start += ", "
 		}
-		switch {
-		case f.maybe:
-			start += "[=" + f.value + "]"
-		case f.value != "" && f.long != "":
-			start += "=" + f.value
-		case f.value != "":
-			start += " " + f.value
-		}
-		line := fmt.Sprintf("%-*s", left, start)
-		if len(start) >= left {
-			b.WriteString(start + "\n")
+	}
+	if f.long != "" {
+		start += "--" + f.long
+	}
+	switch {
+	case f.maybe:
+		start += "[=" + f.value + "]"
+	case f.value != "" && f.long != "":
+		start += "=" + f.value
+	case f.value != "":
+		start += " " + f.value
+	}
+	line := fmt.Sprintf("%-*s", left, start)
+	if len(start) >= left {
+		b.WriteString(start + "\n")
+		line = strings.Repeat(" ", left)
+	}
+	for word := range strings.FieldsSeq(f.help) {
+		if len(line)+1+len(word) > right {
+			b.WriteString(strings.TrimRight(line, " ") + "\n")
 			line = strings.Repeat(" ", left)
 		}
-		for word := range strings.FieldsSeq(f.help) {
-			if len(line)+1+len(word) > right {
-				b.WriteString(strings.TrimRight(line, " ") + "\n")
-				line = strings.Repeat(" ", left)
-			}
-			line += " " + word
-		}
-		b.WriteString(line + "\n")
+		line += " " + word
 	}
+	b.WriteString(line + "\n")
 	return b.String()
 }

@@ -212,10 +212,13 @@ func (s *fleetSearch) writeLine(line string) {
 
 // progress draws the progress line.
 func (s *fleetSearch) progress(p requester.Progress) {
-	s.line.update(func() string {
-		return fmt.Sprintf("%d of %s through, searched %s of %s, %s, %s", p.Through, plural(int64(p.Nodes), "node"),
-			formatBytes(p.BytesRead), formatBytes(p.BytesConsidered), plural(p.Lines, "line"), p.Elapsed.Round(time.Second))
-	})
+	s.line.update(func() string { return progressText(p) })
+}
+
+// progressText says how far a query is.
+func progressText(p requester.Progress) string {
+	return fmt.Sprintf("%d of %s through, searched %s of %s, %s, %s", p.Through, plural(int64(p.Nodes), "node"),
+		formatBytes(p.BytesRead), formatBytes(p.BytesConsidered), plural(p.Lines, "line"), p.Elapsed.Round(time.Second))
 }
 
 func (s *fleetSearch) printerOptions(out io.Writer, newMatcher func() scan.Matcher) printer.Options {

@@ -15,6 +15,7 @@ type busNode struct {
 	conn      *bus.Conn
 	service   *bus.Service
 	responder *responder.Responder
+	text      *coordinator
 	cancel    context.CancelFunc
 	running   sync.WaitGroup
 }
@@ -61,11 +62,13 @@ func joinNode(ctx context.Context, config *responder.Config, o bus.Options, log 
 	}
 	close(served)
 	n.running.Go(func() { r.Run(own) })
+	n.text = newCoordinator(config, conn, o, log)
 	return n, nil
 }
 
 // Leave takes the node off the bus when the queries that run have been told so.
 func (n *busNode) Leave() {
+	n.text.Close()
 	n.cancel()
 	n.running.Wait()
 	n.service.Close()
@@ -76,6 +79,7 @@ func (n *busNode) Leave() {
 func (n *busNode) Close() {
 	n.conn.Close()
 	n.cancel()
+	n.text.Close()
 	n.service.Close()
 	n.running.Wait()
 }

@@ -154,6 +154,7 @@ func (f *responderFlags) run(cmd *cobra.Command) error {
 	if node.service.Await(ctx) != nil {
 		return nil // asked to stop before the bus was there
 	}
+	node.text.Await(ctx)
 	record := node.responder.Node()
 	if record.Files == 0 {
 		log.Warn("no file matches the globs yet", "globs", globsOf(config))
