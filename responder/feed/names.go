@@ -23,11 +23,17 @@ const (
 //
 //	/var/log/pods/<namespace>_<pod>_<uid>/<container>/0.log
 //	/var/log/containers/<pod>_<namespace>_<container>-<64 hex digits>.log
+//
+// They are compiled when first needed, as every command waits for what packages do at the start.
 var (
-	ofPod       = regexp.MustCompile(`/([a-z0-9.-]+)_([a-z0-9.-]+)_[0-9a-f-]+/([a-z0-9.-]+)/[^/]*$`)
-	ofContainer = regexp.MustCompile(`/([a-z0-9.-]+)_([a-z0-9.-]+)_([a-z0-9.-]+)-[0-9a-f]{64}\.log[^/]*$`)
-	ofDocker    = regexp.MustCompile(`/([0-9a-f]{64})-json\.log[^/]*$`)
+	ofPod       = lazily(`/([a-z0-9.-]+)_([a-z0-9.-]+)_[0-9a-f-]+/([a-z0-9.-]+)/[^/]*$`)
+	ofContainer = lazily(`/([a-z0-9.-]+)_([a-z0-9.-]+)_([a-z0-9.-]+)-[0-9a-f]{64}\.log[^/]*$`)
+	ofDocker    = lazily(`/([0-9a-f]{64})-json\.log[^/]*$`)
 )
+
+func lazily(pattern string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(pattern) })
+}
 
 // Namer tells which container a log belongs to. It is safe for concurrent use.
 type Namer struct {
@@ -47,13 +53,13 @@ const maxNamed = 4096
 // Labels returns the labels of the log with an absolute path: from that, or from the name that Docker
 // wrote beside the log; nil if nothing is known.
 func (n *Namer) Labels(name string) map[string]string {
-	if m := ofPod.FindStringSubmatch(name); m != nil {
+	if m := ofPod().FindStringSubmatch(name); m != nil {
 		return map[string]string{LabelNamespace: m[1], LabelPod: m[2], LabelContainer: m[3]}
 	}
-	if m := ofContainer.FindStringSubmatch(name); m != nil {
+	if m := ofContainer().FindStringSubmatch(name); m != nil {
 		return map[string]string{LabelPod: m[1], LabelNamespace: m[2], LabelContainer: m[3]}
 	}
-	m := ofDocker.FindStringSubmatch(name)
+	m := ofDocker().FindStringSubmatch(name)
 	if m == nil {
 		return nil
 	}

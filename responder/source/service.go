@@ -4,11 +4,15 @@ import (
 	"path"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // rotated matches one rotation mark at the end of a name: a generation (.1), a date (-20260131,
-// .2026-01-31), both with an optional time of day, or a word (.old).
-var rotated = regexp.MustCompile(`(?:\.[0-9]{1,4}|[-._][0-9]{4}-?[0-9]{2}-?[0-9]{2}(?:[-T_.]?[0-9]{2,6})?|\.(?:old|bak|prev))$`)
+// .2026-01-31), both with an optional time of day, or a word (.old). It is compiled when first needed, as every command
+// waits for what packages do at the start.
+var rotated = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?:\.[0-9]{1,4}|[-._][0-9]{4}-?[0-9]{2}-?[0-9]{2}(?:[-T_.]?[0-9]{2,6})?|\.(?:old|bak|prev))$`)
+})
 
 // Suffixes of a name that are no part of a service's name, in the order in which they are cut off.
 var (
@@ -50,7 +54,7 @@ func Family(name string) string {
 		base = strings.TrimSuffix(base, s)
 	}
 	for range 2 { // app.log-20260131.1, app-20260131.log
-		base = rotated.ReplaceAllString(base, "")
+		base = rotated().ReplaceAllString(base, "")
 		for _, s := range kinds {
 			base = strings.TrimSuffix(base, s)
 		}
