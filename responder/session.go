@@ -307,7 +307,11 @@ func (s *session) emit(b *scan.Batch) error {
 			}
 			continue
 		}
-		if err := s.data([]schemas.Chunk{head}); err != nil {
+		selected := b.Selected
+		if len(head.Text) < len(b.Text) { // a part of the batch
+			selected = head.Selected(s.pack.terminator)
+		}
+		if err := s.data(selected, head); err != nil {
 			return err
 		}
 		if c, n = tail, size(&tail); len(tail.Text) == 0 {
@@ -329,7 +333,7 @@ func (s *session) frameRoom() int { return int(min(s.box.Room(), maxFrameSize)) 
 func (s *session) sendKept() error {
 	for len(s.pack.kept) > 0 {
 		if chunks := s.pack.takeKept(int(s.box.Room())); chunks != nil {
-			if err := s.data(chunks); err != nil {
+			if err := s.data(s.selected(chunks), chunks...); err != nil {
 				return err
 			}
 		} else if err := s.await(); err != nil {
@@ -347,15 +351,23 @@ func (s *session) flush(now time.Time) {
 		if chunks == nil {
 			return // with the next credit; flushAt stays in the past
 		}
-		if s.data(chunks) != nil {
+		if s.data(s.selected(chunks), chunks...) != nil {
 			return
 		}
 	}
 	s.flushAt = time.Time{}
 }
 
-// data sends a frame for which there is room.
-func (s *session) data(chunks []schemas.Chunk) error {
+// selected counts the selected lines of chunks.
+func (s *session) selected(chunks []schemas.Chunk) (lines int64) {
+	for i := range chunks {
+		lines += chunks[i].Selected(s.pack.terminator)
+	}
+	return lines
+}
+
+// data sends a frame for which there is room; selected is the number of its selected lines.
+func (s *session) data(selected int64, chunks ...schemas.Chunk) error {
 	if s.ctx.Err() != nil {
 		return context.Cause(s.ctx)
 	}
@@ -368,9 +380,7 @@ func (s *session) data(chunks []schemas.Chunk) error {
 	if most := s.mostBytes(); most > 0 && s.raw > most {
 		return &verdict{schemas.StatusPartial, fmt.Sprintf("more than %d bytes of results", most)}
 	}
-	for i := range chunks {
-		s.lines += chunks[i].Selected(s.pack.terminator)
-	}
+	s.lines += selected
 	s.box.Data(chunks, time.Now())
 	s.publish()
 	return nil
