@@ -1,0 +1,58 @@
+package growth
+
+import (
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/trawl-logs/trawl/bench/chart"
+)
+
+func TestExponent(t *testing.T) {
+	power := func(e float64) (points []chart.Point) {
+		points = append(points, chart.Point{X: 1, Y: 99}) // the constant part, which three points leave out
+		for _, x := range []float64{10, 100, 1000} {
+			points = append(points, chart.Point{X: x, Y: 3 * math.Pow(x, e)})
+		}
+		return points
+	}
+	for _, e := range []float64{0, 0.5, 1, 2} {
+		if got := Exponent(power(e)); math.Abs(got-e) > 1e-9 {
+			t.Errorf("exponent %v, want %v", got, e)
+		}
+	}
+	if got := Exponent(power(1)[:1]); !math.IsNaN(got) {
+		t.Errorf("of one point: %v", got)
+	}
+}
+
+// What falls short is said, with its figure.
+func TestReadingSaysWhatFallsShort(t *testing.T) {
+	report := func(seconds float64, peak int64, partial int, rate float64) *Report {
+		r := &Report{Trials: 1, Transport: &Transport{Nodes: 4, Message: 1000, Rate: []float64{rate}, BareRate: []float64{1e9}}}
+		for i, n := range []int{1, 10, 100} {
+			t := seconds * math.Pow(10, float64(i))
+			r.Nodes = append(r.Nodes, NodePoint{Nodes: n, Answer: "empty", Seconds: []float64{t}, Roster: []float64{t / 4},
+				Bare: []float64{math.Pow(10, float64(i))}, Queries: 4, Partial: partial, Peak: peak})
+		}
+		return r
+	}
+	for _, test := range []struct {
+		r    *Report
+		says []string
+	}{
+		{report(1.5, 20e6, 0, 9e8), []string{"Every node answered every query in full.", "nodes^1.00 (empty)", "at most 2 times", "below the goal of 256 MiB", "is 0.90 (0.90–0.90), which reaches"}},
+		{report(4, 300e6, 1, 5e8), []string{"not every node answered in full: 1 of 4 to 1 nodes (empty)", "is missed: 4.00 at 1 nodes (3.00 without", "not below the goal", "which misses"}},
+	} {
+		text := test.r.Text()
+		for _, part := range test.says {
+			if !strings.Contains(text, part) {
+				t.Errorf("the report lacks %q:\n%s", part, text)
+			}
+		}
+	}
+	lines := report(1, 1, 0, 1).NodesFigure().Lines
+	if len(lines) != 4 || len(lines[2].Points) != 3 || lines[2].Label != "empty" || lines[3].Points[2].Y != 1e5 {
+		t.Errorf("%+v", lines)
+	}
+}
