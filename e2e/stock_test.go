@@ -261,3 +261,51 @@ func TestStockAcrossAccounts(t *testing.T) {
 		t.Errorf("ann asks as bob: %s", tail(r.stdout, 300))
 	}
 }
+
+// The stock nats command lists every responder, with its node first in what the list shows, and knows
+// what it offers and has done.
+func TestStockMicro(t *testing.T) {
+	f := twoNodes(t)
+	if r := f.grep("-c", "RARE"); r.code != 0 {
+		t.Fatal(r.stderr)
+	}
+	if _, all := f.req("trawl.v1.text", "-c RARE"); !strings.Contains(all, "# receipt") {
+		t.Fatal(all)
+	}
+	list := f.nats(nil, "micro", "ls", "trawl")
+	for _, want := range []string{"node1: groups web: services node1", "node2: services node2"} {
+		if !strings.Contains(list.stdout, want) {
+			t.Errorf("micro ls has no %q:\n%s%s", want, list.stdout, list.stderr)
+		}
+	}
+	if r := f.nats(nil, "micro", "ping", "trawl", "--timeout=1s"); strings.Count(r.stdout, "trawl ") != 2 {
+		t.Errorf("micro ping: %s%s", r.stdout, r.stderr)
+	}
+	info := f.nats(nil, "micro", "info", "trawl")
+	for _, want := range []string{"trawl.v1.q.*.all", "request_schema", "groups", "services", "trawl.v1.text"} {
+		if !strings.Contains(info.stdout, want) {
+			t.Errorf("micro info has no %q:\n%s%s", want, info.stdout, info.stderr)
+		}
+	}
+	var stats []struct {
+		Endpoints []struct {
+			Name        string
+			NumRequests int `json:"num_requests"`
+			Data        struct{ Queries, Lines, Bytes int64 }
+		}
+	}
+	r := f.nats(nil, "micro", "stats", "trawl", "--json")
+	if err := json.Unmarshal([]byte(r.stdout), &stats); err != nil || len(stats) != 2 {
+		t.Fatalf("micro stats: %v: %s%s", err, r.stdout, r.stderr)
+	}
+	questions := 0
+	for _, s := range stats {
+		if q := s.Endpoints[0]; q.Name != "query" || q.NumRequests != 2 || q.Data.Queries != 2 || q.Data.Lines != 20 {
+			t.Errorf("%+v", q)
+		}
+		questions += s.Endpoints[1].NumRequests
+	}
+	if questions != 1 {
+		t.Errorf("%d questions in text", questions)
+	}
+}

@@ -16,6 +16,7 @@ type busNode struct {
 	service   *bus.Service
 	responder *responder.Responder
 	text      *coordinator
+	unlisted  func() // ends the answers to who looks around
 	cancel    context.CancelFunc
 	running   sync.WaitGroup
 }
@@ -63,11 +64,21 @@ func joinNode(ctx context.Context, config *responder.Config, o bus.Options, log 
 	close(served)
 	n.running.Go(func() { r.Run(own) })
 	n.text = newCoordinator(config, conn, o, log)
+	n.unlisted, err = conn.Announce(bus.Announcement{
+		Node:    r.Node,
+		Queries: func() bus.Served { return bus.Served(r.Totals()) },
+		Text:    func() (bus.Served, bool) { return bus.Served(n.text.Totals()), n.text.Listening() },
+	})
+	if err != nil {
+		n.Close()
+		return nil, err
+	}
 	return n, nil
 }
 
 // Leave takes the node off the bus when the queries that run have been told so.
 func (n *busNode) Leave() {
+	n.unlisted()
 	n.text.Close()
 	n.cancel()
 	n.running.Wait()
