@@ -37,7 +37,7 @@ func (r *Responder) startIndex(ctx context.Context) (stop func()) {
 	}
 	x := &index{store: store}
 	x.builder = indexer.NewBuilder(store, indexer.Options{
-		Level: level, Share: float64(r.config.Index.CPU) / 100, Most: int64(r.config.Index.Size), Every: time.Duration(r.config.Rescan),
+		Level: level, Share: float64(r.config.Index.CPU) / 100, Most: int64(r.config.Index.Size), Shape: r.blocks,
 		Logs: func() []indexer.Log { return x.logs(r) },
 		Open: func(ctx context.Context, l indexer.Log) (indexer.Opened, error) {
 			return r.openToIndex(ctx, x.entries[l.ID])

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/trawl-logs/trawl/responder/block"
 	"github.com/trawl-logs/trawl/responder/clock"
 	"github.com/trawl-logs/trawl/responder/outbox"
 	"github.com/trawl-logs/trawl/responder/rotation"
@@ -61,6 +62,7 @@ type Responder struct {
 	workers  chan struct{}     // holds a token for each worker that is free
 	totals   totals
 	index    atomic.Pointer[index]
+	blocks   block.Options // what blocks are made, whatever the disk; zero but in tests
 
 	mu        sync.Mutex
 	ledger    *outbox.Ledger
@@ -124,6 +126,9 @@ func (r *Responder) Scan(ctx context.Context) (files int, bytes int64, err error
 	}
 	if before != nil && (len(before.Files) != len(snap.Files) || !slices.Equal(r.services(before), r.services(snap))) {
 		r.changed()
+	}
+	if x := r.index.Load(); x != nil {
+		x.builder.Wake()
 	}
 	return len(snap.Files) + len(r.feeds.journals), snap.Bytes, nil
 }

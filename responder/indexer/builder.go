@@ -11,7 +11,6 @@ import (
 	"runtime/debug"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/trawl-logs/trawl/responder/block"
 )
@@ -38,7 +37,7 @@ type Opened struct {
 	Form  uint64      // of the times
 }
 
-// Options are what a Builder goes by. All are set.
+// Options are what a Builder goes by. All are set but Shape.
 type Options struct {
 	Level block.Level
 	Share float64 // of one core, in (0, 1]
@@ -49,8 +48,8 @@ type Options struct {
 	Open func(context.Context, Log) (Opened, error)
 	// Busy tells that a search runs.
 	Busy func() bool
-	// Every is how often the logs are looked at.
-	Every time.Duration
+	// Shape, if set, is what blocks are made, whatever the disk: tests make them small.
+	Shape block.Options
 }
 
 // Builder builds the indexes of a Store.
@@ -68,7 +67,8 @@ type Builder struct {
 
 	mu      sync.Mutex
 	figures figures
-	settled bool // everything that is there was indexed when last looked
+	looks   int  // that are over
+	settled bool // the last of them left nothing to do
 }
 
 // NewBuilder returns a Builder.
@@ -77,14 +77,14 @@ func NewBuilder(s *Store, o Options) *Builder {
 		due: map[ID]int64{}, missed: map[ID]int{}, figures: load(s.dir)}
 }
 
-// Run builds until ctx ends. It takes over the goroutine's thread.
+// Run builds until ctx ends, first of all at once and then whenever it is woken. It takes over the
+// goroutine's thread.
 func (b *Builder) Run(ctx context.Context) {
 	yield()
-	tick := time.NewTicker(b.o.Every)
-	defer tick.Stop()
 	for {
 		more := b.look(ctx)
 		b.mu.Lock()
+		b.looks++
 		b.settled = !more
 		b.mu.Unlock()
 		if ctx.Err() != nil {
@@ -96,17 +96,19 @@ func (b *Builder) Run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
 		case <-b.store.wake:
 		}
 	}
 }
 
-// Settled tells that there was nothing left to index when the logs were looked at last.
-func (b *Builder) Settled() bool {
+// Wake has the logs looked at again.
+func (b *Builder) Wake() { b.store.poke() }
+
+// Looks returns how often the logs were looked at, and whether the last time left nothing to be indexed.
+func (b *Builder) Looks() (n int, settled bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.settled
+	return b.looks, b.settled
 }
 
 // Sizing returns what the size of the blocks follows from, the rate at which the disk was seen to read,
@@ -190,6 +192,9 @@ func (b *Builder) shape(ctx context.Context, logs []Log) block.Options {
 		b.figures = next
 		b.mu.Unlock()
 	}
+	if b.o.Shape != (block.Options{}) {
+		return b.o.Shape
+	}
 	return b.figures.sizing(b.o.Level).Shape()
 }
 
@@ -232,6 +237,7 @@ func (b *Builder) guarded(ctx context.Context, l Log, shape block.Options) (left
 
 // extend verifies, makes or goes on with the index of a log. left says that it is not through with it.
 func (b *Builder) extend(ctx context.Context, l Log, shape block.Options) (left bool, err error) {
+	b.store.cleared(l.ID)
 	o, err := b.o.Open(ctx, l)
 	if err != nil {
 		return false, err
@@ -302,7 +308,6 @@ func (b *Builder) holds(ctx context.Context, u *Use, l Log, o *Opened, state blo
 	if err == nil && verdict == block.Unsure {
 		if err = b.verify(ctx, u, o.File); err == nil {
 			u.Trust(state)
-			b.store.cleared(l.ID)
 			return true, nil
 		}
 		if ctx.Err() == nil {
@@ -314,7 +319,6 @@ func (b *Builder) holds(ctx context.Context, u *Use, l Log, o *Opened, state blo
 		b.store.Drop(l.ID, fmt.Errorf("%s was truncated or rewritten", l.Path))
 		return false, nil
 	}
-	b.store.cleared(l.ID)
 	return true, err
 }
 

@@ -28,7 +28,7 @@ type Store struct {
 	mu       sync.Mutex
 	stored   map[ID]bool // there is a file
 	open     map[ID]*Use
-	suspects map[ID]bool
+	suspects map[ID]bool // logs to be looked at whatever their size
 }
 
 // Use is an index that is open, for as long as Done was not called.
@@ -154,6 +154,7 @@ func (s *Store) drop(id ID, reason error) {
 	s.remove(id)
 	if !errors.Is(reason, fs.ErrNotExist) {
 		s.log.Warn("index dropped; it is built anew", "index", filepath.Join(s.dir, block.Name(id.Dev, id.Ino)), "reason", reason)
+		s.suspects[id] = true
 	}
 	s.poke()
 }
@@ -198,14 +199,14 @@ func (s *Store) poke() {
 	}
 }
 
-// isSuspect says whether an index has to be verified.
+// isSuspect says whether an index has to be verified, or built anew.
 func (s *Store) isSuspect(id ID) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.suspects[id]
 }
 
-// cleared says that an index was verified.
+// cleared says that a log is being looked at.
 func (s *Store) cleared(id ID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
