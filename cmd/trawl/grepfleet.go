@@ -185,25 +185,29 @@ func (s *fleetSearch) complain(receipt *requester.Receipt) {
 // shown escapes what a node says, which may be anything, for a terminal.
 func shown(text string) string { return string(printer.AppendEscaped(nil, []byte(text))) }
 
-// explain prints how the pattern would be looked for, and what would be read, node by node.
+// explain prints how the pattern would be looked for, and what would be read, node by node: how many
+// blocks there are, and how many of them are left out by their times and by what they hold.
 func (s *fleetSearch) explain(receipt *requester.Receipt, strategy string) {
-	row := func(node, files, size string) {
-		s.writeLine(fmt.Sprintf("%-20s %12s %12s", node, files, size))
+	row := func(node, files, size, read, blocks, byTime, byIndex string) {
+		s.writeLine(fmt.Sprintf("%-20s %8s %14s %14s %8s %8s %8s", node, files, size, read, blocks, byTime, byIndex))
+	}
+	full := func(node string, files, size, read int64, b schemas.Blocks) {
+		row(node, fmt.Sprint(files), fmt.Sprint(size), fmt.Sprint(read), fmt.Sprint(b.Considered), fmt.Sprint(b.SkippedTime), fmt.Sprint(b.Skipped-b.SkippedTime))
 	}
 	if s.o.output == "json" {
 		return // it is all in the receipt
 	}
 	s.writeLine("strategy: " + strategy)
-	row("NODE", "FILES", "BYTES")
+	row("NODE", "FILES", "BYTES", "TO READ", "BLOCKS", "BY TIME", "BY INDEX")
 	for i := range receipt.Nodes {
 		n := &receipt.Nodes[i]
 		if n.Status != schemas.StatusComplete {
-			row(n.Node, n.Status.String(), "-")
+			row(n.Node, n.Status.String(), "-", "-", "-", "-", "-")
 			continue
 		}
-		row(n.Node, fmt.Sprint(n.Files), fmt.Sprint(n.BytesConsidered))
+		full(n.Node, n.Files, n.BytesConsidered, n.BytesRead, n.Blocks)
 	}
-	row("all", fmt.Sprint(receipt.Files), fmt.Sprint(receipt.BytesConsidered))
+	full("all", receipt.Files, receipt.BytesConsidered, receipt.BytesRead, receipt.Blocks)
 }
 
 func (s *fleetSearch) writeLine(line string) {

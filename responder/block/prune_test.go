@@ -286,3 +286,27 @@ func FuzzPrune(f *testing.F) {
 		})
 	})
 }
+
+// A filter that leaves out nothing is not asked for long; one that begins to is asked again.
+func TestWalkGivesUpWhereItDoesNotPay(t *testing.T) {
+	o := Options{Strips: 64, StripLines: 1, RowsPerKey: 2, Common: 1}
+	var data []byte
+	for i := range 64 * 256 {
+		word := "everywhere"
+		if i >= 64*128 {
+			word = "elsewhere"
+		}
+		data = fmt.Appendf(data, "line %d %s\n", i, word)
+	}
+	x := indexed(t, data, o, len(data))
+	needle := NewFilter([][][][]byte{{{[]byte("everywhere")}}}, false)
+	var read int64
+	counts, err := x.Walk(Query{Filter: needle, Since: NoTime, Until: NoTime}, int64(len(data)), func(r Range) bool {
+		read += r.To - r.From
+		return true
+	})
+	first := bytes.Index(data, []byte("elsewhere"))
+	if err != nil || counts.Strips > 64*200 || read < int64(first) || read > int64(len(data))*9/10 {
+		t.Errorf("asked about %d strips of %d, read %d of %d bytes, of which %d are needed; %v", counts.Strips, 64*256, read, len(data), first, err)
+	}
+}

@@ -54,6 +54,10 @@ func (x *Index) Walk(q Query, size int64, emit func(Range) bool) (Counts, error)
 			w.counts.SkippedTime++
 			continue
 		}
+		if w.hopeless(i) {
+			w.add(Range{From: b.From, To: b.To, Line: b.FirstLine})
+			continue
+		}
 		if err := w.block(b); err != nil {
 			return w.counts, err
 		}
@@ -68,6 +72,18 @@ func (x *Index) Walk(q Query, size int64, emit func(Range) bool) (Counts, error)
 	return w.counts, nil
 }
 
+// Where the filter leaves out next to nothing, only every probeEvery-th block is asked, so that what a
+// query asks in vain costs it less than it would lose.
+const (
+	probeAfter = 8 // blocks
+	probeEvery = 32
+)
+
+// hopeless says whether a block is read without being asked.
+func (w *walker) hopeless(i int) bool {
+	return w.asked >= probeAfter && i%probeEvery != 0 && w.counts.Kept > w.counts.Strips/10*9
+}
+
 // walker joins what is next to each other.
 type walker struct {
 	x       *Index
@@ -75,6 +91,7 @@ type walker struct {
 	emit    func(Range) bool
 	pending Range
 	counts  Counts
+	asked   int // blocks
 	stopped bool
 
 	pages   pages
@@ -116,6 +133,7 @@ func (w *walker) block(b *Block) error {
 	err := w.q.Filter.strips(w.set, &w.pages, w.scratch[:3*n])
 	w.counts.IndexRead += w.pages.read
 	w.counts.Strips += b.Strips
+	w.asked++
 	if err == nil && empty(w.set) && !(w.q.Filter.plain && b.foreign) {
 		w.counts.SkippedIndex++
 		return nil
