@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/trawl-logs/trawl/bench/procs"
@@ -199,9 +200,10 @@ func (g *run) trials(size int64) int {
 
 // grep runs trawl grep as a user would.
 func (g *run) grep(url string, p *NodePoint, n, lines int) error {
-	cmd := exec.CommandContext(g.ctx, g.o.Trawl, "grep", "--server", url, "--no-progress", "-h", fmt.Sprintf("lines %d", lines))
+	cmd := exec.CommandContext(g.ctx, g.o.Trawl, "grep", "--server", url, "--no-progress", "--timing", "-h", fmt.Sprintf("lines %d", lines))
 	counted := &lineCounter{}
-	cmd.Stdout = counted // the receipt of what is not complete is long: it is counted
+	var said strings.Builder
+	cmd.Stdout, cmd.Stderr = counted, &said
 	began := time.Now()
 	err := cmd.Run()
 	took := time.Since(began).Seconds()
@@ -218,7 +220,11 @@ func (g *run) grep(url string, p *NodePoint, n, lines int) error {
 	}
 	p.count(complete)
 	p.process = append(p.process, took)
-	p.Peak = max(p.Peak, procs.PeakOf(cmd.ProcessState))
+	if _, memory, ok := strings.Cut(said.String(), "trawl: memory: "); ok {
+		var peak int64
+		_, _ = fmt.Sscanf(memory, "%d bytes at most", &peak)
+		p.Peak = max(p.Peak, peak)
+	}
 	return nil
 }
 

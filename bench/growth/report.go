@@ -186,7 +186,7 @@ func (r *Report) nodesReading() string {
 	var partial []string
 	for i := range r.Nodes {
 		if p := &r.Nodes[i]; p.Partial > 0 {
-			partial = append(partial, fmt.Sprintf("%d of %d to %d nodes (%s)", p.Partial, p.Queries, p.Nodes, p.Answer))
+			partial = append(partial, fmt.Sprintf("%d of %d to %s (%s)", p.Partial, p.Queries, counted(p.Nodes), p.Answer))
 		}
 	}
 	if len(partial) == 0 {
@@ -208,8 +208,8 @@ func (r *Report) nodesReading() string {
 		p := &r.Nodes[i]
 		peak, most = max(peak, p.Peak), max(most, p.Nodes)
 		if ratio := p.Ratio(); p.Lines == 0 && p.Nodes <= 1000 && len(ratio) > 0 && paired.Quantile(ratio, 0.5) > goalRatio {
-			over = append(over, fmt.Sprintf("%.2f at %d nodes (%.2f without reading the roster)",
-				paired.Quantile(ratio, 0.5), p.Nodes, paired.Quantile(p.RatioAlone(), 0.5)))
+			over = append(over, fmt.Sprintf("%.2f at %s (%.2f without reading the roster)",
+				paired.Quantile(ratio, 0.5), counted(p.Nodes), paired.Quantile(p.RatioAlone(), 0.5)))
 		}
 	}
 	if len(over) == 0 {
@@ -247,6 +247,14 @@ func (r *Report) transportReading() string {
 	return fmt.Sprintf("Transport: %s from %d nodes in messages of %s came at %s/s, bare NATS messages of that size under the same window at %s/s; the ratio of pairs is %s, which %s the goal of %.1f.",
 		profile.Size(t.Bytes), t.Nodes, profile.Size(t.Message), profile.Size(int64(paired.Quantile(t.Rate, 0.5))),
 		profile.Size(int64(paired.Quantile(t.BareRate, 0.5))), paired.Spread(ratio), verdict, goalEfficiency)
+}
+
+// counted is so many nodes.
+func counted(n int) string {
+	if n == 1 {
+		return "1 node"
+	}
+	return fmt.Sprintf("%d nodes", n)
 }
 
 // ms is the median of seconds in ms, with three digits that count; a dash for none.

@@ -42,7 +42,7 @@ func TestReadingSaysWhatFallsShort(t *testing.T) {
 		says []string
 	}{
 		{report(1.5, 20e6, 0, 9e8), []string{"Every node answered every query in full.", "nodes^1.00 (empty)", "at most 2 times", "below the goal of 256 MiB", "is 0.90 (0.90–0.90), which reaches"}},
-		{report(4, 300e6, 1, 5e8), []string{"not every node answered in full: 1 of 4 to 1 nodes (empty)", "is missed: 4.00 at 1 nodes (3.00 without", "not below the goal", "which misses"}},
+		{report(4, 300e6, 1, 5e8), []string{"not every node answered in full: 1 of 4 to 1 node (empty)", "is missed: 4.00 at 1 node (3.00 without", "not below the goal", "which misses"}},
 	} {
 		text := test.r.Text()
 		for _, part := range test.says {

@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"sync"
 	"time"
 
+	"github.com/trawl-logs/trawl/bench/procs"
 	"github.com/trawl-logs/trawl/requester"
 	"github.com/trawl-logs/trawl/schemas"
 )
@@ -106,4 +108,7 @@ func (t *timing) say(w io.Writer, receipt *requester.Receipt, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	fmt.Fprintf(w, "trawl: moved: %d bytes in %d frames; searched: %d of %d bytes\n", t.bytes, t.frames, receipt.BytesRead, receipt.BytesConsidered)
+	if _, peak, err := procs.Memory(os.Getpid()); err == nil { // not every system tells
+		fmt.Fprintf(w, "trawl: memory: %d bytes at most\n", peak)
+	}
 }

@@ -32,6 +32,11 @@ func TestTimingSaysEveryStage(t *testing.T) {
 		var out bytes.Buffer
 		tm.say(&out, receipt, at(100))
 		text, moved, _ := strings.Cut(out.String(), "trawl: moved: ")
+		moved, memory, _ := strings.Cut(moved, "trawl: memory: ")
+		var peak int64
+		if _, err := fmt.Sscanf(memory, "%d bytes at most\n", &peak); err != nil || peak < 1<<20 {
+			t.Errorf("memory: %q: %v", memory, err)
+		}
 		if moved != fmt.Sprintf("%d bytes in %d frames; searched: 4096 of 9000 bytes\n", tm.bytes, tm.frames) {
 			t.Errorf("moved: %q", moved)
 		}
