@@ -34,7 +34,7 @@ var arrows = map[string]struct{ code, test []string }{
 	"requester":           {code: []string{"schemas"}, test: []string{"responder", "sample"}}, // the simulation joins them without a server
 	"requester/printer":   {code: []string{"schemas"}},
 	"requester/when":      {},
-	"responder":           {code: []string{"schemas", "responder/source", "responder/rotation", "responder/match", "responder/scan", "responder/archive", "responder/feed", "responder/timestamp", "responder/clock", "responder/timeorder", "responder/outbox", "responder/block", "responder/indexer"}, test: []string{"sample", "requester"}},
+	"responder":           {code: []string{"schemas", "responder/source", "responder/rotation", "responder/match", "responder/scan", "responder/archive", "responder/feed", "responder/follow", "responder/timestamp", "responder/clock", "responder/timeorder", "responder/outbox", "responder/block", "responder/indexer"}, test: []string{"sample", "requester"}},
 	"responder/source":    {},
 	"responder/rotation":  {code: []string{"responder/source", "responder/archive"}},
 	"responder/scan":      {code: []string{"responder/match", "responder/mapped"}, test: []string{"sample"}},
@@ -45,6 +45,7 @@ var arrows = map[string]struct{ code, test []string }{
 	"responder/timestamp": {},
 	"responder/clock":     {code: []string{"responder/scan", "responder/timestamp"}, test: []string{"responder/match"}},
 	"responder/timeorder": {code: []string{"responder/scan", "responder/match"}, test: []string{"responder/match"}},
+	"responder/follow":    {code: []string{"responder/source", "responder/archive"}},
 	"responder/block":     {test: []string{"responder/match"}},
 	"responder/indexer":   {code: []string{"responder/block"}},
 	"responder/outbox":    {code: []string{"schemas"}},

@@ -25,6 +25,7 @@ const (
 	EventFrame        EventKind = iota // Node sent a frame of the query's answer: Data
 	EventNoResponders                  // nobody is subscribed for Node (empty: for any of those asked)
 	EventPong                          // Node answered a ping with Record
+	EventBeacon                        // Node said that it is there, or, not ready, that it leaves: Record, without lists
 	EventProbed                        // the server answered a Probe
 	EventDisconnected                  // the connection is lost: silence means nothing now
 	EventReconnected                   // and is back: what was on the way is lost

@@ -90,6 +90,8 @@ func (a *Answer) deliver(now time.Time) {
 			a.gather.Frame(in.Node, in.Msg, now)
 		case NoResponders:
 			a.gather.NoResponders(in.Node, now)
+		case Beacon:
+			a.gather.Beacon(&in.Record, now)
 		case Pong:
 			a.gather.Pong(in.Node, now)
 		case Probed:
@@ -121,6 +123,17 @@ func (a *Answer) send(out []Outgoing) error {
 // ends the query on every node.
 func (a *Answer) Chunks() iter.Seq2[string, []schemas.Chunk] {
 	return func(yield func(string, []schemas.Chunk) bool) {
+		for r := range a.releases() {
+			if r.Change == nil && !yield(r.Node, r.Chunks) {
+				return
+			}
+		}
+	}
+}
+
+// releases yields what is released, and closes the answer at the end.
+func (a *Answer) releases() iter.Seq[Release] {
+	return func(yield func(Release) bool) {
 		defer a.Close()
 		for {
 			a.mu.Lock()
@@ -137,7 +150,7 @@ func (a *Answer) Chunks() iter.Seq2[string, []schemas.Chunk] {
 			case !ok:
 				<-a.news
 				continue
-			case !yield(r.Node, r.Chunks):
+			case !yield(r):
 				return
 			}
 			a.mu.Lock()

@@ -19,6 +19,8 @@ const (
 	resendMost  = time.Second            //
 	resendTries = 20                     // then what is missing is lost
 	renew       = 200 * time.Millisecond // a grant that a node seems not to know of is repeated
+	ackSoon     = 500 * time.Millisecond // following: until what was taken is acknowledged
+	awayEvery   = 10 * time.Second       // following: between two questions to a node that is away
 	repeatAck   = 100 * time.Millisecond // an acknowledgement, likewise
 	strayEvery  = time.Second            // a run that is not wanted is told so
 	grace       = 2 * time.Second        // after a reconnection: nobody subscribed means nothing yet
@@ -58,6 +60,10 @@ func (g *Gather) Tick(now time.Time) {
 	}
 	g.clock.tick, g.conn.near = now, false
 	since := now.Sub(g.clock.start)
+	if g.following() && since >= g.q.Timeout {
+		g.finish(schemas.StatusStopped, "time limit reached")
+		return
+	}
 	asks, controls := asksPerTick, controlsPerTick
 	kept := g.live[:0]
 	for _, n := range g.live {
@@ -83,6 +89,9 @@ func (g *Gather) Tick(now time.Time) {
 	}
 	clear(g.live[len(kept):])
 	g.live = kept
+	if g.following() {
+		g.askAway(now)
+	}
 	g.probe(now)
 	g.measure(now)
 	g.turns(now)
@@ -125,7 +134,11 @@ func (g *Gather) ask(n *node, now time.Time) {
 	n.asks++
 	n.askedAt = now
 	n.reasked = n.reasked || n.run != 0
-	g.send(Ask{g.q, To{Node: n.name}})
+	q := g.q
+	if g.following() && (n.leaves > 0 || n.run != 0) {
+		q = g.anew()
+	}
+	g.send(Ask{q, To{Node: n.name}})
 }
 
 // tickRunning sees to a node that has answered. It returns how many controls it sent.
@@ -156,7 +169,7 @@ func (g *Gather) tickRunning(n *node, controls int, now time.Time) int {
 	case !n.resendAt.IsZero() && !now.Before(n.resendAt):
 		n.resendAt = time.Time{}
 		g.resend(n, now)
-	case now.Sub(n.controlAt) >= keepAlive:
+	case now.Sub(n.controlAt) >= keepAlive, g.following() && n.unsaid > 0 && now.Sub(n.controlAt) >= ackSoon:
 		g.control(n, now)
 	default:
 		return 0

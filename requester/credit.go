@@ -86,7 +86,7 @@ func (g *Gather) grant(n *node, now time.Time) {
 	if g.over {
 		return
 	}
-	if g.inTime() {
+	if g.inTime() || g.following() {
 		g.grantInTime(n, now)
 		if g.credit.freed >= g.credit.window/8 {
 			g.turns(now)
@@ -147,7 +147,7 @@ func (g *Gather) give(n *node, more int64, now time.Time) {
 // turns gives what the window has left to those that wait, in the order of the nodes.
 func (g *Gather) turns(now time.Time) {
 	g.credit.freed = 0
-	if g.inTime() {
+	if g.inTime() || g.following() {
 		for _, n := range g.live {
 			g.grantInTime(n, now)
 		}

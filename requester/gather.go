@@ -40,6 +40,9 @@ type Gather struct {
 	merge merge   // time order: the nodes by what comes next of them
 	begun bool    // time order: something has been released
 
+	changes []Change        // following: not released yet
+	joins   map[string]join // following: of nodes that are not known, by name
+
 	credit  credit
 	clock   clock
 	conn    liveness
@@ -55,9 +58,11 @@ type Gather struct {
 type Release struct {
 	Node   string
 	Chunks []schemas.Chunk
+	Change *Change // following: what became of the node; then there are no chunks
 
 	raw   int64
 	lines int64
+	run   uint64
 	key   int64 // time order: the time of its first line
 	from  *node
 }
@@ -115,6 +120,9 @@ func (g *Gather) Start(now time.Time) {
 	for _, n := range g.order {
 		n.lastSign, n.lastFrame = now, now
 	}
+	if g.following() {
+		g.send(Listen{})
+	}
 	if to, all := g.audience(); all {
 		g.send(Ask{g.q, to})
 		return
@@ -167,7 +175,7 @@ func (g *Gather) finish(status schemas.Status, reason string) {
 	for _, n := range g.order {
 		if !n.settled {
 			tell = true
-			g.settle(n, status, reason)
+			g.settle(n, g.atEnd(n, status), reason)
 		} else if len(n.queue) > 0 && n.status != schemas.StatusPartial {
 			n.status, n.reason = status, reason
 		}
@@ -181,7 +189,7 @@ func (g *Gather) finish(status schemas.Status, reason string) {
 
 // Settled reports that every node's answer is in, or given up: what is left is to release.
 func (g *Gather) Settled() bool {
-	return g.over || g.unsettled == 0
+	return g.over || g.unsettled == 0 && !g.following()
 }
 
 // Done reports that every node is settled and all that was queued has been released.
@@ -235,11 +243,14 @@ func (g *Gather) stranger(name string, now time.Time) *node {
 	}
 	g.strangers++
 	n := g.add(name)
-	n.unexpected, n.lastSign, n.lastFrame = true, now, now
+	n.unexpected, n.lastSign, n.lastFrame = !g.following(), now, now
 	n.granted = g.q.Credit
 	g.credit.held += n.granted
 	g.live = append(g.live, n)
 	g.place(n)
+	if g.following() {
+		g.joined(n)
+	}
 	if g.begun {
 		g.settle(n, schemas.StatusError, "not on the roster, and too late for time order")
 	}
@@ -254,7 +265,8 @@ func (g *Gather) settle(n *node, status schemas.Status, reason string) {
 	if n.settled {
 		return
 	}
-	n.settled, n.status, n.reason = true, status, reason
+	n.settled, n.status, n.reason, n.told = true, status, reason, max(n.told, n.granted)
+	g.left(n)
 	g.unsettled--
 	if n.run != 0 {
 		g.credit.running--
@@ -262,7 +274,7 @@ func (g *Gather) settle(n *node, status schemas.Status, reason string) {
 	g.credit.held -= n.granted - n.offset // what will not come any more
 	g.credit.freed += n.granted - n.offset
 	n.granted = n.offset
-	if status == schemas.StatusError {
+	if status == schemas.StatusError && !(g.following() && n.end != nil) {
 		g.discard(n)
 	}
 	g.closeLine(n)
@@ -297,7 +309,7 @@ func (g *Gather) enqueue(n *node, r Release) {
 func (g *Gather) discard(n *node) {
 	for _, r := range n.queue {
 		g.credit.held -= r.raw
-		n.consumed += r.raw
+		n.consume(&r)
 	}
 	n.skip += len(n.queue)
 	n.queue = nil

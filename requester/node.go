@@ -45,10 +45,14 @@ type node struct {
 	cut      bool // the limit fell into its answer
 	lines    int64
 	text     int64
+	leaves   int    // how often it went away
+	away     string // why it is away, as was told; empty: it is not
+	skipped  int64  // lines that the node left out for want of credit
 
 	// Credit: granted and consumed are absolute, in raw bytes.
 	granted  int64
 	consumed int64
+	told     int64 // the most that was granted before a verdict, which the node may still use
 
 	// Controls and repetition.
 	unsaid    int64 // raw bytes taken since the last control
@@ -167,7 +171,7 @@ func (g *Gather) take(n *node, d *schemas.Data) error {
 	case n.offset+d.Raw > n.granted:
 		return fmt.Errorf("data up to %d, credit is for %d", n.offset+d.Raw, n.granted)
 	}
-	r := Release{Node: n.name, Chunks: d.Chunks, raw: d.Raw, from: n}
+	r := Release{Node: n.name, Chunks: d.Chunks, raw: d.Raw, from: n, run: n.run}
 	for i := range d.Chunks {
 		c := &d.Chunks[i]
 		selected, err := c.Check(g.q.Columns, g.terminator)
@@ -240,6 +244,10 @@ func endReason(e *schemas.End) string {
 // second answer without that comes from a second node.
 func (g *Gather) otherRun(n *node, f *schemas.Frame, now time.Time) {
 	old := n.oldRun(f.Run)
+	if g.following() {
+		g.followRun(n, f, old, now)
+		return
+	}
 	switch {
 	case old != nil && !old.alive(f, now):
 	case old != nil, !n.reasked, n.end != nil:
@@ -339,6 +347,9 @@ func (g *Gather) stray(n *node, f *schemas.Frame, now time.Time) {
 func (g *Gather) late(n *node, f *schemas.Frame, now time.Time) {
 	silent := n.status == schemas.StatusDown || n.status == schemas.StatusUnreachable
 	passed := g.q.Order == schemas.OrderNode && n.rank < g.head || g.begun
+	if g.following() && g.back(n, f, now) {
+		return
+	}
 	switch {
 	case n.run == 0 && silent && !passed:
 		g.revive(n)
@@ -359,6 +370,6 @@ func (g *Gather) revive(n *node) {
 	g.credit.held += n.granted
 	g.unsettled++
 	g.head = min(g.head, n.rank)
-	g.live = append(g.live, n)
+	g.addLive(n)
 	g.place(n)
 }

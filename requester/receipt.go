@@ -41,6 +41,8 @@ type NodeReceipt struct {
 	Errors          []schemas.FileError `json:"errors"`      // the first of them
 	ErrorCount      int64               `json:"error_count"` // all of them
 	Unexpected      bool                `json:"unexpected"`  // not on the roster
+	Skipped         int64               `json:"skipped"`     // lines that it left out while it was followed, since the requester was slow
+	Left            int                 `json:"left"`        // how often it went away while it was followed
 }
 
 // Receipt gives the account as it stands.
@@ -52,7 +54,7 @@ func (g *Gather) Receipt(now time.Time) *Receipt {
 	for _, n := range g.order {
 		nr := n.receipt(g.clock.start)
 		r.Nodes = append(r.Nodes, nr)
-		r.Complete = r.Complete && (nr.Status == schemas.StatusComplete || nr.Status == schemas.StatusPruned)
+		r.Complete = r.Complete && (nr.Status == schemas.StatusComplete || nr.Status == schemas.StatusPruned || g.following() && n.stayed())
 		r.Lines += nr.Lines
 		r.Bytes += nr.Bytes
 		r.BytesRead += nr.BytesRead
@@ -66,7 +68,7 @@ func (g *Gather) Receipt(now time.Time) *Receipt {
 func (n *node) receipt(start time.Time) NodeReceipt {
 	r := NodeReceipt{
 		Node: n.name, Status: n.status, Reason: n.reason, Lines: n.lines, Bytes: n.text, BytesRead: n.progress.BytesRead,
-		Errors: []schemas.FileError{}, Unexpected: n.unexpected,
+		Errors: []schemas.FileError{}, Unexpected: n.unexpected, Skipped: n.skipped, Left: n.leaves,
 	}
 	if !n.settled {
 		r.Status, r.Reason = schemas.StatusPartial, "not through"

@@ -63,7 +63,7 @@ func TestReceiptJSON(t *testing.T) {
 	want := `{"type":"receipt","complete":false,"satisfied":false,"matched":true,"query":"","roster":"registered","elapsed_ms":0,` +
 		`"lines":0,"bytes":0,"bytes_read":0,"bytes_considered":0,"files":1,"blocks":{"considered":0,"skipped":0,"read":0,"skipped_time":0,"index_bytes":0},` +
 		`"nodes":[{"node":"a","status":"partial","reason":"why","lines":0,"bytes":0,"bytes_read":0,"bytes_considered":0,"files":1,` +
-		`"blocks":{"considered":0,"skipped":0,"read":0,"skipped_time":0,"index_bytes":0},"elapsed_ms":0,"heard_ms":0,"given_up_ms":0,"errors":[{"file":"f","error":"e"}],"error_count":0,"unexpected":false}]}`
+		`"blocks":{"considered":0,"skipped":0,"read":0,"skipped_time":0,"index_bytes":0},"elapsed_ms":0,"heard_ms":0,"given_up_ms":0,"errors":[{"file":"f","error":"e"}],"error_count":0,"unexpected":false,"skipped":0,"left":0}]}`
 	if string(data) != want {
 		t.Errorf("got\n%s\nwant\n%s", data, want)
 	}

@@ -12,6 +12,11 @@ func (g *Gather) Next() (Release, bool) {
 	if g.over {
 		return Release{}, false
 	}
+	if len(g.changes) > 0 && g.open == nil {
+		change := g.changes[0]
+		g.changes = g.changes[1:]
+		return Release{Node: change.Node, Change: &change}, true
+	}
 	n := g.nextNode()
 	if n == nil {
 		g.credit.dry = true
@@ -31,6 +36,9 @@ func (g *Gather) Next() (Release, bool) {
 	n.lines += r.lines
 	for i := range r.Chunks {
 		n.text += int64(len(r.Chunks[i].Text))
+		if r.Chunks[i].Kind == schemas.ChunkSkipped {
+			n.skipped += r.Chunks[i].Count
+		}
 	}
 	n.released = true
 	if last && !n.openOut {
@@ -137,7 +145,10 @@ func (g *Gather) stopCut(n *node) {
 // Consumed says that the caller is through with a release.
 func (g *Gather) Consumed(r Release, now time.Time) {
 	n := r.from
-	n.consumed += r.raw
+	if n == nil {
+		return
+	}
+	n.consume(&r)
 	g.credit.held -= r.raw
 	g.credit.consumed += r.raw
 	g.credit.freed += r.raw

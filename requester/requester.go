@@ -78,6 +78,8 @@ func (r *Requester) Query(ctx context.Context, q *schemas.Query) (*Answer, error
 		q.Timeout = DefaultTimeout
 	}
 	switch {
+	case q.Mode == schemas.ModeFollow:
+		q.Order = schemas.OrderArrival
 	case q.Order == schemas.OrderTime && q.Mode == schemas.ModeLines:
 		q.Columns |= schemas.ColumnTime
 	case q.Order == schemas.OrderTime:

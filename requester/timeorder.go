@@ -202,7 +202,7 @@ func (g *Gather) split(n *node, r *Release) (rest Release, cut bool) {
 	if chunk < 0 {
 		return rest, false
 	}
-	rest = Release{Node: r.Node, raw: r.raw, from: n, key: key}
+	rest = Release{Node: r.Node, raw: r.raw, from: n, run: r.run, key: key}
 	head, tail := r.Chunks[:chunk:chunk], r.Chunks[chunk:]
 	if c := &r.Chunks[chunk]; line > 0 || c.Continues {
 		first, second := c.Cut(line, g.terminator)

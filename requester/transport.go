@@ -29,7 +29,7 @@ type Session interface {
 	Close() error
 }
 
-// Outgoing is what a requester sends: Ask, Grant, Quit, Ping or Probe.
+// Outgoing is what a requester sends: Ask, Grant, Quit, Ping, Probe or Listen.
 type Outgoing interface{ outgoing() }
 
 // Ask sends the query.
@@ -57,13 +57,17 @@ type Ping struct{ Node string }
 // requester before has then come too. Some may be sent before the first is answered.
 type Probe struct{}
 
-func (Ask) outgoing()   {}
-func (Grant) outgoing() {}
-func (Quit) outgoing()  {}
-func (Ping) outgoing()  {}
-func (Probe) outgoing() {}
+// Listen has the beacons of nodes reported, as Beacon, until the session is closed.
+type Listen struct{}
 
-// Incoming is what a Transport reports: FrameMsg, NoResponders, Pong, Probed, Disconnected or
+func (Ask) outgoing()    {}
+func (Grant) outgoing()  {}
+func (Quit) outgoing()   {}
+func (Ping) outgoing()   {}
+func (Probe) outgoing()  {}
+func (Listen) outgoing() {}
+
+// Incoming is what a Transport reports: Beacon, FrameMsg, NoResponders, Pong, Probed, Disconnected or
 // Reconnected.
 type Incoming interface{ incoming() }
 
@@ -84,6 +88,10 @@ type Pong struct {
 	Record schemas.Node
 }
 
+// Beacon says that a node is there, or, if its record is not ready, that it leaves. A Transport reports
+// the beacons that it hears to queries that follow; Record has none of a node's lists.
+type Beacon struct{ Record schemas.Node }
+
 // Probed answers a Probe: the connection is alive.
 type Probed struct{}
 
@@ -93,6 +101,7 @@ type Disconnected struct{}
 // Reconnected says that there is a connection again, or a new one; what was on the way is lost.
 type Reconnected struct{}
 
+func (Beacon) incoming()       {}
 func (FrameMsg) incoming()     {}
 func (NoResponders) incoming() {}
 func (Pong) incoming()         {}

@@ -204,7 +204,7 @@ func bare(err error) error {
 
 var modes = [...]scan.Mode{
 	schemas.ModeLines: scan.Lines, schemas.ModeCount: scan.Count, schemas.ModeFiles: scan.Files,
-	schemas.ModeFilesWithout: scan.FilesWithout, schemas.ModeQuiet: scan.Quiet,
+	schemas.ModeFilesWithout: scan.FilesWithout, schemas.ModeQuiet: scan.Quiet, schemas.ModeFollow: scan.Lines,
 }
 
 var binaries = [...]scan.Binary{
@@ -243,6 +243,7 @@ func flags(q *schemas.Query) string {
 		{q.Syntax == schemas.SyntaxERE, "-E"}, {q.Syntax == schemas.SyntaxBRE, "-G"}, {q.Syntax == schemas.SyntaxFixed, "-F"},
 		{q.IgnoreCase, "-i"}, {q.Word, "-w"}, {q.Line, "-x"}, {q.Invert, "-v"}, {q.OnlyMatching, "-o"}, {q.NullData, "-z"},
 		{q.Mode == schemas.ModeCount, "-c"}, {q.Mode == schemas.ModeFiles, "-l"}, {q.Mode == schemas.ModeFilesWithout, "-L"},
+		{q.Mode == schemas.ModeFollow, "--follow"}, {q.Last != 0, fmt.Sprint("--lines=", q.Last)},
 		{q.Mode == schemas.ModeQuiet, "-q"}, {q.Binary == schemas.BinaryText, "-a"}, {q.Binary == schemas.BinaryWithout, "-I"},
 		{q.MaxCount >= 0, fmt.Sprint("-m", q.MaxCount)}, {q.Before > 0, fmt.Sprint("-B", q.Before)}, {q.After > 0, fmt.Sprint("-A", q.After)},
 		{q.Limit > 0, fmt.Sprint("--limit=", q.Limit)}, {q.Explain, "--explain"},

@@ -15,6 +15,7 @@ import (
 
 	"github.com/trawl-logs/trawl/responder/block"
 	"github.com/trawl-logs/trawl/responder/clock"
+	"github.com/trawl-logs/trawl/responder/follow"
 	"github.com/trawl-logs/trawl/responder/outbox"
 	"github.com/trawl-logs/trawl/responder/rotation"
 	"github.com/trawl-logs/trawl/responder/scan"
@@ -59,7 +60,8 @@ type Responder struct {
 	compile  compileFunc
 	search   searchFunc
 	sorting  *timeorder.Budget // of all queries in time order
-	workers  chan struct{}     // holds a token for each worker that is free
+	watcher  *follow.Watcher
+	workers  chan struct{} // holds a token for each worker that is free
 	totals   totals
 	index    atomic.Pointer[index]
 	blocks   block.Options // what blocks are made, whatever the disk; zero but in tests
@@ -98,7 +100,7 @@ func New(c *Config, version string, log *slog.Logger, publish Publisher, changed
 	}
 	r := &Responder{
 		config: c, version: version, instance: rand.Text(), host: host, started: time.Now(), log: log, publish: publish,
-		catalog: catalog, keeper: rotation.New(catalog, archiveLimits(&c.Limits)), feeds: feeds, clocks: clock.NewCache(), times: times, compile: compile, search: scan.Run, sorting: timeorder.NewBudget(int64(c.Limits.SortBytes)), workers: make(chan struct{}, c.Limits.MaxQueries),
+		catalog: catalog, keeper: rotation.New(catalog, archiveLimits(&c.Limits)), feeds: feeds, clocks: clock.NewCache(), times: times, compile: compile, search: scan.Run, sorting: timeorder.NewBudget(int64(c.Limits.SortBytes)), watcher: follow.NewWatcher(), workers: make(chan struct{}, c.Limits.MaxQueries),
 		ledger: outbox.NewLedger(), sessions: map[Key]*session{}, warned: map[string]bool{}, changed: changed,
 	}
 	for range c.Limits.MaxQueries {
@@ -219,7 +221,7 @@ func (r *Responder) HandleQuery(user string, q *schemas.Query) {
 	s := r.sessions[k]
 	var refusal error
 	if known == outbox.Fresh {
-		if refusal = r.refusal(q); refusal == nil || len(r.sessions) < r.most() {
+		if refusal = r.refusal(q); refusal == nil || !r.full(q) {
 			s = newSession(r, k, q, refusal)
 			r.sessions[k] = s
 			r.running.Add(1)
@@ -245,6 +247,21 @@ func (r *Responder) HandleQuery(user string, q *schemas.Query) {
 // acknowledged.
 func (r *Responder) most() int { return r.config.Limits.MaxQueries + r.config.Limits.MaxParked }
 
+// full says whether there are as many sessions of a query's sort as there may be: those that follow
+// count by themselves. r.mu is held.
+func (r *Responder) full(q *schemas.Query) bool {
+	follow := 0
+	for _, s := range r.sessions {
+		if s.q.Mode == schemas.ModeFollow {
+			follow++
+		}
+	}
+	if q.Mode == schemas.ModeFollow {
+		return follow >= r.config.Limits.MaxFollows
+	}
+	return len(r.sessions)-follow >= r.most()
+}
+
 // refusal says why a query is not even planned. r.mu is held.
 func (r *Responder) refusal(q *schemas.Query) error {
 	switch l := &r.config.Limits; {
@@ -252,7 +269,9 @@ func (r *Responder) refusal(q *schemas.Query) error {
 		return errStopping
 	case r.duplicate != "":
 		return &verdict{schemas.StatusError, fmt.Sprintf("duplicate node name (also on host %s)", r.duplicate)}
-	case len(r.sessions) >= r.most():
+	case q.Mode == schemas.ModeFollow && r.full(q):
+		return &verdict{schemas.StatusError, busy(l.MaxFollows, "following")}
+	case r.full(q):
 		return &verdict{schemas.StatusError, busy(len(r.sessions), "running or waiting for their requesters")}
 	case len(q.Patterns) > l.Patterns:
 		return &verdict{schemas.StatusError, fmt.Sprintf("%d patterns, more than the node's limit of %d", len(q.Patterns), l.Patterns)}
@@ -355,7 +374,11 @@ func (r *Responder) HandleDuplicate(host string) {
 // over forgets a session whose answer is over.
 func (r *Responder) over(s *session, end []byte) {
 	r.mu.Lock()
-	r.ledger.Finish(s.key, end, time.Now())
+	if s.q.Mode == schemas.ModeFollow && s.lost {
+		r.ledger.Refuse(s.key) // the requester may come back, and asks again
+	} else {
+		r.ledger.Finish(s.key, end, time.Now())
+	}
 	delete(r.sessions, s.key)
 	r.mu.Unlock()
 	r.running.Done()

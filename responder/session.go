@@ -40,15 +40,18 @@ type session struct {
 	room    chan struct{} // there may be room
 	working bool          // holds a worker; search alone uses it
 
-	mu      sync.Mutex
-	box     *outbox.Outbox
-	pack    packer
-	flushAt time.Time // when what is kept goes; zero: nothing is
-	lines   int64     // selected, in what was sent
-	raw     int64     // bound of the size of what was sent
-	mark    int64     // no line of an earlier time will be emitted; schemas.NoTime: unknown
-	gone    time.Time // when nobody listened first, since the last sign of life
-	dead    bool      // nobody has listened for goneAfter
+	mu       sync.Mutex
+	box      *outbox.Outbox
+	pack     packer
+	flushAt  time.Time // when what is kept goes; zero: nothing is
+	lines    int64     // selected, in what was sent
+	raw      int64     // bound of the size of what was sent
+	mark     int64     // no line of an earlier time will be emitted; schemas.NoTime: unknown
+	gone     time.Time // when nobody listened first, since the last sign of life
+	dead     bool      // nobody has listened for goneAfter
+	lost     bool      // the answer ended because the requester could not be heard
+	skipping bool      // the line that goes on was left out
+	skipped  int64     // lines that were left out since a frame last said so
 }
 
 func newSession(r *Responder, k Key, q *schemas.Query, refusal error) *session {
@@ -60,7 +63,9 @@ func newSession(r *Responder, k Key, q *schemas.Query, refusal error) *session {
 	if timeout <= 0 {
 		timeout = defaultTimeout
 	}
-	timeout = min(timeout, time.Duration(r.config.Limits.RunTime))
+	if q.Mode != schemas.ModeFollow { // which waits more than it runs, and ends with its requester
+		timeout = min(timeout, time.Duration(r.config.Limits.RunTime))
+	}
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	s.box = outbox.New(outbox.Options{
 		Run: nonce(), Terminator: q.Terminator(), Credit: q.Credit, Compress: q.Compress, Timeout: timeout, Reuse: true,
@@ -124,6 +129,9 @@ func (s *session) answer() (end *schemas.End) {
 		return s.failed(err)
 	}
 	s.locked(func(now time.Time) { s.box.Hello(s.r.hello(len(p.files), p.bytes), now) })
+	if s.q.Mode == schemas.ModeFollow {
+		return s.follow(p)
+	}
 	return p.run(s)
 }
 
@@ -355,6 +363,9 @@ func (s *session) flush(now time.Time) {
 			return
 		}
 	}
+	if s.skipped > 0 && !s.tellSkipped() {
+		return
+	}
 	s.flushAt = time.Time{}
 }
 
@@ -389,6 +400,9 @@ func (s *session) data(selected int64, chunks ...schemas.Chunk) error {
 // mostBytes is how large the results may become; 0: no limit.
 func (s *session) mostBytes() int64 {
 	own := int64(s.r.config.Limits.ResultBytes)
+	if s.q.Mode == schemas.ModeFollow {
+		own = 0
+	}
 	if own == 0 || s.q.MaxBytes > 0 && s.q.MaxBytes < own {
 		return s.q.MaxBytes
 	}

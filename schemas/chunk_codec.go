@@ -253,7 +253,7 @@ func (r *reader) runs(field string, most int) []int64 {
 
 func (c *Chunk) validate() error {
 	switch {
-	case c.Kind > ChunkBinary:
+	case c.Kind > ChunkCut:
 		return fieldErrorf("chunk.kind", "%d is not known", c.Kind)
 	case c.Kind != ChunkLines && len(c.Text)+len(c.Numbers)+len(c.Offsets)+len(c.Times)+len(c.Context) > 0, c.Kind != ChunkLines && c.Kind != ChunkBinary && len(c.Groups) > 0:
 		return fieldErrorf("chunk.text", "stands in a chunk that is not of lines")

@@ -78,11 +78,11 @@ func TestExtraFieldsAreSkipped(t *testing.T) {
 	}
 }
 
-func TestQueryOfThreeFieldsLessIsTaken(t *testing.T) {
+func TestQueryOfFourFieldsLessIsTaken(t *testing.T) {
 	want := sampleQuery()
-	want.Server, want.Host, want.Select.NameRuns = "", "", nil
+	want.Server, want.Host, want.Select.NameRuns, want.Last = "", "", nil, 0
 	msg := AppendQuery(nil, want)
-	old := append([]byte{0xdc, 0, queryFieldsOld + 1}, msg[3:len(msg)-3]...)
+	old := append([]byte{0xdc, 0, queryFieldsOld + 1}, msg[3:len(msg)-4]...)
 	got, err := DecodeQuery(old)
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%v: %+v", err, got)

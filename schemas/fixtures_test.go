@@ -23,7 +23,7 @@ func sampleQuery() *Query {
 		Select: Select{Nodes: []string{"web*"}, Services: []string{"api"}, Labels: []Label{{"env", "prod"}}, Include: []string{"*.log"}, Exclude: []string{"a*", "b"}, NameRuns: []int64{0, 1, 1, 1}},
 		Since:  1700000000000000000, Until: 1700000001000000000, Order: OrderArrival, Limit: 10,
 		Timeout: 5 * time.Minute, Jitter: 250 * time.Millisecond, Credit: 1 << 20, MaxBytes: 1 << 33, Threads: 2,
-		Compress: true, Exhaustive: true, Server: "NDQ7", Host: "ops1",
+		Compress: true, Exhaustive: true, Server: "NDQ7", Host: "ops1", Last: 10,
 	}
 }
 
@@ -49,6 +49,8 @@ func sampleData() *Data {
 		{Service: "api", File: "/var/log/a.log", Text: []byte("cc\n"), Continues: true},
 		{Kind: ChunkCount, Service: "api", File: "/var/log/\xff.log", Count: 12345},
 		{Kind: ChunkFile, File: "b"},
+		{Kind: ChunkSkipped, Count: 300},
+		{Kind: ChunkCut, Service: "api", File: "/var/log/a.log"},
 		{Kind: ChunkBinary, File: "c", Groups: []int64{0}},
 	}}
 }

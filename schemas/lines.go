@@ -37,6 +37,8 @@ func (c *Chunk) Selected(terminator byte) int64 {
 	switch {
 	case c.Kind == ChunkCount:
 		return c.Count
+	case c.Kind == ChunkSkipped, c.Kind == ChunkCut:
+		return 0
 	case c.Kind != ChunkLines:
 		return 1
 	case len(c.Context) == 0:

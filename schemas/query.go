@@ -21,6 +21,7 @@ const (
 	ModeFiles                    // -l: the names of files with a selected line
 	ModeFilesWithout             // -L: the names of files without one
 	ModeQuiet                    // -q: whether any line is selected; nodes stop at the first
+	ModeFollow                   // the selected lines as they are written, until the query is cancelled; see Query.Last
 )
 
 // Binary says what is done with files that look binary, as grep's --binary-files.
@@ -112,6 +113,10 @@ type Query struct {
 	// Server is the bus server that the requester is connected to without a network between: a node
 	// to which the same applies need not compress. Empty: none.
 	Server string
+
+	// Last is how many of the last selected lines of each file come before those that are written, with
+	// ModeFollow; negative: all in the range of times.
+	Last int64
 
 	Host string // informational: the machine that the requester says it runs on; stands in the nodes' logs
 

@@ -14,11 +14,11 @@ import (
 //	  [node…], [group…], [service…], [[k, v]…], [path…], [include…], [exclude…],
 //	  since, until, order, limit,
 //	  timeout_ns, jitter_ns, credit, max_bytes, threads, compress, explain, exhaustive, server, host,
-//	  [name_run…] ]
+//	  [name_run…], last ]
 //
-// Server, Host and the name runs came later: a query without them is taken.
+// Server, Host, the name runs and last came later: a query without them is taken.
 const (
-	queryFields    = 39
+	queryFields    = 40
 	queryFieldsOld = 36
 )
 
@@ -59,6 +59,7 @@ func AppendQuery(dst []byte, q *Query) []byte {
 	w.string(q.Server)
 	w.string(cut(q.Host, maxHost))
 	w.runs(q.Select.NameRuns)
+	w.int(q.Last)
 	return w.done()
 }
 
@@ -135,6 +136,10 @@ func DecodeQuery(msg []byte) (*Query, error) {
 		q.Select.NameRuns = r.runs("query.name_runs", 2*MaxGlobs+1)
 		extra--
 	}
+	if extra > 0 {
+		q.Last = r.int("query.last")
+		extra--
+	}
 	if err := r.close("query", extra); err != nil {
 		return nil, err
 	}
@@ -208,8 +213,10 @@ func (q *Query) validatePattern() error {
 		return fieldErrorf("query.patterns", "has %d patterns, more than %d", len(q.Patterns), MaxPatterns)
 	case q.Syntax > SyntaxFixed:
 		return fieldErrorf("query.syntax", "%d is not known", q.Syntax)
-	case q.Mode > ModeQuiet:
+	case q.Mode > ModeFollow:
 		return fieldErrorf("query.mode", "%d is not known", q.Mode)
+	case q.Mode == ModeFollow && (q.Order == OrderTime || q.Before != 0 || q.After != 0 || q.MaxCount >= 0 || q.Until != 0):
+		return fieldErrorf("query.mode", "follow goes with neither context, max_count, until nor the order of times")
 	case q.Binary > BinaryWithout:
 		return fieldErrorf("query.binary", "%d is not known", q.Binary)
 	case q.Order > OrderArrival:

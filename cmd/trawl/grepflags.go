@@ -249,9 +249,14 @@ func oneOf(name string, words []string, set func(o *grepOptions, word string)) f
 
 // grepFlagHelp prints the flags of the table, grep's or the fleet's, in at most 80 columns.
 func grepFlagHelp(fleet bool) string {
+	return flagHelp(func(f *grepFlag) bool { return f.fleet == fleet })
+}
+
+// flagHelp prints the flags that shown picks.
+func flagHelp(shown func(*grepFlag) bool) string {
 	var b strings.Builder
 	for i := range grepFlags {
-		if f := &grepFlags[i]; f.help != "" && f.fleet == fleet {
+		if f := &grepFlags[i]; f.help != "" && shown(f) {
 			b.WriteString(grepFlagRow(f))
 		}
 	}

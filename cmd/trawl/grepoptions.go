@@ -77,6 +77,10 @@ type grepOptions struct {
 	receipt, noProgress, okPartial bool
 	timing                         bool
 	replyTo                        string
+
+	follow bool  // trawl tail
+	last   int64 // --lines
+	lasts  bool  // it was given
 }
 
 func newGrepOptions() *grepOptions {
@@ -122,6 +126,8 @@ func (o *grepOptions) settle(operands []string) error {
 // mode says what is wanted of each file: -q before -l and -L, these before -c.
 func (o *grepOptions) mode() schemas.Mode {
 	switch {
+	case o.follow:
+		return schemas.ModeFollow
 	case o.quiet:
 		return schemas.ModeQuiet
 	case o.list != schemas.ModeLines:

@@ -20,6 +20,7 @@ const rootExamples = `  trawl demo                                 see it work, 
   trawl bus                                  a NATS server for trying it out
   trawl responder --node web1 --logs '/var/log/**/*.log'
   trawl grep -i 'timed? out'                 ask every node
+  trawl tail --service api ERROR             follow the logs as they are written
   trawl grep --local -c ERROR *.log          the same engine on local files`
 
 // newRootCommand returns the whole command tree. Every file of this package adds one subcommand.
@@ -43,6 +44,7 @@ func newRootCommand() *cobra.Command {
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.AddCommand( // in the order of the help
 		newGrepCommand(),
+		newTailCommand(),
 		newNodesCommand(),
 		newDoctorCommand(),
 		newResponderCommand(),

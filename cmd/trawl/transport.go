@@ -54,6 +54,8 @@ func (t *busTransport) incoming(e bus.Event) requester.Incoming {
 		return requester.NoResponders{Node: e.Node}
 	case bus.EventPong:
 		return requester.Pong{Node: e.Node, Record: *e.Record}
+	case bus.EventBeacon:
+		return requester.Beacon{Record: *e.Record}
 	case bus.EventProbed:
 		return requester.Probed{}
 	case bus.EventDisconnected:
@@ -98,6 +100,8 @@ func (s busSession) Send(out requester.Outgoing) error {
 	case requester.Probe:
 		s.Probe()
 		return nil
+	case requester.Listen:
+		return s.HearBeacons()
 	}
 	return fmt.Errorf("the bus cannot send %T", out)
 }

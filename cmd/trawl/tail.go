@@ -1,0 +1,222 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/trawl-logs/trawl/requester"
+	"github.com/trawl-logs/trawl/requester/printer"
+	"github.com/trawl-logs/trawl/schemas"
+)
+
+const tailHelp = `Print the lines of the fleet's logs that match PATTERNS as they are written,
+over log rotation, until interrupted. Nodes that start later are followed too;
+one that leaves, or comes back, is named on stderr. A reader that cannot keep up
+slows no node down: what is left out is told there, by node and count.
+`
+
+const tailExamples = `  trawl tail ERROR                           what goes wrong, as it does
+  trawl tail --lines 10 --service api 'status=5..'
+  trawl tail --since 5m -i timeout '/var/log/nginx/*'
+  trawl tail --node 'web*' --output json . | jq .text
+`
+
+const tailExits = `exit status:
+  130 interrupted, which is how it ends    141 stdout was closed
+  0 --limit was reached, or --timeout with a match    1 --timeout without one
+  2 usage, pattern or connection error    3, 4 as 0 and 1, but a node was away
+`
+
+// tailWithout are the flags of trawl grep that trawl tail does not have.
+var tailWithout = map[string]bool{
+	"count": true, "files-with-matches": true, "files-without-match": true, "quiet": true, "silent": true, "max-count": true,
+	"after-context": true, "before-context": true, "context": true, "group-separator": true, "no-group-separator": true,
+	"local": true, "label": true, "until": true, "order": true, "explain": true, "exhaustive": true, "timing": true,
+	"reply-to": true, "no-progress": true, "line-buffered": true, "binary-files": true, "text": true, "initial-tab": true, "threads": true,
+}
+
+// newTailCommand returns trawl tail, whose flags are those of trawl grep and --lines.
+func newTailCommand() *cobra.Command {
+	var connect connectFlags
+	var lines string
+	cmd := &cobra.Command{
+		Use:                "tail [flags] PATTERNS [PATH-GLOB...]",
+		Short:              "Follow the logs of the fleet as they are written",
+		DisableFlagParsing: true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o, err := parseGrep(args, cmd.Flags())
+			switch {
+			case err != nil:
+				return errors.New(strings.Replace(err.Error(), "trawl grep --help", "trawl tail --help", 1))
+			case o.help:
+				_, err = fmt.Fprint(cmd.OutOrStdout(), tailUsage())
+				return err
+			}
+			if err := o.toTail(cmd.Flags(), lines); err != nil {
+				return err
+			}
+			return tailFleet(cmd, &connect, o)
+		},
+	}
+	cmd.Flags().SortFlags = false
+	cmd.Flags().StringVar(&lines, "lines", "", "`N` of the last matching lines of each file first (default 0; with --since: all of them)")
+	connect.register(cmd.Flags())
+	cmd.SetHelpFunc(func(cmd *cobra.Command, _ []string) { fmt.Fprint(cmd.OutOrStdout(), tailUsage()) })
+	return cmd
+}
+
+// toTail makes the options those of trawl tail, and refuses what it cannot serve.
+func (o *grepOptions) toTail(flags *pflag.FlagSet, lines string) error {
+	switch {
+	case o.local:
+		return errors.New("flag --local: trawl tail follows the fleet; tail -F follows a file")
+	case o.count, o.list != schemas.ModeLines, o.quiet, o.maxCount >= 0:
+		return errors.New("-c, -l, -L, -q and -m have no meaning for what has no end; --limit stops after so many lines")
+	case o.contextGiven():
+		return errors.New("-A, -B and -C are not served by trawl tail")
+	case o.until != "":
+		return errors.New("flag --until: trawl tail has no end; --timeout gives it one")
+	case o.order == schemas.OrderTime:
+		return errors.New("flag --order: trawl tail prints lines as they arrive")
+	case o.explain, o.timing:
+		return errors.New("--explain and --timing are trawl grep's")
+	}
+	o.follow, o.order, o.noProgress = true, schemas.OrderArrival, true
+	if !flags.Changed("timeout") && o.timeout == newGrepOptions().timeout {
+		o.timeout = maxTail
+	}
+	if o.since != "" {
+		o.last = -1
+	}
+	if lines != "" {
+		n, err := count(lines)
+		if err != nil || n < 0 {
+			return fmt.Errorf("flag --lines: %q is not a number of lines", lines)
+		}
+		o.last = n
+	}
+	return nil
+}
+
+// maxTail is how long a query may run: then trawl tail ends.
+const maxTail = 7 * 24 * time.Hour
+
+func tailUsage() string {
+	var b strings.Builder
+	b.WriteString(tailHelp)
+	b.WriteString("\nusage: trawl tail [flags] PATTERNS [PATH-GLOB...]\n\nflags:\n")
+	b.WriteString("      --lines=N              print the last N matching lines of each file first;\n" +
+		"                             default: 0, or with --since all from TIME on\n")
+	b.WriteString(flagHelp(func(f *grepFlag) bool { return !f.fleet && !tailWithout[f.long] && f.short != 'I' }))
+	b.WriteString("\nflags of the fleet:\n" + flagHelp(func(f *grepFlag) bool { return f.fleet && !tailWithout[f.long] }))
+	var connection connectFlags
+	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+	flags.SortFlags = false
+	connection.register(flags)
+	b.WriteString("\nflags of the connection:\n" + flags.FlagUsagesWrapped(75))
+	b.WriteString("\n" + tailExits + "\nexamples:\n" + tailExamples)
+	return b.String()
+}
+
+// tailWindow bounds what waits for a slow reader of stdout, in bytes: beyond it, nodes leave lines out.
+const tailWindow = 4 << 20
+
+// tailFleet follows the fleet: flags → query → bus → gather → printer.
+func tailFleet(cmd *cobra.Command, connect *connectFlags, o *grepOptions) error {
+	s := &fleetSearch{o: o, line: newProgressLine(cmd.ErrOrStderr(), false)}
+	s.errout, s.onTTY = s.line.before(cmd.ErrOrStderr()), isTerminal(cmd.ErrOrStderr())
+	out := cmd.OutOrStdout()
+	var err error
+	if s.query, err = o.query(cmd.InOrStdin(), time.Now(), s.errout); err != nil {
+		return err
+	}
+	s.query.Last = o.last
+	newMatcher, _, err := compileLocal(o, s.query.Patterns)
+	if err != nil {
+		return err
+	}
+	s.print = printer.New(out, s.printerOptions(out, newMatcher))
+
+	ctx, cancel := context.WithCancelCause(cmd.Context())
+	defer cancel(nil)
+	defer watchClosed(out, func() { cancel(syscall.EPIPE) })()
+	conn, err := connect.connect(ctx, "trawl tail")
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	transport, err := newTransport(conn, tailWindow, func(err error) { fmt.Fprintf(s.errout, "trawl: %v\n", err) })
+	if err != nil {
+		return err
+	}
+	defer transport.Close()
+	ask := requester.New(transport, givenRoster{transport, o.nodes}, requester.WithWindow(tailWindow))
+	answer, err := ask.Query(ctx, s.query)
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case errors.Is(err, requester.ErrNoNodes):
+		return fmt.Errorf("%w; `trawl nodes` lists the known ones", err)
+	case err != nil:
+		return err
+	}
+	err = s.printTail(answer)
+	answer.Close()
+	return s.end(ctx, answer.Receipt(), err)
+}
+
+// printTail prints lines as they come, and on stderr what becomes of the nodes.
+func (s *fleetSearch) printTail(answer *requester.Answer) error {
+	for r := range answer.Released() {
+		if r.Change != nil {
+			s.tell(r.Change)
+		}
+		if err := s.printChunks(r.Node, r.Chunks); err != nil {
+			return err
+		}
+		for i := range r.Chunks {
+			if change := requester.ChangeOf(r.Node, &r.Chunks[i]); change != nil {
+				s.tell(change)
+			}
+		}
+		if err := s.print.Flush(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tell says what became of a node: on stderr, or as JSON among the lines.
+func (s *fleetSearch) tell(c *requester.Change) {
+	if s.o.output == "json" {
+		if text, err := json.Marshal(c); err == nil {
+			_ = s.print.WriteLine(text) // the error comes again with Flush
+		}
+		return
+	}
+	var text string
+	switch c.Kind {
+	case requester.Joined:
+		text = "joined"
+	case requester.Left:
+		text = "left, " + c.Status.String() + ": " + c.Reason
+	case requester.Back:
+		text = "is back"
+		if c.Reason != "" {
+			text += "; " + c.Reason
+		}
+	case requester.Skipped:
+		text = "skipped " + plural(c.Count, "line") + ": the output is read too slowly"
+	case requester.Cut:
+		text = c.File + " was cut, and goes on from its start"
+	}
+	fmt.Fprintln(s.errout, shown("trawl: "+c.Node+": "+text))
+}
