@@ -44,8 +44,9 @@ func commonness(b, fold byte) float64 {
 	return float64(n) / 1e6
 }
 
-// choosePair takes the two rarest bytes, of different values if there are: one that repeats, as in
-// "----", says less the second time.
+// choosePair takes the rarest byte, and one that is rare and far from it, of another value if there is: one that
+// repeats, as in "----", says less the second time, and so does one that is near, because bytes of text go together
+// ("ch.k" stands in every line about a checkout).
 func (f *Finder) choosePair() {
 	rarest := 0
 	text := f.text[:min(len(f.text), sight)]
@@ -62,7 +63,7 @@ func (f *Finder) choosePair() {
 		if same, was := f.text[i] == f.text[rarest], f.text[second] == f.text[rarest]; same != was {
 			return was
 		}
-		return f.common(i) < f.common(second)
+		return f.common(i)*nearness(i, rarest) < f.common(second)*nearness(second, rarest)
 	}
 	for i := range text {
 		if i != rarest && better(i) {
@@ -75,6 +76,15 @@ func (f *Finder) choosePair() {
 	k := &f.kernel
 	k.at1, k.byte1, k.fold1 = uintptr(rarest), f.text[rarest], f.foldAt(rarest)
 	k.at2, k.byte2, k.fold2 = uintptr(second), f.text[second], f.foldAt(second)
+}
+
+// nearness is how many times as often as others two bytes at i and k are met together, about: within five bytes they
+// are often of one word.
+func nearness(i, k int) float64 {
+	if i-k < 5 && k-i < 5 {
+		return 1.75
+	}
+	return 1
 }
 
 // chooseWord takes the eight consecutive bytes that are met least, or all of a shorter needle. The

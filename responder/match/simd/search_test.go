@@ -384,3 +384,22 @@ func TestPlanSize(t *testing.T) {
 		}
 	}
 }
+
+// TestPair: of two bytes that are about as rare the one is compared that is not of the same word as the rarest, and the rarer
+// where all are near.
+func TestPair(t *testing.T) {
+	for _, c := range []struct {
+		needle string
+		fold   bool
+		a, b   int
+	}{
+		{"nosuchtokenatall", true, 8, 14}, // k and l, not h and k of "check"
+		{"rare", true, 1, 0},
+		{"everywhere", false, 5, 4}, // w and y: much rarer than what is farther off
+	} {
+		k := &NewFinder([]byte(c.needle), c.fold).kernel
+		if int(k.at1) != c.a || int(k.at2) != c.b {
+			t.Errorf("%q: bytes %d and %d are compared, want %d and %d", c.needle, k.at1, k.at2, c.a, c.b)
+		}
+	}
+}
