@@ -309,3 +309,45 @@ func TestStockMicro(t *testing.T) {
 		t.Errorf("%d questions in text", questions)
 	}
 }
+
+// What a query's nodes answer can be read along with the stock nats command: trawl decode makes JSON of
+// it, the same lines that the query printed.
+func TestStockDecode(t *testing.T) {
+	f := twoNodes(t)
+	name, err := stockNats()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := &syncBuffer{}
+	sub := exec.Command(name, "sub", "--raw", "trawl.v1.res.>", "--translate", program+" decode")
+	sub.Env, sub.Dir, sub.Stdout = append(environment(f.home), "NATS_URL="+f.url), f.home, out
+	if err := sub.Start(); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() { _ = sub.Wait(); close(done) }()
+	t.Cleanup(func() { _ = sub.Process.Kill(); <-done })
+	var want result
+	f.await("the subscription hears a query", 30*time.Second, func() bool {
+		want = f.grep("--output=json", "-m2", "RARE")
+		return strings.Contains(out.String(), `"type":"end"`)
+	})
+	texts := func(stdout string) (all []string) {
+		for line := range strings.Lines(stdout) {
+			var l struct{ Type, Text string }
+			if json.Unmarshal([]byte(line), &l) == nil && l.Type == "match" {
+				all = append(all, l.Text)
+			}
+		}
+		slices.Sort(all)
+		return slices.Compact(all)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("subscribed:\n%s\nquery:\n%s", tail(out.String(), 3000), want.stdout)
+		}
+	})
+	f.await("all lines are decoded", 10*time.Second, func() bool {
+		return slices.Equal(texts(out.String()), texts(want.stdout)) && len(texts(want.stdout)) == 4
+	})
+}
