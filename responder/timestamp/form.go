@@ -76,6 +76,7 @@ type reading struct {
 	half    bool   // hours count to twelve
 	epoch   bool   // it counts from 1970
 	plain   bool   // nothing stands before the time
+	lead    byte   // what does, if it is one byte at the start of the line
 	digit   bool   // it begins with one
 	apart   bool   // a zone may follow after a blank
 }
@@ -106,6 +107,9 @@ func newReading(p place, layout, sample string) reading {
 	}
 	r.epoch = isEpoch(layout)
 	r.plain = p.kind == atOffset && p.count == 0
+	if p.isStart() && p.count == 1 {
+		r.lead = p.text[0]
+	}
 	r.pattern = clockZero | uint64(r.sep)*clockSeps
 	return r
 }

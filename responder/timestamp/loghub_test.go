@@ -2,6 +2,7 @@ package timestamp
 
 import (
 	"bytes"
+	"math"
 	"os"
 	"strconv"
 	"strings"
@@ -142,19 +143,27 @@ func benchmarkTime(b *testing.B, data []byte) {
 	benchmarkLines(b, data, lines)
 }
 
+// benchmarkLines reports the best pass, too: on a machine with other work the mean says little.
 func benchmarkLines(b *testing.B, data []byte, lines [][]byte) {
 	form, ok := Detect(headOf(data), Options{Zone: berlin, ModTime: modTime})
 	if !ok {
 		b.Fatal("no form")
 	}
+	for len(lines) < 2000 { // so that looking at the watch costs nothing
+		lines = append(lines, lines...)
+	}
 	reader := form.NewReader()
+	best := time.Duration(math.MaxInt64)
 	b.ReportAllocs()
 	b.ResetTimer()
 	for i := 0; i < b.N; i += len(lines) {
+		begun := time.Now()
 		for _, line := range lines {
 			reader.Time(line)
 		}
+		best = min(best, time.Since(begun))
 	}
+	b.ReportMetric(float64(best)/float64(len(lines)), "best-ns/line")
 }
 
 func BenchmarkDetect(b *testing.B) {

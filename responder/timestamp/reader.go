@@ -13,7 +13,13 @@ type Reader struct {
 }
 
 // NewReader returns a Reader for one goroutine.
-func (f *Form) NewReader() *Reader { return &Reader{form: f} }
+func (f *Form) NewReader() *Reader {
+	r := &Reader{form: f}
+	for i := range r.days {
+		r.days[i].plan = unplanned
+	}
+	return r
+}
 
 // Time returns the time of the line, in ns since 1970; ok is false if the line has none of the
 // form. The line may be given without its end; of one whose time stands at its start, or behind
@@ -41,16 +47,30 @@ type dayCache struct {
 	// are over as many bytes as there are.
 	first, last, tailWord uint64
 	mask, tailMask        uint64
+
+	plan plan
+	odd  int // lines of the day that the plan did not fit
 }
 
 // time returns what slow returns, faster if date and tail are those of the line before.
 func (d *dayCache) time(f *Form, r *reading, line []byte) (int64, bool) {
 	at := r.place.count
-	if !r.plain {
+	switch {
+	case r.plain:
+	case r.lead != 0:
+		if len(line) == 0 || line[0] != r.lead {
+			return 0, false
+		}
+	default:
 		at = r.find(line, 0)
 	}
 	if at < 0 || at >= len(line) {
 		return 0, false
+	}
+	if b := line[at:]; len(b) >= d.plan.need && d.sameHead(b) {
+		if t, ok := d.planned(b); ok {
+			return t, true
+		}
 	}
 	if r.epoch {
 		var s fields
@@ -62,6 +82,9 @@ func (d *dayCache) time(f *Form, r *reading, line []byte) (int64, bool) {
 	b := line[at:]
 	if d.known && len(b) >= max(d.headLen+r.width, 8) && d.sameHead(b) {
 		if t, ok := d.clock(r, b); ok {
+			if d.odd++; d.odd&7 == 0 {
+				d.replan(r, b)
+			}
 			return t, true
 		}
 	} else if isDigit(b[0]) != r.digit && r.key == nil {
@@ -235,6 +258,8 @@ func (d *dayCache) remember(c *calendar, r *reading, s *fields, line []byte, at,
 		d.last = binary.LittleEndian.Uint64(d.head[d.headLen-8:])
 	}
 	d.known, d.open = true, r.apart && !s.zoned
+	d.odd = 0
+	d.replan(r, line[at:])
 }
 
 // maskOf returns a word that has its first n bytes set, all of them at most.
