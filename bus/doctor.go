@@ -89,7 +89,7 @@ func (s *Service) onCheckup(m *nats.Msg) {
 			s.conn.log.Debug("checkup", "err", err)
 		}
 	}
-	if !q.Sources {
+	if !q.Sources && q.Blocks == schemas.BlocksNone {
 		answer(&schemas.Checkup{})
 		return
 	}
@@ -102,7 +102,7 @@ func (s *Service) onCheckup(m *nats.Msg) {
 		defer func() { <-s.checking }()
 		s.checked.Lock()
 		defer s.checked.Unlock()
-		answer(s.handlers.Checkup())
+		answer(s.handlers.Checkup(q))
 	})
 }
 

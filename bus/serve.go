@@ -26,10 +26,11 @@ type Handlers struct {
 	Query     func(user string, q *schemas.Query) // user is that of the subject; q is valid
 	Control   func(k Key, c *schemas.Control)
 	Cancel    func(k Key, c *schemas.Cancel)
-	Gone      func(k Key)             // a frame found nobody who listens
-	Reconnect func()                  // the connection was lost and is back: what was sent may be lost
-	Checkup   func() *schemas.Checkup // looks at what the node can read; called one after the other, and may take long
-	Duplicate func(host string)       // another process serves under this node's name, on host; empty: no more
+	Gone      func(k Key) // a frame found nobody who listens
+	Reconnect func()      // the connection was lost and is back: what was sent may be lost
+	// Checkup looks at what the node can read, or at its index; called one after the other, and may take long.
+	Checkup   func(*schemas.CheckupRequest) *schemas.Checkup
+	Duplicate func(host string) // another process serves under this node's name, on host; empty: no more
 }
 
 // Service is a node on the bus.

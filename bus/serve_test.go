@@ -69,7 +69,7 @@ func (n *node) handlers() bus.Handlers {
 		f()
 	}
 	return bus.Handlers{
-		Checkup: func() *schemas.Checkup { return &schemas.Checkup{User: "test"} },
+		Checkup: func(*schemas.CheckupRequest) *schemas.Checkup { return &schemas.Checkup{User: "test"} },
 		Query: func(user string, q *schemas.Query) {
 			locked(func() {
 				n.queries = append(n.queries, user+"/"+q.ID)

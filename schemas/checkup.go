@@ -18,8 +18,12 @@ const (
 	OrderUnsorted
 )
 
-// CheckupRequest asks a node how it does: for the time alone, or with Sources for what it can read.
-type CheckupRequest struct{ Sources bool }
+// CheckupRequest asks a node how it does: for the time alone, or with Sources for what it can read, or
+// with Blocks for its index.
+type CheckupRequest struct {
+	Sources bool
+	Blocks  BlocksRequest
+}
 
 // Checkup is what a node says of itself: its clock, as whom it reads, and what it found of its sources.
 type Checkup struct {
@@ -30,6 +34,7 @@ type Checkup struct {
 	Zone     string // of times that name none: a name, and its offset now
 	Sources  []SourceCheckup
 	Problems []FileError // places that could not be read, or must not be
+	Index    *IndexCheckup
 }
 
 // SourceCheckup is one source of a node.
@@ -60,13 +65,13 @@ type FileCheckup struct {
 
 // A checkup request on the wire:
 //
-//	[ version, sources ]
+//	[ version, sources, blocks ]
 //
 // and a checkup:
 //
-//	[ version, name, received, sent, user, zone, [source…], [[path, error]…] ]
+//	[ version, name, received, sent, user, zone, [source…], [[path, error]…], index ]
 //
-// with source
+// of which blocks and index (indexcheckup.go) may be missing; with source
 //
 //	[ service, logs, files, bytes, unreadable, timeless, unsorted, opened, [file…] ]
 //
@@ -82,8 +87,9 @@ const (
 // AppendCheckupRequest appends the encoded request to dst.
 func AppendCheckupRequest(dst []byte, q *CheckupRequest) []byte {
 	w := appending(dst)
-	w.open(1)
+	w.open(2)
 	w.bool(q.Sources)
+	w.uint(uint64(q.Blocks))
 	return w.done()
 }
 
@@ -95,6 +101,10 @@ func DecodeCheckupRequest(msg []byte) (*CheckupRequest, error) {
 	r := &reader{msg: msg}
 	extra := r.open("checkup_request", 1)
 	q := &CheckupRequest{Sources: r.bool("checkup_request.sources")}
+	if extra > 0 {
+		q.Blocks = BlocksRequest(r.enum("checkup_request.blocks"))
+		extra--
+	}
 	if err := r.close("checkup_request", extra); err != nil {
 		return nil, err
 	}
@@ -104,7 +114,7 @@ func DecodeCheckupRequest(msg []byte) (*CheckupRequest, error) {
 // AppendCheckup appends the encoded checkup to dst. What is beyond the limits is cut.
 func AppendCheckup(dst []byte, c *Checkup) []byte {
 	w := appending(dst)
-	w.open(checkupFields)
+	w.open(checkupFields + 1)
 	w.string(c.Name)
 	w.int(c.Received)
 	w.int(c.Sent)
@@ -122,6 +132,7 @@ func AppendCheckup(dst []byte, c *Checkup) []byte {
 		w.string(cut(p.File, maxCheckupName))
 		w.string(cut(p.Err, maxCheckupText))
 	}
+	w.indexCheckup(c.Index)
 	return w.done()
 }
 
@@ -166,6 +177,10 @@ func DecodeCheckup(msg []byte) (*Checkup, error) {
 		more := r.record("checkup.problems", 2)
 		c.Problems = append(c.Problems, FileError{r.string("checkup.problems", maxCheckupName), r.string("checkup.problems", maxCheckupText)})
 		r.skip("checkup.problems", more)
+	}
+	if extra > 0 {
+		c.Index = r.indexCheckup()
+		extra--
 	}
 	if err := r.close("checkup", extra); err != nil {
 		return nil, err

@@ -66,6 +66,10 @@ func sampleCheckup() *Checkup {
 			},
 		}, {Logs: "journald"}},
 		Problems: []FileError{{"/var/log/x", "permission denied"}},
+		Index: &IndexCheckup{Sizing: "500 MB/s", ReadRate: 4e8, Settled: true, Further: 1, Files: []IndexedFile{{
+			Service: "api", Path: "/var/log/api/a.log", Size: 4096, IndexBytes: 70, Blocks: 2, Err: "differs",
+			Listed: []ListedBlock{{0, 2048, 64, NoTime, 5}},
+		}}},
 	}
 }
 

@@ -163,7 +163,7 @@ func newSimulatedNode(ctx context.Context, conn *bus.Conn, name string) (*simula
 		},
 		Cancel: func(k bus.Key, c *schemas.Cancel) { n.forget(k) },
 		Gone:   n.forget, Reconnect: func() {}, Duplicate: func(string) {},
-		Checkup: func() *schemas.Checkup { return &schemas.Checkup{} },
+		Checkup: func(*schemas.CheckupRequest) *schemas.Checkup { return &schemas.Checkup{} },
 	})
 	if err != nil {
 		return nil, err

@@ -54,7 +54,7 @@ func joinNode(ctx context.Context, config *responder.Config, o bus.Options, log 
 		Gone:      func(k bus.Key) { r.HandleGone(responder.Key(k)) },
 		Reconnect: r.HandleReconnect,
 		Duplicate: r.HandleDuplicate,
-		Checkup:   func() *schemas.Checkup { return r.Checkup(own) },
+		Checkup:   func(q *schemas.CheckupRequest) *schemas.Checkup { return checkup(own, r, q) },
 	})
 	if err != nil {
 		cancel()
@@ -74,6 +74,14 @@ func joinNode(ctx context.Context, config *responder.Config, o bus.Options, log 
 		return nil, err
 	}
 	return n, nil
+}
+
+// checkup answers a request for a checkup.
+func checkup(ctx context.Context, r *responder.Responder, q *schemas.CheckupRequest) *schemas.Checkup {
+	if q.Blocks != schemas.BlocksNone {
+		return &schemas.Checkup{Index: r.IndexCheckup(ctx, q.Blocks == schemas.BlocksVerify)}
+	}
+	return r.Checkup(ctx)
 }
 
 // Leave takes the node off the bus when the queries that run have been told so.

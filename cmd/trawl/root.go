@@ -47,6 +47,7 @@ func newRootCommand() *cobra.Command {
 		newTailCommand(),
 		newNodesCommand(),
 		newDoctorCommand(),
+		newBlocksCommand(),
 		newDecodeCommand(),
 		newResponderCommand(),
 		newBusCommand(),
