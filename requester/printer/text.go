@@ -67,25 +67,6 @@ func (p *Printer) simple(c *schemas.Chunk) bool {
 	return !(o.Number || o.Offset || o.InitialTab || o.Escape || o.Colors != nil) && len(c.Groups) == 0 && len(c.Context) == 0
 }
 
-// prefixed writes lines with head before each.
-func (p *Printer) prefixed(text []byte) {
-	buf := p.buf
-	for len(text) > 0 {
-		n := bytes.IndexByte(text, p.o.Terminator) + 1
-		if n == 0 {
-			n = len(text)
-		}
-		buf = append(append(buf, p.head...), text[:n]...)
-		text = text[n:]
-		if len(buf) >= writeSize {
-			p.buf = buf
-			_ = p.Flush() // kept in p.err
-			buf = p.buf
-		}
-	}
-	p.buf = buf
-}
-
 // raw writes text without copying it, if it is much.
 func (p *Printer) raw(text []byte) {
 	if len(text) < writeSize/4 {
