@@ -73,6 +73,20 @@ func sampleCheckup() *Checkup {
 	}
 }
 
+func sampleStanding() *Standing {
+	return &Standing{
+		Name: "errors", User: "ann", Created: 1700000000000000000, Rate: 100, Sample: 1, Durable: true,
+		Query: Query{ID: "errors", Client: "errors", Patterns: []string{"ERROR"}, Mode: ModeFollow, MaxCount: -1, Order: OrderArrival, Timeout: time.Hour, Select: Select{Services: []string{"api"}}},
+	}
+}
+
+func sampleLive() *Live {
+	return &Live{
+		Name: "errors", Run: 1 << 60, Seq: 7, Matched: 300, Sampled: 20, Limited: 100, Lost: 3,
+		Data: Data{Chunks: []Chunk{{Service: "api", File: "/var/log/a.log", Text: []byte("a\nb\n"), Offsets: []int64{90, 92}}, {Kind: ChunkCut, File: "b"}}},
+	}
+}
+
 // samples are one message of each kind, by the name of its fixture.
 func samples() map[string][]byte {
 	packed := &Data{Compress: true, Chunks: []Chunk{{File: "f", Text: []byte(strings.Repeat("the same line\n", 200))}}}
@@ -88,6 +102,8 @@ func samples() map[string][]byte {
 		"cancel":          AppendCancel(nil, &Cancel{Reason: "limit"}),
 		"checkup-request": AppendCheckupRequest(nil, &CheckupRequest{Sources: true}),
 		"checkup":         AppendCheckup(nil, sampleCheckup()),
+		"standing":        AppendStanding(nil, sampleStanding()),
+		"live":            AppendLive(nil, sampleLive()),
 		"node": AppendNode(nil, &Node{
 			Name: "web1", Instance: "i1", Host: "h", Version: "0.1.0", Groups: []string{"web"}, Labels: []Label{{"env", "prod"}},
 			Services: []string{"api"}, Files: 3, Bytes: 1 << 33, Started: 1700000000000000000, Ready: true, Peers: []string{"web2"},
@@ -110,6 +126,10 @@ func decode(name string, msg []byte) (any, error) {
 		return DecodeCheckup(msg)
 	case "checkup-request":
 		return DecodeCheckupRequest(msg)
+	case "standing":
+		return DecodeStanding(msg)
+	case "live":
+		return DecodeLive(msg)
 	}
 	return DecodeFrame(msg)
 }
@@ -128,6 +148,10 @@ func encode(v any) []byte {
 		return AppendCheckup(nil, v)
 	case *CheckupRequest:
 		return AppendCheckupRequest(nil, v)
+	case *Standing:
+		return AppendStanding(nil, v)
+	case *Live:
+		return AppendLive(nil, v)
 	}
 	return AppendFrame(nil, v.(*Frame))
 }

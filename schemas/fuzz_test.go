@@ -48,12 +48,14 @@ func fuzz(f *testing.F, names ...string) {
 	})
 }
 
-func FuzzQuery(f *testing.F)   { fuzz(f, "query") }
-func FuzzFrame(f *testing.F)   { fuzz(f, "data", "packed", "hello", "progress", "end", "hello-end") }
-func FuzzControl(f *testing.F) { fuzz(f, "control") }
-func FuzzCancel(f *testing.F)  { fuzz(f, "cancel") }
-func FuzzNode(f *testing.F)    { fuzz(f, "node") }
-func FuzzCheckup(f *testing.F) { fuzz(f, "checkup") }
+func FuzzQuery(f *testing.F)    { fuzz(f, "query") }
+func FuzzFrame(f *testing.F)    { fuzz(f, "data", "packed", "hello", "progress", "end", "hello-end") }
+func FuzzControl(f *testing.F)  { fuzz(f, "control") }
+func FuzzCancel(f *testing.F)   { fuzz(f, "cancel") }
+func FuzzNode(f *testing.F)     { fuzz(f, "node") }
+func FuzzCheckup(f *testing.F)  { fuzz(f, "checkup") }
+func FuzzStanding(f *testing.F) { fuzz(f, "standing") }
+func FuzzLive(f *testing.F)     { fuzz(f, "live") }
 
 // FuzzCheck holds that a chunk that passes Check can be counted and cut anywhere.
 func FuzzCheck(f *testing.F) {
