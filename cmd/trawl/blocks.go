@@ -16,13 +16,13 @@ import (
 	"github.com/trawl-logs/trawl/schemas"
 )
 
-const blocksHelp = `List the blocks of the nodes' indexes, a row a file, or with --each a row a block.
-A block is a run of lines, the same number for all of a node; a query leaves out
-those whose times, or whose content, cannot match. Nodes index files in the
-background where their configuration names a state directory.
+const blocksHelp = `List the blocks of the nodes' indexes, a row a file, or with --each a row a
+block. A block is a run of lines, the same number for all of a node; a query
+leaves out those whose times, or whose content, cannot match. Nodes index files
+in the background where their configuration names a state directory.
 
 With --verify every node reads all that is indexed and makes every block anew:
-one that is not what its file holds is dropped with its index, and said.
+one that is not what its file holds is dropped with its index, and named.
 
 With --sizing, a row a node: the formula of the blocks' size with its figures.
 
@@ -30,8 +30,8 @@ With --prove each pattern is asked twice, with the index and without, and what
 comes is compared byte for byte. A log that grows meanwhile may make a
 difference: then it is asked again, up to 5 times.
 
-Exit status: 0 all is well, 1 a block was wrong or an answer differed, 2 it could
-not look, 3 not every node answered.`
+Exit status: 0 all is well, 1 a block was wrong or an answer differed, 2 it
+could not look, 3 not every node answered.`
 
 // Exit statuses of blocks.
 const (
