@@ -39,12 +39,12 @@ type Data struct {
 type ChunkKind uint8
 
 const (
-	ChunkLines  ChunkKind = iota // lines (or spans, with -o) in Text
-	ChunkCount                   // Count selected lines (-c)
-	ChunkFile                    // the file itself (-l, -L)
-	ChunkBinary                  // the file is binary and matches
-	ChunkSkipped                 // following: Count selected lines were left out here, for want of credit; File is empty
-	ChunkCut                     // following: the file was cut, and goes on from its start
+	ChunkLines   ChunkKind = iota // lines (or spans, with -o) in Text
+	ChunkCount                    // Count selected lines (-c)
+	ChunkFile                     // the file itself (-l, -L)
+	ChunkBinary                   // the file is binary and matches
+	ChunkSkipped                  // following: Count selected lines were left out here, for want of credit; File is empty
+	ChunkCut                      // following: the file was cut, and goes on from its start
 )
 
 // NoTime stands in Chunk.Times for a line without a time.

@@ -51,7 +51,7 @@ func newBlocksCommand() *cobra.Command {
 	var f blocksFlags
 	cmd := &cobra.Command{
 		Use:   "blocks [PATTERN…]",
-		Short: "List the blocks that queries are spared, and prove that nothing is missing",
+		Short: "List the blocks of the index, verify them, prove the answers",
 		Long:  blocksHelp,
 		Example: `  trawl blocks
   trawl blocks --each --node web1 --output json
