@@ -351,3 +351,50 @@ func TestStockDecode(t *testing.T) {
 		return slices.Equal(texts(out.String()), texts(want.stdout)) && len(texts(want.stdout)) == 4
 	})
 }
+
+// With --reply-to the results go to a subject as well: JSON lines as --output json prints them, a line a
+// message, the receipt last; or frames, which trawl decode reads.
+func TestStockReplyTo(t *testing.T) {
+	f := twoNodes(t)
+	name, err := stockNats()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := f.grep("--output=json", "RARE")
+	for form, args := range map[string][]string{"json": nil, "msgpack": {"--translate", program + " decode"}} {
+		out := &syncBuffer{}
+		sub := exec.Command(name, append([]string{"sub", "--raw", "sink." + form}, args...)...)
+		sub.Env, sub.Dir, sub.Stdout = append(environment(f.home), "NATS_URL="+f.url), f.home, out
+		if err := sub.Start(); err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan struct{})
+		go func() { _ = sub.Wait(); close(done) }()
+		t.Cleanup(func() { _ = sub.Process.Kill(); <-done })
+		f.await("the subscription stands", 30*time.Second, func() bool {
+			if r := f.grep("--reply-to=sink."+form, "--reply-to-format="+form, "absent"); r.code != 1 {
+				t.Fatal(r.stderr)
+			}
+			return out.Len() > 0
+		})
+		if r := f.grep("--reply-to=sink."+form, "--reply-to-format="+form, "RARE"); r.code != 0 || strings.Count(r.stdout, "\n") != 20 {
+			t.Errorf("what is printed: %s%s", r.stdout, r.stderr)
+		}
+		f.await("all lines on sink."+form, 10*time.Second, func() bool {
+			matches, complete := 0, strings.Contains(out.String(), `"status":"complete","reason":"","lines":20`)
+			for line := range strings.Lines(out.String()) {
+				if form == "json" && strings.HasPrefix(line, `{"type":"match"`) && strings.Contains(want.stdout, line) ||
+					form == "msgpack" && strings.HasPrefix(line, `{"type":"match"`) {
+					matches++
+				}
+				complete = complete || form == "json" && strings.HasPrefix(line, `{"type":"receipt","complete":true`) && strings.Contains(line, `"lines":20`)
+			}
+			return matches == 20 && complete
+		})
+	}
+	for _, subject := range []string{"trawl.v1.q.ann.all", "$SYS.x", "a.*", "a b"} {
+		if r := f.grep("--reply-to", subject, "x"); r.code != 2 || !strings.Contains(r.stderr, "flag --reply-to: ") {
+			t.Errorf("%q: status %d, %s", subject, r.code, r.stderr)
+		}
+	}
+}

@@ -63,7 +63,7 @@ func contextOf(n int64) int64 { return min(max(n, 0), math.MaxInt32) }
 // columns are what of each line is to be printed.
 func (o *grepOptions) columns() schemas.Columns {
 	var c schemas.Columns
-	json := o.output == "json"
+	json := o.output == "json" || o.replyTo != ""
 	if o.numbered() {
 		c |= schemas.ColumnNumber
 	}
@@ -81,14 +81,13 @@ func (o *grepOptions) columns() schemas.Columns {
 
 // numbered says whether line numbers are wanted: in JSON always but after --since, where they would
 // have all be read that is before the range.
-func (o *grepOptions) numbered() bool { return o.number || o.output == "json" && o.since == "" }
+func (o *grepOptions) numbered() bool {
+	return o.number || (o.output == "json" || o.replyTo != "") && o.since == ""
+}
 
 // notServed refuses what the contract knows and no node does yet. It would be worse to ignore it.
 func (o *grepOptions) notServed() error {
-	switch {
-	case o.replyTo != "":
-		return errors.New("--reply-to is not served yet")
-	case o.output == "raw":
+	if o.output == "raw" {
 		return errors.New("--output raw is not served yet")
 	}
 	return nil

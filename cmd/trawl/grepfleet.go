@@ -27,6 +27,7 @@ type fleetSearch struct {
 	line   *progressLine
 	print  *printer.Printer
 	timing timing
+	reply  *replier // nil: results are only printed
 }
 
 // grepFleet asks the fleet: flags → query → bus → gather → printer, and the receipt.
@@ -61,6 +62,9 @@ func grepFleet(cmd *cobra.Command, connect *connectFlags, o *grepOptions) error 
 		return err
 	}
 	defer transport.Close()
+	if s.reply, err = newReplier(o, conn); err != nil {
+		return err
+	}
 	s.timing.connected, s.timing.transport = time.Now(), transport
 	ask := requester.New(&s.timing, timedRoster{givenRoster{transport, o.nodes}, &s.timing}, requester.WithProgress(s.progress))
 	answer, err := ask.Query(ctx, s.query)
@@ -72,12 +76,18 @@ func grepFleet(cmd *cobra.Command, connect *connectFlags, o *grepOptions) error 
 	case err != nil:
 		return err
 	}
+	if s.reply != nil {
+		s.reply.query = answer.Query().ID
+	}
 	err = s.printAnswer(answer)
 	answer.Close()
 	if err == nil && o.explain {
 		s.explain(answer.Receipt(), strategy)
 	}
 	receipt := answer.Receipt()
+	if err == nil && s.reply != nil {
+		err = s.reply.end(receipt)
+	}
 	err = s.end(ctx, receipt, err)
 	if o.timing {
 		s.timing.say(s.errout, receipt, time.Now())
@@ -103,6 +113,11 @@ func (s *fleetSearch) printAnswer(answer *requester.Answer) error {
 }
 
 func (s *fleetSearch) printChunks(node string, chunks []schemas.Chunk) error {
+	if s.reply != nil {
+		if err := s.reply.send(node, chunks); err != nil {
+			return err
+		}
+	}
 	for i := range chunks {
 		if err := s.print.Print(node, &chunks[i]); err != nil {
 			return err
