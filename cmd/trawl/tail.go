@@ -158,6 +158,9 @@ func tailFleet(cmd *cobra.Command, connect *connectFlags, o *grepOptions) error 
 		return err
 	}
 	defer transport.Close()
+	if s.reply, err = newReplier(o, conn); err != nil {
+		return err
+	}
 	ask := requester.New(transport, givenRoster{transport, o.nodes}, requester.WithWindow(tailWindow))
 	answer, err := ask.Query(ctx, s.query)
 	switch {
@@ -168,9 +171,16 @@ func tailFleet(cmd *cobra.Command, connect *connectFlags, o *grepOptions) error 
 	case err != nil:
 		return err
 	}
+	if s.reply != nil {
+		s.reply.query = answer.Query().ID
+	}
 	err = s.printTail(answer)
 	answer.Close()
-	return s.end(ctx, answer.Receipt(), err)
+	receipt := answer.Receipt()
+	if err == nil && s.reply != nil {
+		err = s.reply.end(receipt)
+	}
+	return s.end(ctx, receipt, err)
 }
 
 // printTail prints lines as they come, and on stderr what becomes of the nodes.
