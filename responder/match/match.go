@@ -45,6 +45,7 @@ type Pattern struct {
 	late     bool                      // streams are used only where the automaton thrashes
 	plain    bool                      // finder, also, text are for lines without ſ and K only
 	finder   finder                    // of all strategies with a kernel
+	reach    int                       // bytes of the longest that finder finds
 	place    literal.Place             // of what finder finds, where the automaton judges
 	also     []also                    // what a candidate line must hold too
 	text     *boundedText              // if the pattern is a text: it gives spans as well

@@ -161,6 +161,7 @@ func checkBuffer(t *testing.T, rnd *rand.Rand, p *Pattern, m *Matcher, name stri
 		if m.EndLine() != yes {
 			t.Fatalf("%s (%v): streaming %q = %v", name, p.Strategy(), line, !yes)
 		}
+		checkPeek(t, rnd, p, m, name, line, yes)
 	}
 	for from := 0; from < len(buf); {
 		if rnd.IntN(4) == 0 {

@@ -20,6 +20,7 @@ type Matcher struct {
 	lines []Line // of Count
 	also  []tested
 	pace  pace
+	peek  peek
 }
 
 // machine returns the automaton of m.

@@ -74,7 +74,7 @@ func (p *Pattern) choose(re *syntax.Regexp, info literal.Info) {
 		p.strategy = MatchAll
 		return
 	case p.text != nil && p.text.bounded():
-		p.strategy, p.finder = BoundedLiteral, p.text
+		p.strategy, p.finder, p.reach = BoundedLiteral, p.text, p.text.size
 		return
 	}
 	p.strategy = Automaton
@@ -100,6 +100,7 @@ func (p *Pattern) choose(re *syntax.Regexp, info literal.Info) {
 		if f, ok := newWindow(w); ok {
 			cost = w.Cost()
 			p.strategy, p.finder, p.place = WindowPrefilter, f, w.Place
+			p.reach = len(w.Classes)
 			break
 		}
 	}
@@ -128,7 +129,10 @@ func (p *Pattern) useStreams(re *syntax.Regexp) {
 
 // useSet makes s, which f finds, the strategy.
 func (p *Pattern) useSet(s literal.Set, f finder) {
-	p.finder = f
+	p.finder, p.reach = f, 0
+	for _, l := range s.Lits {
+		p.reach = max(p.reach, len(l))
+	}
 	switch single := len(s.Lits) == 1; {
 	case s.Exact && single && s.Fold:
 		p.strategy = FoldedLiteral

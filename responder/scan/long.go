@@ -9,19 +9,31 @@ func errLong(at int64, kept int) error {
 	return fmt.Errorf("%w: the one at byte %d has more than %d bytes, its matches cannot be cut out", ErrLongLine, at, kept)
 }
 
-// longLine searches the line that begins at base and is longer than the buffer may grow: it is fed
-// through the matcher piece by piece. If it is selected it is read again.
+// peeker is a Matcher that may tell by the pieces of a line, at the speed of a search for literals,
+// whether the line matches, where Feed takes a byte at a time.
+type peeker interface {
+	// Peeks says whether it may tell, and whether it surely does.
+	Peeks() (may, surely bool)
+	// BeginPeek, Peek and EndPeek are as Reset, Feed and EndLine. Peek says whether more pieces may
+	// change anything; EndPeek may not be sure: then the line must be fed.
+	BeginPeek()
+	Peek(piece []byte) (more bool)
+	EndPeek() (matched, sure bool)
+}
+
+// longLine searches the line that begins at base and is longer than the buffer may grow: its pieces
+// are peeked at, or fed through the matcher. If it is selected it is read again.
 func (s *searcher) longLine() error {
 	start, number := s.base, int64(0)
 	if s.o.Numbers {
 		number = s.numberAt(start)
 	}
 	when := s.timeOf(start, s.buf[:s.n])
-	end, err := s.feedLine()
+	matched, end, err := s.matchLong()
 	if err != nil {
 		return err
 	}
-	selected := s.m.EndLine() != s.o.Invert
+	selected := matched != s.o.Invert
 	ends := s.src.ends(end)
 	// For what is given now, the buffer is empty and begins with the line.
 	s.base, s.n = start, 0
@@ -64,10 +76,37 @@ func (s *searcher) longLine() error {
 	return nil
 }
 
-// feedLine feeds the line at base to the matcher and returns the offset after its terminator; where
-// the input ends without one, that is one after its end.
-func (s *searcher) feedLine() (int64, error) {
+// matchLong says whether the line at base matches, and where it ends, as longPieces does.
+func (s *searcher) matchLong() (matched bool, end int64, err error) {
+	if p, ok := s.m.(peeker); ok {
+		may, surely := p.Peeks()
+		if surely || may && s.seg.file.f.At != nil { // a line of a stream cannot be read again
+			start, peeking := s.base, true
+			p.BeginPeek()
+			end, err = s.longPieces(func(piece []byte) bool {
+				peeking = peeking && p.Peek(piece)
+				return peeking || surely
+			})
+			if err != nil {
+				return false, 0, err
+			}
+			if matched, sure := p.EndPeek(); sure {
+				return matched, end, nil
+			}
+			s.base, s.n, s.eof = start, 0, false
+		}
+	}
 	s.m.Reset()
+	end, err = s.longPieces(func(piece []byte) bool {
+		s.m.Feed(piece)
+		return true
+	})
+	return err == nil && s.m.EndLine(), end, err
+}
+
+// longPieces calls take with the pieces of the line at base until it returns false. It returns the offset
+// after the line's terminator; where the input ends without one, that is one after its end.
+func (s *searcher) longPieces(take func(piece []byte) bool) (int64, error) {
 	fresh := s.buf[:s.n]
 	for {
 		if len(fresh) > 0 {
@@ -80,7 +119,9 @@ func (s *searcher) feedLine() (int64, error) {
 				s.sawNUL()
 				i, line = z, line[:z]
 			}
-			s.m.Feed(line)
+			if !take(line) {
+				return 0, nil
+			}
 			if i >= 0 {
 				s.restOfWindow(fresh, i)
 				return s.base + int64(i) + 1, nil
