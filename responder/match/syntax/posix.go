@@ -341,10 +341,13 @@ func (p *posixParser) interval() (bool, error) {
 	if p.start && !p.ere {
 		return p.char('{'), nil
 	}
+	rest := p.src[p.pos:]
+	if p.start && !opensInterval(rest) {
+		return p.char('{'), nil
+	}
 	if p.start && p.regcomp {
 		return false, nil
 	}
-	rest := p.src[p.pos:]
 	lo, n := number(rest)
 	hi := lo
 	comma := n < len(rest) && rest[n] == ','
@@ -371,6 +374,21 @@ func (p *posixParser) interval() (bool, error) {
 	p.start = false
 	p.tok = token{kind: tokenRepeat, min: max(lo, 0), max: hi}
 	return true, nil
+}
+
+// opensInterval tells whether rest is what an ERE's interval goes on with. Where there is nothing to repeat any other brace
+// is a character: for dfa.c always, and while regcomp skips it, lines must pass both.
+func opensInterval(rest string) bool {
+	lo, n := number(rest)
+	hi := lo
+	if strings.HasPrefix(rest[n:], ",") {
+		var digits int
+		hi, digits = number(rest[n+1:])
+		n += 1 + digits
+	} else if lo < 0 {
+		return false
+	}
+	return strings.HasPrefix(rest[n:], "}") && (hi < 0 || lo <= hi)
 }
 
 // badInterval decides about a brace whose interval ends unexpectedly before rest.
