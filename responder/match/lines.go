@@ -21,6 +21,8 @@ func (m *Matcher) Lines(dst []Line, buf []byte, from int) (lines []Line, next in
 		return dst, len(buf)
 	case MatchAll:
 		return p.allLines(dst, buf, from)
+	case LargeSet:
+		return m.strings().Lines(dst, buf, from)
 	case BitStreams, Automaton:
 		return m.alone(dst, buf, from)
 	}

@@ -3,7 +3,8 @@
 // Compile turns a Spec into a Pattern: it parses (syntax), finds out what every matching line must
 // contain (literal), builds bit streams (bitstream) or the automaton (automaton) where there is none of that, and chooses a
 // Strategy: which kernel (simd) runs over whole buffers, and who judges the lines where it stops
-// (judge.go). A Pattern is immutable and shared; each goroutine gets its own Matcher from it.
+// (judge.go). Strings by the thousand have a search of their own (dictionary). A Pattern is immutable
+// and shared; each goroutine gets its own Matcher from it.
 //
 // Whatever the strategy, the answer is the automaton's: the tests hold every strategy against it and
 // against Go's regexp. Time is linear in the input for every pattern and text.
@@ -17,6 +18,7 @@ import (
 
 	"github.com/trawl-logs/trawl/responder/match/automaton"
 	"github.com/trawl-logs/trawl/responder/match/bitstream"
+	"github.com/trawl-logs/trawl/responder/match/dictionary"
 	"github.com/trawl-logs/trawl/responder/match/literal"
 	"github.com/trawl-logs/trawl/responder/match/syntax"
 )
@@ -48,6 +50,7 @@ type Pattern struct {
 	reach    int                       // bytes of the longest that finder finds
 	place    literal.Place             // of what finder finds, where the automaton judges
 	also     []also                    // what a candidate line must hold too
+	set      *dictionary.Set           // of LargeSet, which uses nothing of the above
 	text     *boundedText              // if the pattern is a text: it gives spans as well
 	anchor   func() *anchor            // of spans
 	tree     *syntax.Regexp            // for Needs
@@ -65,6 +68,9 @@ func Compile(s Spec) (*Pattern, error) {
 	}
 	o := automaton.Options{Terminator: s.Terminator, MaxProgram: cmp.Or(s.MaxProgram, programFor(s.Patterns))}
 	p := &Pattern{term: s.Terminator, tree: re}
+	if p.useDictionary(re, manyStrings) {
+		return p, nil
+	}
 	p.anchor = sync.OnceValue(func() *anchor { return newAnchor(re, s.Terminator) })
 	p.choose(re, literal.Extract(re, s.Terminator))
 	if p.strategy < LiteralPrefilter && automaton.Small(re, o) {
@@ -76,6 +82,9 @@ func Compile(s Spec) (*Pattern, error) {
 			}
 			return program
 		})
+		return p, nil
+	}
+	if p.finder == nil && p.strategy > LiteralSet && !automaton.Small(re, o) && p.useDictionary(re, 1) {
 		return p, nil
 	}
 	program, err := automaton.Compile(re, o)

@@ -230,7 +230,7 @@ func TestAgainstGo(t *testing.T) {
 		}
 	}
 	for st := MatchAll; st <= Automaton; st++ {
-		if seen[st] < 10 && (st != BitStreams || simd.Accelerated()) {
+		if seen[st] < 10 && st != LargeSet && (st != BitStreams || simd.Accelerated()) { // of LargeSet: package dictionary
 			t.Errorf("%v was chosen %d times only", st, seen[st])
 		}
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/trawl-logs/trawl/responder/match/automaton"
 	"github.com/trawl-logs/trawl/responder/match/bitstream"
+	"github.com/trawl-logs/trawl/responder/match/dictionary"
 	"github.com/trawl-logs/trawl/responder/match/simd"
 )
 
@@ -15,6 +16,7 @@ type Matcher struct {
 	p     *Pattern
 	m     *automaton.Machine // made when first needed
 	batch *simd.Batch        // too
+	dict  *dictionary.Searcher
 	bits  *bitstream.Searcher
 	rest  int    // bytes that are still to be searched without bit streams, for what they hold beyond ASCII
 	lines []Line // of Count
@@ -75,6 +77,8 @@ func (m *Matcher) MatchLine(line []byte) bool {
 		return false
 	case p.strategy == MatchAll:
 		return true
+	case p.strategy == LargeSet:
+		return m.strings().MatchLine(line)
 	case p.strategy >= BitStreams || p.plain && foreign(line):
 		return m.machine().MatchLine(line)
 	default:
@@ -87,6 +91,9 @@ func (m *Matcher) MatchLine(line []byte) bool {
 // the longest, as the pattern's language has it. Assertions see the whole line. start is negative
 // if there is none.
 func (m *Matcher) Find(line []byte, from int) (start, end int) {
+	if m.p.set != nil {
+		return m.strings().Find(line, from)
+	}
 	t := m.p.text
 	if t == nil {
 		if a := m.p.anchor(); a != nil {
@@ -112,11 +119,25 @@ func (m *Matcher) Find(line []byte, from int) (start, end int) {
 	return start, start + t.size
 }
 
+// streamer takes a line in pieces.
+type streamer interface {
+	Reset()
+	Feed(piece []byte)
+	EndLine() bool
+}
+
+func (m *Matcher) streamer() streamer {
+	if m.p.set != nil {
+		return m.strings()
+	}
+	return m.machine()
+}
+
 // Reset begins a line that comes in pieces.
-func (m *Matcher) Reset() { m.machine().Reset() }
+func (m *Matcher) Reset() { m.streamer().Reset() }
 
 // Feed takes the next piece of the line begun by Reset, without a terminator.
-func (m *Matcher) Feed(piece []byte) { m.machine().Feed(piece) }
+func (m *Matcher) Feed(piece []byte) { m.streamer().Feed(piece) }
 
 // EndLine ends the line begun by Reset and reports whether it matches.
-func (m *Matcher) EndLine() bool { return m.machine().EndLine() }
+func (m *Matcher) EndLine() bool { return m.streamer().EndLine() }

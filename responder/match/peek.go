@@ -16,7 +16,7 @@ func (p *Pattern) Peeks() (may, surely bool) {
 	switch {
 	case p.strategy <= MatchAll:
 		return true, true
-	case p.strategy >= BitStreams:
+	case p.strategy == LargeSet, p.strategy >= BitStreams:
 		return false, false
 	}
 	return true, !p.plain && p.exact()

@@ -28,6 +28,8 @@ const (
 	BoundedLiteral
 	// LiteralSet: a line matches if it holds one of a set of literals.
 	LiteralSet
+	// LargeSet: as LiteralSet, for thousands of strings, perhaps with -w or -x.
+	LargeSet
 	// LiteralPrefilter: lines that hold a required literal are judged by the automaton.
 	LiteralPrefilter
 	// SetPrefilter: lines that hold a literal of a required set are judged by the automaton.
@@ -42,7 +44,7 @@ const (
 
 var strategyNames = [...]string{
 	MatchNone: "match-none", MatchAll: "match-all", ExactLiteral: "exact-literal", FoldedLiteral: "folded-literal",
-	BoundedLiteral: "bounded-literal", LiteralSet: "literal-set", LiteralPrefilter: "literal-prefilter",
+	BoundedLiteral: "bounded-literal", LiteralSet: "literal-set", LargeSet: "large-set", LiteralPrefilter: "literal-prefilter",
 	SetPrefilter: "set-prefilter", WindowPrefilter: "window-prefilter", BitStreams: "bit-streams", Automaton: "automaton",
 }
 
@@ -149,6 +151,9 @@ func (p *Pattern) useSet(s literal.Set, f finder) {
 
 // Explain says in a line how p searches, and for what.
 func (p *Pattern) Explain() string {
+	if p.strategy == LargeSet {
+		return fmt.Sprintf("%v of %d strings", p.strategy, p.set.Size())
+	}
 	if len(p.required) == 0 || p.finder == nil || p.strategy == WindowPrefilter {
 		return p.strategy.String()
 	}
