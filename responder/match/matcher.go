@@ -46,7 +46,7 @@ func (m *Matcher) stretch(buf []byte, from int) int {
 // reads it. It may look at ahead, too, which seen then tells.
 func (m *Matcher) Skip(text []byte, v simd.View, ahead []byte) (skipped int, next simd.View, seen bool) {
 	p := m.p
-	if p.strategy == MatchAll || p.strategy >= BitStreams || m.pace.skip > 0 {
+	if p.strategy == MatchAll || p.strategy == LargeSet || p.strategy >= BitStreams || m.pace.skip > 0 {
 		return -1, next, false
 	}
 	if p.plain && !v.ASCII && foreign(text) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/trawl-logs/trawl/responder/match"
 	"github.com/trawl-logs/trawl/responder/match/automaton"
+	"github.com/trawl-logs/trawl/responder/match/simd"
 	"github.com/trawl-logs/trawl/responder/match/syntax"
 )
 
@@ -58,6 +59,9 @@ func compare(t *testing.T, s match.Spec, buf []byte, chop func(n int) int) {
 				break
 			}
 		}
+	}
+	if n, _, seen := m.Skip(buf, simd.Look(buf), buf); n > 0 || seen {
+		t.Fatalf("%+v: Skip of %q: %d, seen %v", s, buf, n, seen)
 	}
 	for from := 0; from < len(buf); {
 		lines, next := m.Lines(nil, buf, from)
