@@ -169,9 +169,15 @@ func (c *Conn) watched(ctx context.Context, silence *time.Timer) ([]Known, error
 // so apart from the request, which would wait in vain. Stop ends it, for the reason given if it has
 // not ended before.
 func (c *Conn) untilRefused(ctx context.Context) (refusable context.Context, stop func(reason error)) {
+	return c.untilRefusedAbout(ctx, RosterBucket)
+}
+
+// untilRefusedAbout is untilRefused for what any of the names stands in.
+func (c *Conn) untilRefusedAbout(ctx context.Context, names ...string) (refusable context.Context, stop func(reason error)) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	unlisten := c.listen(listener{failed: func(_ string, err error) {
-		if errors.Is(err, nats.ErrPermissionViolation) && strings.Contains(err.Error(), RosterBucket) {
+		about := func(name string) bool { return strings.Contains(err.Error(), name) }
+		if errors.Is(err, nats.ErrPermissionViolation) && slices.ContainsFunc(names, about) {
 			cancel(err)
 		}
 	}})

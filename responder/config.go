@@ -100,6 +100,7 @@ type Limits struct {
 	MaxQueries  int      `yaml:"max_queries"`  // that search at once; further ones are answered "busy"
 	MaxParked   int      `yaml:"max_parked"`   // that wait for a slow requester, beside those
 	MaxFollows  int      `yaml:"max_follows"`  // that follow logs as they are written (trawl tail), beside those
+	MaxWatches  int      `yaml:"max_watches"`  // standing queries (trawl watch), beside those
 	Threads     int      `yaml:"threads"`      // of one query; 0: one per CPU
 	RunTime     Duration `yaml:"run_time"`     // of one query
 	ResultBytes Size     `yaml:"result_bytes"` // of one query; 0: no limit
@@ -124,7 +125,7 @@ func DefaultConfig() *Config {
 		Index:       IndexConfig{Level: block.Normal.String(), CPU: 10, Size: 20 << 30},
 		Coordinator: Coordinator{User: "text", Queries: 4},
 		Limits: Limits{
-			MaxQueries: 8, MaxParked: 32, MaxFollows: 64, RunTime: Duration(time.Hour), Files: source.DefaultMaxFiles,
+			MaxQueries: 8, MaxParked: 32, MaxFollows: 64, MaxWatches: 64, RunTime: Duration(time.Hour), Files: source.DefaultMaxFiles,
 			QueryBytes: schemas.MaxQuery, Patterns: schemas.MaxPatterns,
 			LineBytes: 1 << 20, Memory: 64 << 20, SortBytes: 1 << 30,
 			ArchiveWindow: 16 << 20, ArchiveRatio: 1000, ArchiveOutput: 64 << 30,
@@ -287,6 +288,7 @@ func (l *Limits) check() error {
 		{"max_queries", int64(l.MaxQueries), 1, 1024},
 		{"max_parked", int64(l.MaxParked), 0, 4096},
 		{"max_follows", int64(l.MaxFollows), 0, 4096},
+		{"max_watches", int64(l.MaxWatches), 0, 1024},
 		{"threads", int64(l.Threads), 0, schemas.MaxThreads},
 		{"run_time", int64(l.RunTime), int64(time.Second), 1 << 62},
 		{"result_bytes", int64(l.ResultBytes), 0, 1 << 62},

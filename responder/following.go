@@ -24,7 +24,7 @@ func (s *session) follow(p *plan) *schemas.End {
 	t, err := s.r.newTail(s.ctx, s.q, p.newMatcher, p.options(s), func(file string, err error) {
 		p.problems.add(file, err)
 		s.log.Warn("not followed", "path", file, "reason", err)
-	})
+	}, nil)
 	if err != nil {
 		return s.failed(err)
 	}

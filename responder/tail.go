@@ -3,6 +3,7 @@ package responder
 import (
 	"bytes"
 	"context"
+	"io"
 	"time"
 
 	"github.com/trawl-logs/trawl/responder/clock"
@@ -27,10 +28,13 @@ type tail struct {
 	failed   func(file string, err error)
 	emit     func(*scan.Batch) error
 	cut      func(*source.Entry) error
+	passed   func(*follow.Piece) error // if set, hears of each piece when emit and cut have what it holds
 }
 
-// newTail begins to follow; what is in the files by then is history.
-func (r *Responder) newTail(ctx context.Context, q *schemas.Query, newMatcher func() scan.Matcher, o scan.Options, failed func(string, error)) (*tail, error) {
+// newTail begins to follow; what is in the files by then is history. Resume, if set, says where that ends,
+// as follow.Options.Resume does.
+func (r *Responder) newTail(ctx context.Context, q *schemas.Query, newMatcher func() scan.Matcher, o scan.Options, failed func(string, error),
+	resume func(*source.Entry, io.ReaderAt, int64) int64) (*tail, error) {
 	filter, err := selection(&q.Select).Compile()
 	if err != nil {
 		return nil, err
@@ -43,7 +47,7 @@ func (r *Responder) newTail(ctx context.Context, q *schemas.Query, newMatcher fu
 	t := &tail{r: r, q: q, options: o, failed: failed, matcher: func() scan.Matcher { return m }, clocks: map[*source.Entry]scan.Clock{}}
 	t.follower = follow.New(follow.Options{
 		Catalog: r.catalog, Filter: filter, Terminator: o.Terminator, MaxLine: o.MaxLine, Numbers: o.Numbers,
-		Failed: func(e *source.Entry, err error) { failed(e.Path, err) },
+		Failed: func(e *source.Entry, err error) { failed(e.Path, err) }, Resume: resume,
 	})
 	if t.past, err = t.follower.Start(ctx); err != nil {
 		t.follower.Close()
@@ -62,12 +66,17 @@ func (t *tail) bytes() (n int64) {
 
 // run gives what is selected of what is written until ctx ends or emit or cut fails.
 func (t *tail) run(ctx context.Context) error {
-	return t.follower.Run(ctx, t.r.watcher, func(p *follow.Piece) error {
+	return t.follower.Run(ctx, t.r.watcher, func(p *follow.Piece) (err error) {
 		if p.Cut {
 			delete(t.clocks, p.Entry)
-			return t.cut(p.Entry)
+			err = t.cut(p.Entry)
+		} else {
+			err = t.search(ctx, p)
 		}
-		return t.search(ctx, p)
+		if err == nil && t.passed != nil {
+			err = t.passed(p)
+		}
+		return err
 	})
 }
 

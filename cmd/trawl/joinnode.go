@@ -16,6 +16,7 @@ type busNode struct {
 	service   *bus.Service
 	responder *responder.Responder
 	text      *coordinator
+	standing  *responder.Standing
 	unlisted  func() // ends the answers to who looks around
 	cancel    context.CancelFunc
 	running   sync.WaitGroup
@@ -63,6 +64,10 @@ func joinNode(ctx context.Context, config *responder.Config, o bus.Options, log 
 	}
 	close(served)
 	n.running.Go(func() { r.Run(own) })
+	n.standing = r.NewStanding(func(ctx context.Context, name string, durable bool, id string, msg []byte) error {
+		return conn.PublishLive(ctx, config.Node, name, durable, id, msg)
+	})
+	n.running.Go(func() { n.watch(own, log) })
 	n.text = newCoordinator(config, conn, o, log)
 	n.unlisted, err = conn.Announce(bus.Announcement{
 		Node:    r.Node,
@@ -74,6 +79,20 @@ func joinNode(ctx context.Context, config *responder.Config, o bus.Options, log 
 		return nil, err
 	}
 	return n, nil
+}
+
+// watch keeps the standing queries those of the bus until ctx ends.
+func (n *busNode) watch(ctx context.Context, log *slog.Logger) {
+	err := n.conn.FollowStanding(ctx, func(all []bus.Kept) {
+		records := make([]responder.StandingRecord, len(all))
+		for i, k := range all {
+			records[i] = responder.StandingRecord(k)
+		}
+		n.standing.Set(records)
+	})
+	if err != nil {
+		log.Error("standing queries are not followed", "err", err)
+	}
 }
 
 // checkup answers a request for a checkup.
@@ -89,6 +108,7 @@ func (n *busNode) Leave() {
 	n.unlisted()
 	n.text.Close()
 	n.cancel()
+	n.standing.Close()
 	n.running.Wait()
 	n.service.Close()
 	n.conn.Close()
@@ -98,6 +118,7 @@ func (n *busNode) Leave() {
 func (n *busNode) Close() {
 	n.conn.Close()
 	n.cancel()
+	n.standing.Close()
 	n.text.Close()
 	n.service.Close()
 	n.running.Wait()

@@ -30,6 +30,11 @@ type Options struct {
 	MaxLine    int  // bytes; a longer line is given in pieces, each as a line; 0: 1 MiB
 	Numbers    bool // fill Piece.Line, for which the files are read once from their start
 
+	// Resume, if set, says of a file that is there at Start where following it begins, which is at the
+	// start of a line: somebody has followed it before. Without, and if it is negative, that is where its
+	// last whole line ends.
+	Resume func(e *source.Entry, at io.ReaderAt, size int64) int64
+
 	// Failed, if set, hears of a file that cannot be followed, or not any further.
 	Failed func(e *source.Entry, err error)
 }
@@ -39,6 +44,7 @@ type Piece struct {
 	Entry  *source.Entry // as it was when it was found
 	Text   []byte        // lines, each with its terminator, which is added where a file has ended without
 	Offset int64         // of Text in the file
+	End    int64         // where the next Piece of the file begins
 	Line   int64         // number of the first line, from 1; 0 unless asked for
 	Cut    bool          // no Text: the file was cut, and goes on from its start
 }
@@ -284,7 +290,7 @@ func (f *Follower) take(l *log, fresh []byte, emit func(*Piece) error) error {
 		l.partial = nil
 	}
 	rest := bytes.Clone(fresh[end:])
-	err := f.emit(l, text, offset, emit)
+	err := f.emit(l, text, offset, int64(len(text)), emit)
 	l.partial = rest
 	return err
 }
@@ -293,11 +299,12 @@ func (f *Follower) take(l *log, fresh []byte, emit func(*Piece) error) error {
 func (f *Follower) give(l *log, offset int64, emit func(*Piece) error) error {
 	text := append(l.partial, f.o.Terminator)
 	l.partial = nil
-	return f.emit(l, text, offset, emit)
+	return f.emit(l, text, offset, int64(len(text))-1, emit)
 }
 
-func (f *Follower) emit(l *log, text []byte, offset int64, emit func(*Piece) error) error {
-	p := Piece{Entry: l.entry, Text: text, Offset: offset}
+// emit gives lines, of which size bytes are in the file.
+func (f *Follower) emit(l *log, text []byte, offset, size int64, emit func(*Piece) error) error {
+	p := Piece{Entry: l.entry, Text: text, Offset: offset, End: offset + size}
 	if f.o.Numbers {
 		p.Line = l.line
 		l.line += int64(bytes.Count(text, []byte{f.o.Terminator}))

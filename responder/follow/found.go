@@ -33,7 +33,11 @@ func (f *Follower) found(ctx context.Context, e *source.Entry) {
 		f.leave(l)
 		return
 	case !f.begun:
-		err = l.start(size, f.o.Terminator, f.o.Numbers, f.buf)
+		at := int64(-1)
+		if f.o.Resume != nil {
+			at = f.o.Resume(e, l.file.Raw(), size)
+		}
+		err = l.start(at, size, f.o.Terminator, f.o.Numbers, f.buf)
 	default:
 		original := f.originalOf(l)
 		if original != nil && len(l.head) >= len(original.head) {

@@ -38,14 +38,17 @@ type log struct {
 // errCut says that a file has not any more what was read of it.
 var errCut = errors.New("the file was cut")
 
-// start puts a file at the end of its last whole line within size, and counts the lines before that if
-// they are wanted.
-func (l *log) start(size int64, term byte, count bool, buf []byte) error {
+// start puts a file at at or, if that is negative, at the end of its last whole line within size, and
+// counts the lines before if they are wanted.
+func (l *log) start(at, size int64, term byte, count bool, buf []byte) error {
 	if err := l.readHead(size); err != nil {
 		return err
 	}
 	end := size
-	for end > 0 { // backwards to a terminator
+	if at >= 0 {
+		end = min(at, size)
+	}
+	for at < 0 && end > 0 { // backwards to a terminator
 		n := min(end, int64(len(buf)))
 		b := buf[:n]
 		if _, err := l.file.Raw().ReadAt(b, end-n); err != nil {
