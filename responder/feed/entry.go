@@ -20,12 +20,13 @@ type entries struct {
 	dropped int64 // entries that were too long
 	entry   entry
 	scratch []byte
+	tail    *JournalTail // notes how far it is read; nil: nobody goes on from there
 }
 
 // entry holds the values of one entry that its lines are made of, unquoted.
 type entry struct {
 	message, host, identifier, command, pid, syslogPID []byte
-	microseconds                                       []byte
+	microseconds, cursor                               []byte
 	null                                               bool // journalctl left the message out
 }
 
@@ -46,6 +47,8 @@ func (e *entry) field(key []byte) *[]byte {
 		return &e.syslogPID
 	case "__REALTIME_TIMESTAMP":
 		return &e.microseconds
+	case "__CURSOR":
+		return &e.cursor
 	}
 	return nil
 }
@@ -64,6 +67,7 @@ func (e *entries) take(line []byte, begins, ends bool) {
 	case !begins || !ends:
 		if begins {
 			e.dropped++
+			e.tail.note(nil)
 		}
 	case bytes.HasPrefix(line, []byte("-- ")) && bytes.HasSuffix(line, []byte(" --")): // no entries; a reboot
 	case !e.parse(line):
@@ -99,6 +103,7 @@ func (e *entries) parse(line []byte) bool {
 		return false
 	}
 	e.last = us * 1000
+	e.tail.note(e.entry.cursor)
 	return true
 }
 

@@ -111,6 +111,15 @@ func (j *Journal) Open(ctx context.Context, since, until int64) (*Lines, io.Clos
 }
 
 func (j *Journal) open(ctx context.Context, args []string) (*Lines, io.Closer, error) {
+	e, c, err := j.entries(ctx, args)
+	if err != nil {
+		return nil, nil, err
+	}
+	return e.Lines, c, nil
+}
+
+// entries starts journalctl.
+func (j *Journal) entries(ctx context.Context, args []string) (*entries, *child, error) {
 	c := &child{cmd: exec.CommandContext(ctx, "journalctl", args...), ctx: ctx}
 	c.cmd.Env = append(os.Environ(), "LC_ALL=C", "SYSTEMD_COLORS=0", "SYSTEMD_PAGER=")
 	c.cmd.Stderr = &c.said
@@ -137,8 +146,11 @@ func (j *Journal) open(ctx context.Context, args []string) (*Lines, io.Closer, e
 	}
 	e := &entries{Lines: &Lines{}, splitter: splitter{r: c}, zone: zone, last: NoTime}
 	e.Lines.fill = e.fillFrom
-	return e.Lines, c, nil
+	return e, c, nil
 }
+
+// noSuchUnit is what journalctl says of globs that no unit's name matches.
+const noSuchUnit = "Failed to add filter for units: No data available"
 
 // child is journalctl.
 type child struct {
@@ -163,7 +175,7 @@ func (c *child) Read(p []byte) (int, error) {
 		return 0, context.Cause(c.ctx)
 	case c.said.empty() && c.ended == nil && errors.Is(err, io.EOF):
 		return 0, io.EOF
-	case c.said.is("Failed to add filter for units: No data available"):
+	case c.said.is(noSuchUnit):
 		return 0, io.EOF // no entry is of such a unit
 	case !c.said.empty():
 		return 0, fmt.Errorf("journalctl: %s", c.said.String())

@@ -98,6 +98,7 @@ type splitter struct {
 	number int64 // lines before it
 	inside bool  // a line that is too long has been begun
 	long   int64 // bytes of that, so far
+	ended  bool  // a line that lacks its terminator at the end of the stream is none
 }
 
 // chunk is how much is read at a time.
@@ -127,6 +128,8 @@ func (s *splitter) more(take func(text []byte, begins, ends bool)) error {
 	}
 	rest := s.buf[start:s.n]
 	switch {
+	case err != nil && s.ended:
+		rest = nil
 	case err != nil && (len(rest) > 0 || s.inside):
 		s.line(rest, take, true)
 		rest = nil
