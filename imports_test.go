@@ -23,7 +23,8 @@ const module = "github.com/trawl-logs/trawl"
 //	cmd ─► bus ─► schemas
 //	 ├──► requester ─► schemas ◄─ requester/printer ◄─ cmd
 //	 └──► responder ─► schemas
-//	          └──► source  archive  feed  match  scan  timestamp  outbox      (leaves: no packages of ours between them)
+//	          ├──► source  archive  feed  match  scan  timestamp  outbox      (leaves: no packages of ours between them)
+//	          └──► indexer ─► block
 var arrows = map[string]struct{ code, test []string }{
 	".":                   {},
 	"cmd/trawl":           {code: []string{"bus", "requester", "responder", "schemas", "sample", "bench"}, test: []string{"bus/bustest"}},
@@ -51,7 +52,7 @@ var arrows = map[string]struct{ code, test []string }{
 	"responder/outbox":    {code: []string{"schemas"}},
 	"sample":              {},
 	"bench":               {code: []string{"sample", "bench", "responder/match"}, test: []string{"sample"}},
-	"bench/index":         {code: []string{"sample", "responder/block"}}, // measures it, without a node
+	"bench/index":         {code: []string{"sample", "bench", "responder/block"}}, // measures it, without a node and with a fleet
 	"e2e":                 {test: []string{"sample", "schemas", "bus", "bus/bustest"}},
 }
 

@@ -1,6 +1,7 @@
 // Command index compares designs of a skip index on the same logs: how large each is, how fast it is
 // built, and what share of the bytes a query of each class has to read, the strips that do hold the
-// text included. It prints a Markdown table; docs/index.md keeps the last.
+// text included. It prints a Markdown table; docs/index.md keeps the last. With -fleet it times a fleet
+// with its index built instead, beside itself without and ripgrep (fleet.go).
 package main
 
 import (
@@ -26,7 +27,14 @@ func run() error {
 	size := flag.Int64("mb", 1024, "size of the corpus, MB")
 	only := flag.String("only", "", "only designs whose name matches")
 	perClass := flag.Int("needles", 8, "needles of each kind")
+	asFleet := flag.Bool("fleet", false, "time a fleet over the corpus")
+	var c fleetConfig
+	c.register()
 	flag.Parse()
+	if *asFleet {
+		c.samples, c.size, c.needles = *samples, *size<<20, *perClass
+		return fleet(c)
+	}
 	want, err := regexp.Compile(*only)
 	if err != nil {
 		return fmt.Errorf("-only: %w", err)

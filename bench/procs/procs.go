@@ -23,8 +23,9 @@ type Fleet struct {
 	procs []*Daemon // the bus first
 }
 
-// Start starts a bus and a responder for each of the log files, named as its file without ".log", and
-// returns when each has said that it is ready. The path trawl is the binary to run.
+// Start starts a bus and a responder for each of the logs, and returns when each has said that it is
+// ready. The path trawl is the binary to run. Each of logs is a file, whose node is named as it without
+// ".log", or a glob, whose node is named as its directory.
 func Start(trawl string, logs []string) (f *Fleet, err error) {
 	f = &Fleet{trawl: trawl}
 	if f.dir, err = os.MkdirTemp("", "trawl-fleet-"); err != nil {
@@ -39,12 +40,38 @@ func Start(trawl string, logs []string) (f *Fleet, err error) {
 		return nil, err
 	}
 	for _, file := range logs {
-		name := strings.TrimSuffix(filepath.Base(file), ".log")
+		name := nodeOf(file)
 		if _, err = f.start("responder", "--server", f.URL, "--node", name, "--logs", file, "--log-level", "error", "--state", filepath.Join(f.dir, name)); err != nil {
 			return nil, err
 		}
 	}
 	return f, nil
+}
+
+func nodeOf(logs string) string {
+	base := filepath.Base(logs)
+	if strings.Contains(base, "*") {
+		return filepath.Base(filepath.Dir(logs))
+	}
+	return strings.TrimSuffix(base, ".log")
+}
+
+// State is the directory in which the daemons keep what they keep.
+func (f *Fleet) State() string { return f.dir }
+
+// Pause stops the responders where they are, until Resume.
+func (f *Fleet) Pause() error { return f.signal(true) }
+
+// Resume has them go on.
+func (f *Fleet) Resume() error { return f.signal(false) }
+
+func (f *Fleet) signal(stop bool) error {
+	for _, p := range f.procs[1:] {
+		if err := halt(p.cmd.Process, stop); err != nil {
+			return fmt.Errorf("pause or resume a responder: %w", err)
+		}
+	}
+	return nil
 }
 
 // start starts one of the fleet's daemons.
