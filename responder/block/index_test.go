@@ -275,7 +275,8 @@ func TestTimesOfBlocks(t *testing.T) {
 	}
 }
 
-func TestTrim(t *testing.T) {
+// Indexes are listed the oldest first; halves of some are removed.
+func TestList(t *testing.T) {
 	dir := t.TempDir()
 	for i := range 4 {
 		x, err := Create(dir, File{Dev: 1, Ino: uint64(i)})
@@ -293,12 +294,17 @@ func TestTrim(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	gone, err := Trim(dir, 2*headerBytes)
-	if err != nil || len(gone) != 2 || gone[0].Ino != 3 || gone[1].Ino != 2 {
-		t.Errorf("%+v %v", gone, err)
+	list, err := List(dir)
+	if err != nil || len(list) != 4 {
+		t.Fatalf("%+v %v", list, err)
+	}
+	for i, x := range list {
+		if x.Dev != 1 || x.Ino != uint64(3-i) || x.Bytes != headerBytes || !x.ModTime.Equal(time.Unix(int64(997+i), 0)) {
+			t.Errorf("%d: %+v", i, x)
+		}
 	}
 	left, err := os.ReadDir(dir)
-	if err != nil || len(left) != 3 {
+	if err != nil || len(left) != 5 {
 		t.Errorf("%v %v", left, err)
 	}
 }

@@ -50,24 +50,3 @@ func List(dir string) ([]Stored, error) {
 	})
 	return out, nil
 }
-
-// Trim removes the oldest indexes of a directory until those that are left have at most so many bytes
-// together, and returns what it removed. An index that is open then goes on until it is closed.
-func Trim(dir string, most int64) ([]Stored, error) {
-	list, err := List(dir)
-	if err != nil {
-		return nil, err
-	}
-	sum := int64(0)
-	for _, s := range list {
-		sum += s.Bytes
-	}
-	n := 0
-	for ; sum > most && n < len(list); n++ {
-		if err := Remove(dir, list[n].Dev, list[n].Ino); err != nil {
-			return list[:n], err
-		}
-		sum -= list[n].Bytes
-	}
-	return list[:n], nil
-}
