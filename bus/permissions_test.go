@@ -1,6 +1,8 @@
 package bus_test
 
 import (
+	"context"
+	"errors"
 	"os"
 	"strings"
 	"testing"
@@ -113,5 +115,96 @@ func TestDocumentedPermissions(t *testing.T) {
 	}
 	if a.heard(bus.EventFrame, "db1")() || liar.service.Registered() {
 		t.Error("db1 is on the bus")
+	}
+}
+
+// Administrators keep standing queries, nodes read them and publish what they find, requesters listen.
+func TestDocumentedPermissionsOfStandingQueries(t *testing.T) {
+	b := documented(t)
+	ann := b.Connect("ann", as("ann"))
+	if all, err := ann.Standing(t.Context()); err != nil || len(all) != 0 {
+		t.Errorf("before one was added there are %v, %v", all, err)
+	}
+	admin := b.Connect("admin", as("admin"))
+	web1 := b.Connect("web1", bustest.AsResponder, as("web1"))
+	seen := make(chan []bus.Kept, 100)
+	following, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- web1.FollowStanding(following, func(all []bus.Kept) { seen <- all }) }()
+	heard := func(n int) []bus.Kept {
+		t.Helper()
+		for {
+			select {
+			case all := <-seen:
+				if len(all) == n {
+					return all
+				}
+			case <-time.After(10 * time.Second):
+				t.Fatalf("no %d standing queries at the node", n)
+			}
+		}
+	}
+	must(t, admin.AddStanding(t.Context(), standing("errors", true), bus.LiveLimits{Age: time.Hour, Bytes: 1 << 20}))
+	must(t, admin.AddStanding(t.Context(), standing("warnings", false), bus.LiveLimits{}))
+	if all := heard(2); all[0].Name != "errors" || all[1].Name != "warnings" {
+		t.Errorf("the node has %+v", all)
+	}
+	if err := admin.AddStanding(t.Context(), standing("errors", true), bus.LiveLimits{Age: time.Hour}); !errors.Is(err, bus.ErrStandingExists) {
+		t.Errorf("added again: %v", err)
+	}
+	if err := ann.AddStanding(t.Context(), standing("own", false), bus.LiveLimits{}); err == nil {
+		t.Error("a requester adds one")
+	}
+	if all, err := ann.Standing(t.Context()); err != nil || len(all) != 2 {
+		t.Errorf("ann sees %v, %v", all, err)
+	}
+
+	enough := errors.New("enough")
+	for _, test := range []struct {
+		name string
+		o    bus.LiveOptions
+	}{{"warnings", bus.LiveOptions{}}, {"errors", bus.LiveOptions{Durable: true}}, {"errors", bus.LiveOptions{Durable: true, Consumer: "siem"}}} {
+		publish := func() {
+			go func() {
+				if err := web1.PublishLive(t.Context(), "web1", test.name, test.o.Durable, "1", []byte("found")); err != nil {
+					t.Errorf("%s: %v", test.name, err)
+				}
+			}()
+		}
+		err := ann.Live(t.Context(), test.name, test.o, publish, func(m bus.LiveMessage) error {
+			if m.Node != "web1" || string(m.Data) != "found" {
+				t.Errorf("%s: %s published %q", test.name, m.Node, m.Data)
+			}
+			must(t, m.Acknowledge())
+			return enough
+		})
+		if !errors.Is(err, enough) {
+			t.Errorf("%s: %v", test.name, err)
+		}
+	}
+	must(t, admin.RemoveStanding(t.Context(), "errors"))
+	heard(1)
+	if err := admin.RemoveStanding(t.Context(), "errors"); !errors.Is(err, bus.ErrNoStanding) {
+		t.Errorf("removed again: %v", err)
+	}
+	stop()
+	must(t, <-ended)
+}
+
+func standing(name string, durable bool) *schemas.Standing {
+	return &schemas.Standing{Name: name, Created: 1, Sample: 1, Durable: durable, Query: schemas.Query{
+		ID: name, Client: name, Patterns: []string{"x"}, Mode: schemas.ModeFollow, MaxCount: -1, Order: schemas.OrderArrival, Timeout: time.Hour}}
+}
+
+// Without JetStream there is nowhere to keep them, which is said.
+func TestStandingQueriesWantJetStream(t *testing.T) {
+	conn := bustest.Start(t, bustest.NoJetStream).Connect("ann")
+	_, err := conn.Standing(t.Context())
+	for what, err := range map[string]error{
+		"list": err, "add": conn.AddStanding(t.Context(), standing("a", false), bus.LiveLimits{}), "remove": conn.RemoveStanding(t.Context(), "a"),
+	} {
+		if !errors.Is(err, bus.ErrNoJetStream) {
+			t.Errorf("%s: %v", what, err)
+		}
 	}
 }
