@@ -313,7 +313,11 @@ type receipt struct {
 	Roster    string
 	Lines     int64
 	ElapsedMS int64 `json:"elapsed_ms"`
-	Nodes     []struct {
+
+	BytesRead       int64 `json:"bytes_read"`
+	BytesConsidered int64 `json:"bytes_considered"`
+
+	Nodes []struct {
 		Node, Status, Reason string
 		Lines                int64
 		HeardMS              int64 `json:"heard_ms"`
