@@ -362,6 +362,10 @@ func TestStockReplyTo(t *testing.T) {
 	}
 	want := f.grep("--output=json", "RARE")
 	for form, args := range map[string][]string{"json": nil, "msgpack": {"--translate", program + " decode"}} {
+		to := []string{"--reply-to=sink." + form} // frames, unless told otherwise
+		if form == "json" {
+			to = append(to, "--reply-to-format=json")
+		}
 		out := &syncBuffer{}
 		sub := exec.Command(name, append([]string{"sub", "--raw", "sink." + form}, args...)...)
 		sub.Env, sub.Dir, sub.Stdout = append(environment(f.home), "NATS_URL="+f.url), f.home, out
@@ -372,12 +376,12 @@ func TestStockReplyTo(t *testing.T) {
 		go func() { _ = sub.Wait(); close(done) }()
 		t.Cleanup(func() { _ = sub.Process.Kill(); <-done })
 		f.await("the subscription stands", 30*time.Second, func() bool {
-			if r := f.grep("--reply-to=sink."+form, "--reply-to-format="+form, "absent"); r.code != 1 {
+			if r := f.grep(append(to, "absent")...); r.code != 1 {
 				t.Fatal(r.stderr)
 			}
 			return out.Len() > 0
 		})
-		if r := f.grep("--reply-to=sink."+form, "--reply-to-format="+form, "RARE"); r.code != 0 || strings.Count(r.stdout, "\n") != 20 {
+		if r := f.grep(append(to, "RARE")...); r.code != 0 || strings.Count(r.stdout, "\n") != 20 {
 			t.Errorf("what is printed: %s%s", r.stdout, r.stderr)
 		}
 		f.await("all lines on sink."+form, 10*time.Second, func() bool {
@@ -390,6 +394,13 @@ func TestStockReplyTo(t *testing.T) {
 				complete = complete || form == "json" && strings.HasPrefix(line, `{"type":"receipt","complete":true`) && strings.Contains(line, `"lines":20`)
 			}
 			return matches == 20 && complete
+		})
+		before := strings.Count(out.String(), `{"type":"match"`)
+		if r := f.run(append([]string{"tail", "--server", f.url, "--lines=10", "--limit=20", "RARE"}, to...)...); r.code != 0 {
+			t.Errorf("tail: %s%s", r.stdout, r.stderr)
+		}
+		f.await("what tail found on sink."+form, 10*time.Second, func() bool {
+			return strings.Count(out.String(), `{"type":"match"`) == before+20
 		})
 	}
 	for _, subject := range []string{"trawl.v1.q.ann.all", "$SYS.x", "a.*", "a b"} {

@@ -86,7 +86,7 @@ type grepOptions struct {
 func newGrepOptions() *grepOptions {
 	return &grepOptions{
 		maxCount: -1, before: -1, after: -1, context: -1, separator: "--",
-		zone: time.Local, timeout: 5 * time.Minute, output: "text", replyToFormat: "json",
+		zone: time.Local, timeout: 5 * time.Minute, output: "text", replyToFormat: "msgpack",
 	}
 }
 

@@ -173,8 +173,8 @@ func answerFlags() []grepFlag {
 		{long: "no-progress", help: "no progress line", on: func(o *grepOptions) { o.noProgress = true }},
 		{long: "ok-partial", help: "exit 0 or 1 even if not every node answered in full", on: func(o *grepOptions) { o.okPartial = true }},
 		{long: "reply-to", value: "SUBJECT", help: "publish what is found on SUBJECT as well", set: func(o *grepOptions, v string) error { o.replyTo = v; return nil }},
-		{long: "reply-to-format", value: "FORM", help: "there: json (default), a line a message, or msgpack frames", values: []string{"json", "msgpack"},
-			set: oneOf("reply-to-format", []string{"json", "msgpack"}, func(o *grepOptions, v string) { o.replyToFormat = v })},
+		{long: "reply-to-format", value: "FORM", help: "there: msgpack (default), frames as on the bus, or json, a line a message", values: []string{"msgpack", "json"},
+			set: oneOf("reply-to-format", []string{"msgpack", "json"}, func(o *grepOptions, v string) { o.replyToFormat = v })},
 	}
 }
 

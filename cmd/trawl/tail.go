@@ -40,7 +40,7 @@ var tailWithout = map[string]bool{
 	"count": true, "files-with-matches": true, "files-without-match": true, "quiet": true, "silent": true, "max-count": true,
 	"after-context": true, "before-context": true, "context": true, "group-separator": true, "no-group-separator": true,
 	"local": true, "label": true, "until": true, "order": true, "explain": true, "exhaustive": true, "timing": true,
-	"reply-to": true, "no-progress": true, "line-buffered": true, "binary-files": true, "text": true, "initial-tab": true, "threads": true,
+	"no-progress": true, "line-buffered": true, "binary-files": true, "text": true, "initial-tab": true, "threads": true,
 }
 
 // newTailCommand returns trawl tail, whose flags are those of trawl grep and --lines.
@@ -225,6 +225,8 @@ func (s *fleetSearch) tell(c *requester.Change) {
 		}
 	case requester.Skipped:
 		text = "skipped " + plural(c.Count, "line") + ": the output is read too slowly"
+	case requester.Failed:
+		text = c.File + ": " + c.Reason
 	case requester.Cut:
 		text = c.File + " was cut, and goes on from its start"
 	}
