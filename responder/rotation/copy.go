@@ -1,11 +1,13 @@
 package rotation
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"hash/maphash"
 	"io"
 	"os"
+	"time"
 
 	"github.com/trawl-logs/trawl/responder/archive"
 	"github.com/trawl-logs/trawl/responder/source"
@@ -54,6 +56,12 @@ func (f *File) take(file *source.File) (err error) {
 	}
 	if f.tail, err = printOf(file, file.Size()-n, n); err != nil {
 		return err
+	}
+	if state, err := file.State(); err == nil && time.Since(state.Changed) < fresh {
+		f.start = make([]byte, n) // a file that is cut was written to until then
+		if _, err := file.ReadAt(f.start, 0); err != nil && !errors.Is(err, io.EOF) {
+			return err
+		}
 	}
 	var head [archive.HeadSize]byte
 	k, err := file.ReadAt(head[:], 0)
@@ -162,6 +170,20 @@ func (f *File) find() (*copied, error) {
 	return nil, f.lost
 }
 
+// beginsAs says whether other, of so many bytes, has the first bytes of the file: those of the
+// fingerprint, or all that it has if it is shorter.
+func (f *File) beginsAs(other io.ReaderAt, size int64) bool {
+	if size >= f.head.n {
+		return f.head.holds(other)
+	}
+	if size == 0 || size > int64(len(f.start)) {
+		return false
+	}
+	b := make([]byte, size)
+	n, _ := other.ReadAt(b, 0)
+	return bytes.Equal(b[:n], f.start[:size])
+}
+
 // copyIn returns the copy that an entry holds, nil if it holds none.
 func (f *File) copyIn(e *source.Entry) *copied {
 	file, err := f.set.keeper.catalog.OpenNow(e)
@@ -174,7 +196,7 @@ func (f *File) copyIn(e *source.Entry) *copied {
 	}
 	size := f.file.Size()
 	if other.kind == archive.Plain || other.kind == f.kind {
-		if f.head.holds(file) && (file.Size() < size || f.tail.holds(file)) {
+		if f.beginsAs(file, file.Size()) && (file.Size() < size || f.tail.holds(file)) {
 			return &copied{file, min(size, file.Size()), max(0, size-file.Size()), file.Close}
 		}
 		file.Close()
@@ -189,7 +211,7 @@ func (f *File) copyIn(e *source.Entry) *copied {
 	_ = os.Remove(unpacked.Name())
 	r := archive.Open(file, file.Size(), other.kind, f.set.keeper.limits, nil)
 	defer r.Close()
-	if n, _ := io.CopyN(unpacked, r, f.head.n); n == f.head.n && f.head.holds(unpacked) {
+	if n, err := io.CopyN(unpacked, r, f.head.n); f.beginsAs(unpacked, n) && (err == nil || errors.Is(err, io.EOF)) {
 		more, err := io.CopyN(unpacked, r, size-n)
 		if n += more; n < size && errors.Is(err, io.EOF) || n == size && f.tail.holds(unpacked) {
 			return &copied{unpacked, n, size - n, unpacked.Close}

@@ -176,6 +176,8 @@ type File struct {
 	head print // of its first bytes
 	tail print // of its last
 
+	start []byte // its first bytes, if it changed of late: a copy may be shorter than a fingerprint
+
 	mu     sync.Mutex
 	closed bool
 	copy   *copied // where the rest is, once it was cut

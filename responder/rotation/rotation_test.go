@@ -233,15 +233,17 @@ func TestCut(t *testing.T) {
 // What was written between the copy and the cut is lost, and said to be; what was copied is read.
 func TestCutAfterMoreWasWritten(t *testing.T) {
 	text := lines(0, 20_000)
-	copied := text[:len(text)-100]
-	for name, made := range map[string]string{"app.log.1": copied, "app.log.1.gz": packed(copied)} {
-		l := newLogs(t)
-		l.write("app.log", text)
-		f := l.open().Files[0]
-		l.write(name, made)
-		l.must(os.Truncate(l.path("app.log"), 0))
-		if got, err := read(f, 100, int64(len(text))); !errors.Is(err, source.ErrShrunk) || got != copied[100:] {
-			t.Errorf("%s: %d bytes of %d, %v", name, len(got), len(copied)-100, err)
+	for _, copied := range []string{text[:len(text)-100], text[:1000]} { // also one that is shorter than a fingerprint
+		for name, made := range map[string]string{"app.log.1": copied, "app.log.1.gz": packed(copied)} {
+			l := newLogs(t)
+			l.write("app.log", text)
+			f := l.open().Files[0]
+			l.write(name, made)
+			l.write("app.log.2", lines(1, 50)) // no copy, however short
+			l.must(os.Truncate(l.path("app.log"), 0))
+			if got, err := read(f, 100, int64(len(text))); !errors.Is(err, source.ErrShrunk) || got != copied[100:] {
+				t.Errorf("%s: %d bytes of %d, %v", name, len(got), len(copied)-100, err)
+			}
 		}
 	}
 }
