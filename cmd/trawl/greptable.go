@@ -94,7 +94,7 @@ func outputFlags() []grepFlag {
 			o.maxCount = max(n, -1)
 			return nil
 		}},
-		{short: 'n', long: "line-number", help: "print line numbers", on: func(o *grepOptions) { o.number = true }},
+		{short: 'n', long: "line-number", help: "print line numbers; --output=json has them anyway, but not with --since", on: func(o *grepOptions) { o.number = true }},
 		{short: 'b', long: "byte-offset", help: "print byte offsets", on: func(o *grepOptions) { o.offset = true }},
 		{short: 'H', long: "with-filename", help: "print file names", on: func(o *grepOptions) { o.filename = always }},
 		{short: 'h', long: "no-filename", help: "print no file names, and no node names", on: func(o *grepOptions) { o.filename = never }},
