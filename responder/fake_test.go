@@ -27,6 +27,7 @@ type fleet struct {
 	t   *testing.T
 	r   *Responder
 	log *bytes.Buffer
+	out *lockedWriter // to log
 
 	mu      sync.Mutex
 	frames  map[Key][]*schemas.Frame
@@ -50,7 +51,8 @@ func newFleet(t *testing.T, change func(*Config), files map[string]string) (*fle
 		t.Fatal(err)
 	}
 	f := &fleet{t: t, log: &bytes.Buffer{}, frames: map[Key][]*schemas.Frame{}, greedy: true}
-	log := slog.New(slog.NewTextHandler(&lockedWriter{w: f.log}, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	f.out = &lockedWriter{w: f.log}
+	log := slog.New(slog.NewTextHandler(f.out, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	r, err := New(c, "test", log, PublishFunc(f.take), func() { f.changes++ })
 	if err != nil {
 		t.Fatal(err)
@@ -69,6 +71,13 @@ func (l *lockedWriter) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.w.Write(p)
+}
+
+// logged is what was logged so far.
+func (f *fleet) logged() string {
+	f.out.mu.Lock()
+	defer f.out.mu.Unlock()
+	return f.log.String()
 }
 
 // take is the bus: it may be called with the session's lock held, so answers come from elsewhere.

@@ -109,7 +109,6 @@ func (s *Standing) take(k StandingRecord) *standing {
 		close(q.done)
 		return q
 	}
-	log.Info("standing query taken up", "user", q.User, "patterns", brief(fmt.Sprint(q.Query.Patterns)), "rate", q.Rate, "sample", q.Sample, "durable", q.Durable)
 	go func() {
 		defer close(q.done)
 		for ctx.Err() == nil {
@@ -220,6 +219,7 @@ func (s *Standing) runOne(ctx context.Context, q *schemas.Standing, program prog
 		}
 		save()
 	}
+	log.Info("standing query taken up", "user", q.User, "patterns", brief(fmt.Sprint(q.Query.Patterns)), "rate", q.Rate, "sample", q.Sample, "durable", q.Durable, "files", len(t.past))
 	var ticking sync.WaitGroup
 	ticks, over := context.WithCancel(ctx)
 	ticking.Go(func() { l.tick(ticks, save) })
