@@ -33,6 +33,7 @@ var arrows = map[string]struct{ code, test []string }{
 	"bus/bustest":         {code: []string{"bus"}},
 	"bus/raw":             {test: []string{"bus/bustest"}},                                    // bare NATS, which trawl is measured beside
 	"requester":           {code: []string{"schemas"}, test: []string{"responder", "sample"}}, // the simulation joins them without a server
+	"requester/onbus":     {code: []string{"bus", "requester", "schemas"}},
 	"requester/printer":   {code: []string{"schemas"}},
 	"requester/when":      {},
 	"responder":           {code: []string{"schemas", "responder/source", "responder/rotation", "responder/match", "responder/scan", "responder/archive", "responder/feed", "responder/follow", "responder/timestamp", "responder/clock", "responder/timeorder", "responder/outbox", "responder/block", "responder/indexer"}, test: []string{"sample", "requester"}},
@@ -53,12 +54,14 @@ var arrows = map[string]struct{ code, test []string }{
 	"sample":              {},
 	"bench":               {code: []string{"sample", "bench", "responder/match"}, test: []string{"sample"}},
 	"bench/index":         {code: []string{"sample", "bench", "responder/block"}}, // measures it, without a node and with a fleet
+	"examples/errors":     {code: []string{"bus", "requester", "schemas"}},
+	"examples/readalong":  {code: []string{"schemas"}}, // a stranger on the bus
 	"e2e":                 {test: []string{"sample", "schemas", "bus", "bus/bustest"}},
 }
 
 // natsImporters are the packages that may import NATS: bus and what is below it. Where the bus is
 // not in between, a test may speak NATS to it as a stranger would.
-var natsImporters = []string{"bus", "e2e"}
+var natsImporters = []string{"bus", "e2e", "examples/readalong"}
 
 // The test reads every file through os, whose calls the test cache tracks: a file that changes or
 // appears makes it run again.

@@ -14,6 +14,7 @@ import (
 	"github.com/trawl-logs/trawl/bus"
 	"github.com/trawl-logs/trawl/bus/raw"
 	"github.com/trawl-logs/trawl/requester"
+	"github.com/trawl-logs/trawl/requester/onbus"
 )
 
 // newBenchAskCommand is for trawl bench --scale alone, which starts it as a process: a requester that
@@ -53,7 +54,7 @@ func newBenchAskCommand() *cobra.Command {
 // benchAsker asks through trawl's requester and through bare NATS, each on a connection of its own.
 type benchAsker struct {
 	conn      *bus.Conn
-	transport *busTransport
+	transport *onbus.Transport
 	raw       *raw.Asker
 	window    int64
 }
@@ -64,7 +65,7 @@ func newBenchAsker(server string) (*benchAsker, error) {
 	if a.conn, err = bus.Connect(bus.Options{Server: server, Name: "trawl bench"}); err != nil {
 		return nil, err
 	}
-	if a.transport, err = newTransport(a.conn, a.window, func(error) {}); err == nil {
+	if a.transport, err = onbus.New(a.conn, a.window, func(error) {}); err == nil {
 		a.raw, err = raw.NewAsker(server)
 	}
 	if err != nil {

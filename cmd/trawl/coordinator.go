@@ -12,6 +12,7 @@ import (
 
 	"github.com/trawl-logs/trawl/bus"
 	"github.com/trawl-logs/trawl/requester"
+	"github.com/trawl-logs/trawl/requester/onbus"
 	"github.com/trawl-logs/trawl/requester/printer"
 	"github.com/trawl-logs/trawl/responder"
 )
@@ -38,9 +39,9 @@ type coordinator struct {
 	cancel  context.CancelFunc
 
 	mu        sync.Mutex
-	conn      *bus.Conn     // made when there is the first question
-	transport *busTransport // on conn
-	stop      func()        // ends the subscriptions; nil: there are none
+	conn      *bus.Conn        // made when there is the first question
+	transport *onbus.Transport // on conn
+	stop      func()           // ends the subscriptions; nil: there are none
 	closed    bool
 }
 
@@ -105,7 +106,7 @@ func (k *coordinator) listen(node *bus.Conn, given bool) {
 	conn := node
 	switch {
 	case given:
-		if _, err := k.connect(); err != nil {
+		if _, _, err := k.connect(); err != nil {
 			k.log.Warn("no questions in text are answered", "err", err)
 			return
 		}
@@ -131,27 +132,27 @@ func (k *coordinator) listen(node *bus.Conn, given bool) {
 	k.stop = stop
 }
 
-// connect returns the transport of the coordinator's own connection, and makes it the first time.
-func (k *coordinator) connect() (*busTransport, error) {
+// connect returns the coordinator's own connection, with its transport, and makes them the first time.
+func (k *coordinator) connect() (*bus.Conn, *onbus.Transport, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	switch {
 	case k.closed:
-		return nil, errors.New("the coordinator stops")
+		return nil, nil, errors.New("the coordinator stops")
 	case k.transport != nil:
-		return k.transport, nil
+		return k.conn, k.transport, nil
 	}
 	conn, err := bus.Connect(k.own)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	k.transport, err = newTransport(conn, int64(k.config.Queries)*textWindow, func(err error) { k.log.Warn("question in text", "err", err) })
+	k.transport, err = onbus.New(conn, int64(k.config.Queries)*textWindow, func(err error) { k.log.Warn("question in text", "err", err) })
 	if err != nil {
 		conn.Close()
-		return nil, err
+		return nil, nil, err
 	}
 	k.conn = conn
-	return k.transport, nil
+	return k.conn, k.transport, nil
 }
 
 // Close ends all answers.
@@ -186,14 +187,14 @@ func (k *coordinator) take(r *bus.TextRequest) {
 // answer answers one question, whatever it is, and ends the answer.
 func (k *coordinator) answer(r *bus.TextRequest) {
 	began := time.Now()
-	transport, err := k.connect()
+	conn, transport, err := k.connect()
 	if err != nil {
 		k.log.Warn("question in text not answered", "err", err)
 		return
 	}
 	ctx, cancel := context.WithCancelCause(k.ctx)
 	defer cancel(nil)
-	reply, err := transport.conn.OpenTextReply(r, func() { cancel(errAskerGone) })
+	reply, err := conn.OpenTextReply(r, func() { cancel(errAskerGone) })
 	if err != nil {
 		k.log.Warn("question in text not answered", "err", err)
 		return
@@ -227,7 +228,7 @@ type textAnswer struct {
 	k         *coordinator
 	r         *bus.TextRequest
 	sink      *textSink
-	transport *busTransport
+	transport *onbus.Transport
 }
 
 // run asks and prints. It returns an exit status of trawl grep, and the receipt if anybody was asked.

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/trawl-logs/trawl/requester"
+	"github.com/trawl-logs/trawl/requester/onbus"
 	"github.com/trawl-logs/trawl/requester/printer"
 	"github.com/trawl-logs/trawl/responder/scan"
 	"github.com/trawl-logs/trawl/schemas"
@@ -57,7 +58,7 @@ func grepFleet(cmd *cobra.Command, connect *connectFlags, o *grepOptions) error 
 		return err
 	}
 	defer conn.Close()
-	transport, err := newTransport(conn, requester.DefaultWindow, func(err error) { fmt.Fprintf(s.errout, "trawl: %v\n", err) })
+	transport, err := onbus.New(conn, requester.DefaultWindow, func(err error) { fmt.Fprintf(s.errout, "trawl: %v\n", err) })
 	if err != nil {
 		return err
 	}

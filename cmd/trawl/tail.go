@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/trawl-logs/trawl/requester"
+	"github.com/trawl-logs/trawl/requester/onbus"
 	"github.com/trawl-logs/trawl/requester/printer"
 	"github.com/trawl-logs/trawl/schemas"
 )
@@ -153,7 +154,7 @@ func tailFleet(cmd *cobra.Command, connect *connectFlags, o *grepOptions) error 
 		return err
 	}
 	defer conn.Close()
-	transport, err := newTransport(conn, tailWindow, func(err error) { fmt.Fprintf(s.errout, "trawl: %v\n", err) })
+	transport, err := onbus.New(conn, tailWindow, func(err error) { fmt.Fprintf(s.errout, "trawl: %v\n", err) })
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,12 @@
-package main
+// Package onbus is the bus as a requester's Transport and Roster: what a program needs to ask a fleet,
+// beside package requester.
+//
+//	conn, err := bus.Connect(bus.Options{Name: "my service"}.FromEnvironment(os.Getenv))
+//	…
+//	transport, err := onbus.New(conn, requester.DefaultWindow, func(err error) { log.Print(err) })
+//	…
+//	ask := requester.New(transport, transport)
+package onbus
 
 import (
 	"context"
@@ -9,32 +17,31 @@ import (
 	"github.com/trawl-logs/trawl/schemas"
 )
 
-// busTransport is the bus as the requester's Transport and Roster.
-type busTransport struct {
+// Transport is one client on the bus. It serves many queries at once; Close ends it, not the connection.
+type Transport struct {
 	*bus.Scatter
-	conn *bus.Conn
-	// failed hears what no answer can tell: a permission that is missing. It may be called at once
-	// from several goroutines.
+	conn   *bus.Conn
 	failed func(error)
 }
 
 var (
-	_ requester.Transport = (*busTransport)(nil)
-	_ requester.Roster    = (*busTransport)(nil)
+	_ requester.Transport = (*Transport)(nil)
+	_ requester.Roster    = (*Transport)(nil)
 )
 
-// newTransport subscribes on conn; window is the most raw bytes that the requester grants at a time.
-func newTransport(conn *bus.Conn, window int64, failed func(error)) (*busTransport, error) {
+// New subscribes on conn. Window is the most raw bytes that the requester grants at a time. Failed hears
+// what no answer can tell: a permission that is missing; it may be called at once from several goroutines.
+func New(conn *bus.Conn, window int64, failed func(error)) (*Transport, error) {
 	scatter, err := bus.NewScatter(conn, window)
 	if err != nil {
 		return nil, err
 	}
-	return &busTransport{scatter, conn, failed}, nil
+	return &Transport{scatter, conn, failed}, nil
 }
 
 // Open begins the session of one query.
-func (t *busTransport) Open(_ context.Context, id string, recv func(requester.Incoming)) (requester.Session, error) {
-	session, err := t.Scatter.Open(id, func(e bus.Event) {
+func (t *Transport) Open(_ context.Context, id string, recv func(requester.Incoming)) (requester.Session, error) {
+	opened, err := t.Scatter.Open(id, func(e bus.Event) {
 		if in := t.incoming(e); in != nil {
 			recv(in)
 		}
@@ -42,11 +49,11 @@ func (t *busTransport) Open(_ context.Context, id string, recv func(requester.In
 	if err != nil {
 		return nil, err
 	}
-	return busSession{session}, nil
+	return session{opened}, nil
 }
 
 // incoming translates an event; nil means that it is not for the requester.
-func (t *busTransport) incoming(e bus.Event) requester.Incoming {
+func (t *Transport) incoming(e bus.Event) requester.Incoming {
 	switch e.Kind {
 	case bus.EventFrame:
 		return requester.FrameMsg{Node: e.Node, Msg: e.Data}
@@ -72,16 +79,16 @@ func (t *busTransport) incoming(e bus.Event) requester.Incoming {
 }
 
 // Known reads the roster.
-func (t *busTransport) Known(ctx context.Context) ([]schemas.Node, requester.RosterKind, error) {
+func (t *Transport) Known(ctx context.Context) ([]schemas.Node, requester.RosterKind, error) {
 	roster, err := t.conn.Roster(ctx)
 	return roster.Records(), requester.RosterKind(roster.Kind), err
 }
 
-// busSession is one query's side of the bus.
-type busSession struct{ *bus.Session }
+// session is one query's side of the bus.
+type session struct{ *bus.Session }
 
 // Send publishes what the requester has to say.
-func (s busSession) Send(out requester.Outgoing) error {
+func (s session) Send(out requester.Outgoing) error {
 	switch out := out.(type) {
 	case requester.Ask:
 		switch {
@@ -107,7 +114,7 @@ func (s busSession) Send(out requester.Outgoing) error {
 }
 
 // Close ends the session.
-func (s busSession) Close() error {
+func (s session) Close() error {
 	s.Session.Close()
 	return nil
 }
