@@ -207,12 +207,12 @@ func TestPrunedIsExhaustive(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 5))
 	files, all := map[string]string{}, ""
 	for _, name := range []string{"a.log", "b.log", "c.log"} {
-		files[name] = drawLog(rng, 900+rng.IntN(200))
+		files[name] = drawLog(rng, 1700+rng.IntN(200)) // more than a window
 		all += files[name]
 	}
 	f, _ := indexedFleet(t, files)
 	var read, considered, byTime, byIndex int64
-	for i := range 1000 {
+	for i := range 400 {
 		q := drawQuery(rng, all, fmt.Sprint("p", i))
 		exhaustive := *q
 		exhaustive.ID, exhaustive.Exhaustive = fmt.Sprint("x", i), true
@@ -333,5 +333,40 @@ func damage(t *testing.T, path string, rng *rand.Rand) {
 	}
 	for range 200 {
 		writeAt(t, path, string(byte(rng.IntN(128))), 4096+rng.Int64N(info.Size()-4096))
+	}
+}
+
+// A NUL behind the blocks makes a file binary from its window on, which begins in them: what was left
+// out of that window does not decide which lines are given as text.
+func TestNULBehindTheBlocks(t *testing.T) {
+	rng := rand.New(rand.NewPCG(7, 7))
+	text := drawLog(rng, 2*64*2) // two blocks
+	at := strings.Index(text[len(text)/2:], "id=") + len(text)/2
+	text = text[:at] + "NEEDLE-1" + text[at+8:] + "behind \x00 the blocks\n"
+	f, _ := indexedFleet(t, map[string]string{"a.log": text})
+	q := query("p", "NEEDLE-1")
+	x := *q
+	x.ID, x.Exhaustive = "x", true
+	got, end := f.found(q)
+	want, _ := f.found(&x)
+	if end.Blocks.Skipped == 0 {
+		t.Fatalf("nothing was left out: %+v", end)
+	}
+	if got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+// Where blocks are known, so are the times of their lines: a file is not taken for sorted because
+// samples of it are.
+func TestTimesOutOfPlaceInBlocks(t *testing.T) {
+	rng := rand.New(rand.NewPCG(8, 8))
+	lines := strings.SplitAfter(drawLog(rng, 4000), "\n")
+	lines[2000] = "2025-01-01T00:00:00.000Z NEEDLE-1 a clock was wrong\n" + lines[2000]
+	f, _ := indexedFleet(t, map[string]string{"a.log": strings.Join(lines, "")})
+	q := query("p", "NEEDLE-1")
+	q.Until = time.Date(2025, 6, 1, 0, 0, 0, 0, time.UTC).UnixNano()
+	if got, end := f.found(q); end.Lines != 1 || end.Blocks.SkippedTime == 0 {
+		t.Errorf("found %q: %+v", got, end)
 	}
 }

@@ -25,6 +25,7 @@ type pruning struct {
 	store  *indexer.Store
 	query  block.Query
 	timed  bool
+	binary bool // a NUL decides what is given
 	mu     sync.Mutex
 	blocks schemas.Blocks
 	late   []schemas.FileError // what was found out when files had been read
@@ -37,7 +38,8 @@ func (r *Responder) pruning(q *schemas.Query, needs func() match.Needs) *pruning
 	if x == nil || q.Exhaustive || q.NullData || inTimeOrder || needs == nil {
 		return nil
 	}
-	p := &pruning{r: r, store: x.store, timed: q.Since != 0 || q.Until != 0, query: block.Query{Since: block.NoTime, Until: block.NoTime}}
+	p := &pruning{r: r, store: x.store, timed: q.Since != 0 || q.Until != 0,
+		binary: q.Binary == schemas.BinaryWithout || q.Binary == schemas.BinaryReport && q.Mode == schemas.ModeLines, query: block.Query{Since: block.NoTime, Until: block.NoTime}}
 	if q.Since != 0 {
 		p.query.Since = q.Since
 	}
@@ -68,7 +70,7 @@ func (p *pruning) apply(file scan.File, f *rotation.File) scan.File {
 		p.count(schemas.Blocks{Considered: n, Read: n})
 		return file
 	}
-	ranges, state, err := p.ranges(u, f)
+	ranges, dated, state, err := p.ranges(u, f)
 	if err != nil || ranges == nil {
 		if err != nil {
 			p.r.log.Warn("index not used", "path", f.Entry.Path, "err", err)
@@ -77,35 +79,37 @@ func (p *pruning) apply(file scan.File, f *rotation.File) scan.File {
 		p.count(schemas.Blocks{Considered: n, Read: n})
 		return file
 	}
-	file.Ranges = ranges
+	file.Ranges, file.Dated = ranges, dated
 	file.Closer = &prunedFile{File: f, p: p, state: state}
 	return file
 }
 
-// ranges asks an index that still speaks of its file; nil: read all.
-func (p *pruning) ranges(u *indexer.Use, f *rotation.File) ([]scan.Range, block.State, error) {
+// ranges asks an index that still speaks of its file; nil: read all. dated says that the index knows the
+// times of its blocks.
+func (p *pruning) ranges(u *indexer.Use, f *rotation.File) (ranges []scan.Range, dated bool, state block.State, err error) {
 	id := indexer.ID(f.Entry.ID)
 	state, now, err := indexer.StateOf(f.Raw())
 	if err != nil || now != id || u.NUL() {
-		return nil, state, err
+		return nil, false, state, err
 	}
 	switch verdict, err := u.Check(f.Raw(), state); {
 	case err != nil:
-		return nil, state, err
+		return nil, false, state, err
 	case verdict == block.Stale:
 		p.store.Drop(id, fmt.Errorf("%s was truncated or rewritten", f.Entry.Path))
-		return nil, state, nil
+		return nil, false, state, nil
 	case verdict == block.Unsure:
 		p.store.Suspect(id)
-		return nil, state, nil
+		return nil, false, state, nil
 	}
 	q := p.query
 	if p.timed {
 		if _, q.Form, err = p.r.blockClock(f, f.Size(), f.Entry); err != nil {
-			return nil, state, err
+			return nil, false, state, err
 		}
+		dated = q.Form != 0 && q.Form == u.File().Form
 	}
-	ranges := []scan.Range{}
+	ranges = []scan.Range{}
 	counts, err := u.Walk(q, f.Size(), func(g block.Range) bool {
 		if len(ranges) == maxRanges {
 			ranges = halved(ranges)
@@ -116,7 +120,7 @@ func (p *pruning) ranges(u *indexer.Use, f *rotation.File) ([]scan.Range, block.
 	if err != nil || counts.Damaged > 0 {
 		p.store.Drop(id, errors.Join(block.ErrDamaged, err))
 		if err != nil {
-			return nil, state, nil
+			return nil, false, state, nil
 		}
 	}
 	skipped := int64(counts.SkippedTime + counts.SkippedIndex)
@@ -124,7 +128,24 @@ func (p *pruning) ranges(u *indexer.Use, f *rotation.File) ([]scan.Range, block.
 		Considered: int64(counts.Blocks), Skipped: skipped, Read: int64(counts.Blocks) - skipped,
 		SkippedTime: int64(counts.SkippedTime), IndexBytes: counts.IndexRead,
 	})
-	return ranges, state, nil
+	if p.binary {
+		ranges = upToTail(ranges, f.Size())
+	}
+	return ranges, dated, state, nil
+}
+
+// upToTail joins what is read behind the blocks with the ranges in the window that it begins in: a NUL
+// there, where alone one can be, makes them part of a binary file.
+func upToTail(ranges []scan.Range, size int64) []scan.Range {
+	last := len(ranges) - 1
+	if last < 0 || ranges[last].To < size {
+		return ranges
+	}
+	window := ranges[last].From / scan.Window * scan.Window
+	for ; last > 0 && ranges[last-1].To > window; last-- {
+		ranges[last-1].To = size
+	}
+	return ranges[:last+1]
 }
 
 // halved joins every range with the next one.

@@ -161,7 +161,7 @@ func (s *Search) form(f *scan.File, about *File) (form *timestamp.Form, empty bo
 		}
 		at, size := &counter{at: f.At}, f.Size
 		form, err = s.cache.find(at, size, about, s.terminator)
-		if err == nil && form != nil && s.timed && !s.exhaustive && size >= minSearched {
+		if err == nil && form != nil && s.timed && !s.exhaustive && !f.Dated && size >= minSearched {
 			err = s.narrow(f, at, form, about)
 		}
 		s.count(min(at.read, size-(f.Size-f.From)))
@@ -191,7 +191,8 @@ func (c *counter) ReadAt(p []byte, off int64) (int, error) {
 	return n, err
 }
 
-// narrow cuts a file to the part in which lines of the range can be, if it is sorted.
+// narrow cuts a file to the part in which lines of the range can be, if it is sorted. Where a file is Dated,
+// more is known than the samples of it tell.
 func (s *Search) narrow(f *scan.File, at io.ReaderAt, form *timestamp.Form, about *File) error {
 	sampler := &sampler{at: at, size: f.Size, term: s.terminator, clock: form.NewReader()}
 	o := order{stride: strideOf(f.Size)}

@@ -8,6 +8,11 @@ type Range struct {
 	Line     int64 // lines before From
 }
 
+// Window is the bytes that go together in a file of any size: a NUL makes a file binary from the start of the
+// window on in which it lies. Where ranges leave out what surely has none, those that share a window with
+// what may have one must reach up to it.
+const Window = 96 << 10
+
 // contextStep is how much is read at once behind a range, as long as lines of context are due.
 const contextStep = 16 << 10
 
@@ -40,7 +45,7 @@ func (r *run) ranged(file *openFile, step int64, queue func(*segment) bool) bool
 		if len(rest) == 0 { // nothing to search; the file is closed in its turn
 			seg.start, seg.end = file.f.Size, file.f.Size
 		} else {
-			rest = seg.fill(rest, step, r.o.whole())
+			rest = seg.fill(rest, step, r.o.geometry.window, r.o.whole())
 			seg.last = len(rest) == 0
 		}
 		if !queue(seg) {
@@ -55,12 +60,13 @@ func (r *run) ranged(file *openFile, step int64, queue func(*segment) bool) bool
 	}
 }
 
-// fill takes ranges of up to step bytes, all of them if whole is set, and returns what is left.
-func (seg *segment) fill(ranges []Range, step int64, whole bool) []Range {
+// fill takes ranges of up to step bytes, all of them if whole is set, and returns what is left. It cuts one
+// only between windows.
+func (seg *segment) fill(ranges []Range, step, window int64, whole bool) []Range {
 	first := ranges[0]
 	seg.start, seg.end, seg.line = first.From, first.To, first.Line
 	if size := first.To - first.From; !whole && size-step > step/4 {
-		seg.end = first.From + step
+		seg.end = (first.From + step) / window * window
 		return append([]Range{{From: seg.end, To: first.To, Line: -1}}, ranges[1:]...)
 	}
 	if first.Line < 0 && !whole { // its lines are counted from the segment before

@@ -159,7 +159,7 @@ func (r *run) segments(file *openFile, queue func(*segment) bool) bool {
 	for n, start := int64(0), min(file.f.From, size); ; n++ {
 		end := size
 		if size-start-step > step/4 { // no short last segment
-			end = start + step
+			end = (start + step) / r.o.geometry.window * r.o.geometry.window
 		}
 		seg := &segment{file: file, n: n, start: start, end: end, line: -1, last: end == size, out: make(chan *Batch, r.queue)}
 		if file.stop.Load() {

@@ -113,7 +113,7 @@ type geometry struct{ window, block, segment int64 }
 const single = 2
 
 // GNU grep's buffer is 96 KiB; blocks of three fit the L2 cache of the machines at hand.
-var defaultGeometry = geometry{window: 96 << 10, block: 96 << 10, segment: 8 * 288 << 10}
+var defaultGeometry = geometry{window: Window, block: 96 << 10, segment: 8 * 288 << 10}
 
 // Input is a file to search.
 type Input struct {
@@ -134,6 +134,8 @@ type File struct {
 	// Ranges, if not nil, are what is searched of At, in order and apart from one another: a line
 	// outside of them cannot match. It is read for context alone.
 	Ranges []Range
+	// Dated says that the ranges hold no less than what a range of times leaves, and not much more.
+	Dated bool
 	// Raw, if set, is the regular file whose bytes from RawAt on At gives. It may be mapped.
 	Raw   *os.File
 	RawAt int64

@@ -161,7 +161,8 @@ func (s *searcher) blocks() error {
 			return nil
 		}
 		pos := s.base + int64(s.n)
-		want := s.o.geometry.block - (pos-seg.start)%s.o.geometry.block
+		// To the end of a window, wherever the segment starts.
+		want := s.o.geometry.block - pos%s.o.geometry.block
 		if pos >= seg.end { // the segment's last line goes on in the next one
 			want, tail = tail, min(2*tail, s.o.geometry.block)
 		} else {
