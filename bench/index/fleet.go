@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -22,6 +23,7 @@ type fleetConfig struct {
 	size                 int64
 	needles, nodes       int
 	runs, cold           int
+	only                 *regexp.Regexp
 }
 
 func (c *fleetConfig) register() {
@@ -68,6 +70,9 @@ func searches(plant, absent []needle) []search {
 	}
 }
 
+const head = "| query | index | --exhaustive | rg | exhaustive ÷ index | of CPU time | rg ÷ index | read, %: median | most |\n" +
+	"|---|---|---|---|---|---|---|---|---|\n"
+
 // fleet times queries to nodes whose indexes are built.
 func fleet(c fleetConfig) (err error) {
 	if c.trawl, err = filepath.Abs(c.trawl); err != nil {
@@ -88,9 +93,11 @@ func fleet(c fleetConfig) (err error) {
 	}
 	all := searches(plant, absent)
 	fmt.Printf("\nms, warm; medians of %d alternating rounds, whole processes; ratios of the same round: median (quartiles)\n\n", c.runs)
-	head := "| query | index | --exhaustive | rg | exhaustive ÷ index | rg ÷ index | read, %: median | most |\n|---|---|---|---|---|---|---|---|\n"
 	fmt.Print(head)
 	for _, s := range all {
+		if !c.only.MatchString(s.name) {
+			continue
+		}
 		if err := timed(f, s, files, c.runs, nil); err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
@@ -101,10 +108,15 @@ func fleet(c fleetConfig) (err error) {
 	}
 	peak := slices.MaxFunc(usage, func(a, b procs.Usage) int { return int(a.Peak - b.Peak) }).Peak
 	fmt.Printf("\nLargest responder so far: %d MB resident.\n", peak/1e6)
-	if err := whileBuilding(c, f, globs, all[0]); err != nil {
-		return fmt.Errorf("while indexing: %w", err)
+	if c.only.MatchString("while indexing") {
+		if err := whileBuilding(c, f, globs, all[0]); err != nil {
+			return fmt.Errorf("while indexing: %w", err)
+		}
 	}
-	return cold(c, f, files, head, all[0])
+	if !c.only.MatchString("cold") {
+		return nil
+	}
+	return cold(c, f, files, all[0])
 }
 
 // files are those of the corpus, made unless they exist, and a glob for each node's.
@@ -181,27 +193,35 @@ const (
 	buildLook  = 500 * time.Millisecond
 )
 
-// built waits until all is indexed, at the budget that nodes have by default, and prints what it took.
-func built(c fleetConfig, f *procs.Fleet, files []string) error {
+// settled waits until all is indexed, and returns what each node took for it, and its processor seconds.
+func settled(c fleetConfig, f *procs.Fleet) (nodes []progress, took []time.Duration, cpu []float64, err error) {
 	started := time.Now()
-	took, cpu := make([]time.Duration, c.nodes), make([]float64, c.nodes)
-	var nodes []progress
+	took, cpu = make([]time.Duration, c.nodes), make([]float64, c.nodes)
 	for left := c.nodes; left > 0; time.Sleep(buildLook) {
 		if time.Since(started) > buildLimit {
-			return fmt.Errorf("index: not built after %v", buildLimit)
+			return nil, nil, nil, fmt.Errorf("index: not built after %v", buildLimit)
 		}
 		usage, err := f.Nodes()
 		if err != nil {
-			return err
+			return nil, nil, nil, err
 		}
 		if nodes, err = blocksOf(c, f); err != nil {
-			return err
+			return nil, nil, nil, err
 		}
 		for i, p := range nodes {
 			if p.done() && took[i] == 0 {
 				took[i], cpu[i], left = time.Since(started), usage[i].CPU, left-1
 			}
 		}
+	}
+	return nodes, took, cpu, nil
+}
+
+// built waits for the index, at the budget that nodes have by default, and prints what it took.
+func built(c fleetConfig, f *procs.Fleet, files []string) error {
+	nodes, took, cpu, err := settled(c, f)
+	if err != nil {
+		return err
 	}
 	var total, listed, index int64
 	used, share := 0.0, 0.0
@@ -239,7 +259,7 @@ func timed(f *procs.Fleet, s search, files []string, runs int, before func() err
 	if err := sameAnswers(commands(s.texts[0])); err != nil {
 		return err
 	}
-	var walls [3][]float64
+	var walls, cpus [3][]float64
 	var read []float64
 	for round := range runs {
 		text := s.texts[round%len(s.texts)]
@@ -250,11 +270,11 @@ func timed(f *procs.Fleet, s search, files []string, runs int, before func() err
 					return err
 				}
 			}
-			cost, err := paired.Once(commands(text)[turn])
+			wall, cpu, err := costOf(f, commands(text)[turn])
 			if err != nil {
 				return err
 			}
-			walls[turn] = append(walls[turn], cost.Wall.Seconds())
+			walls[turn], cpus[turn] = append(walls[turn], wall), append(cpus[turn], cpu)
 		}
 		share, err := shareRead(f.Grep(append(slices.Clone(s.flags), "-c", "--output=json", "-e", text)...))
 		if err != nil {
@@ -263,9 +283,24 @@ func timed(f *procs.Fleet, s search, files []string, runs int, before func() err
 		read = append(read, share)
 	}
 	ms, ratio := paired.Milliseconds, paired.Ratios
-	fmt.Printf("| %s | %s | %s | %s | %s | %s | %.2f | %.2f |\n", s.name, ms(walls[0]), ms(walls[1]), ms(walls[2]),
-		paired.Spread(ratio(walls[1], walls[0])), paired.Spread(ratio(walls[2], walls[0])), paired.Quantile(read, 0.5), slices.Max(read))
+	fmt.Printf("| %s | %s | %s | %s | %s | %s | %s | %.2f | %.2f |\n", s.name, ms(walls[0]), ms(walls[1]), ms(walls[2]),
+		paired.Spread(ratio(walls[1], walls[0])), paired.Spread(ratio(cpus[1], cpus[0])), paired.Spread(ratio(walls[2], walls[0])),
+		paired.Quantile(read, 0.5), slices.Max(read))
 	return nil
+}
+
+// costOf runs a command, and returns its seconds of wall time, and of processor time with those of the fleet.
+func costOf(f *procs.Fleet, argv []string) (wall, cpu float64, err error) {
+	before, err := f.CPU()
+	if err != nil {
+		return 0, 0, err
+	}
+	cost, err := paired.Once(argv)
+	if err != nil {
+		return 0, 0, err
+	}
+	after, err := f.CPU()
+	return cost.Wall.Seconds(), cost.CPU.Seconds() + after.Bus - before.Bus + after.Nodes - before.Nodes, err
 }
 
 // sameAnswers holds a query's answers against each other, so that a fast wrong one can't win.
@@ -310,39 +345,18 @@ const (
 )
 
 // whileBuilding compares queries of a fleet that begins to index with those of one that is through, while
-// the first stands still. Both read everything.
+// the first stands still; and then again when the first is through as well, which shows what the pairs tell
+// apart. Both read everything.
 func whileBuilding(c fleetConfig, idle *procs.Fleet, globs []string, s search) error {
 	busy, err := procs.Start(c.trawl, globs)
 	if err != nil {
 		return err
 	}
 	defer busy.Stop()
-	turns := [2]struct {
-		fleet  *procs.Fleet
-		before func() error
-		walls  []float64
-	}{{fleet: busy, before: busy.Resume}, {fleet: idle, before: busy.Pause}}
-	for round := range c.runs + warmUp {
-		text := s.texts[round%len(s.texts)]
-		for i := range turns {
-			t := &turns[(round+i)%2]
-			if err := t.before(); err != nil {
-				return err
-			}
-			time.Sleep(betweenPairs)
-			cost, err := paired.Once(t.fleet.Grep("--exhaustive", "-e", text))
-			if err != nil {
-				return err
-			}
-			if round >= warmUp {
-				t.walls = append(t.walls, cost.Wall.Seconds())
-			}
-		}
-	}
-	if err := busy.Resume(); err != nil {
+	during, without, err := pairs(busy, idle, s, c.runs)
+	if err != nil {
 		return err
 	}
-	during, without := turns[0].walls, turns[1].walls
 	nodes, err := blocksOf(c, busy)
 	if err != nil {
 		return err
@@ -351,13 +365,48 @@ func whileBuilding(c fleetConfig, idle *procs.Fleet, globs []string, s search) e
 	if !slices.ContainsFunc(nodes, func(p progress) bool { return !p.done() }) {
 		state = "but THROUGH WITH INDEXING before the last: too small a corpus for this"
 	}
-	fmt.Printf("Queries in flight while the nodes index (%d pairs, --exhaustive, %s): %s ms, and %s ms without; ratio %s.\n",
-		c.runs, state, paired.Milliseconds(during), paired.Milliseconds(without), paired.Spread(paired.Ratios(during, without)))
+	if _, _, _, err := settled(c, busy); err != nil {
+		return err
+	}
+	one, other, err := pairs(busy, idle, s, c.runs)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("Queries in flight while the nodes index (%d pairs, --exhaustive, %s): %s ms, and %s ms without; ratio %s; when neither indexes %s.\n",
+		c.runs, state, paired.Milliseconds(during), paired.Milliseconds(without), paired.Spread(paired.Ratios(during, without)), paired.Spread(paired.Ratios(one, other)))
 	return nil
 }
 
+// pairs asks both fleets by turns, and returns the seconds of each. The first stands still while the
+// second is asked.
+func pairs(first, second *procs.Fleet, s search, runs int) (a, b []float64, err error) {
+	turns := [2]struct {
+		fleet  *procs.Fleet
+		before func() error
+		walls  []float64
+	}{{fleet: first, before: first.Resume}, {fleet: second, before: first.Pause}}
+	for round := range runs + warmUp {
+		text := s.texts[round%len(s.texts)]
+		for i := range turns {
+			t := &turns[(round+i)%2]
+			if err := t.before(); err != nil {
+				return nil, nil, err
+			}
+			time.Sleep(betweenPairs)
+			cost, err := paired.Once(t.fleet.Grep("--exhaustive", "-e", text))
+			if err != nil {
+				return nil, nil, err
+			}
+			if round >= warmUp {
+				t.walls = append(t.walls, cost.Wall.Seconds())
+			}
+		}
+	}
+	return turns[0].walls, turns[1].walls, first.Resume()
+}
+
 // cold times a query with neither logs nor indexes in memory.
-func cold(c fleetConfig, f *procs.Fleet, files []string, head string, s search) error {
+func cold(c fleetConfig, f *procs.Fleet, files []string, s search) error {
 	indexes, err := filepath.Glob(filepath.Join(f.State(), "*", "index", "*"))
 	if err != nil || len(indexes) == 0 {
 		return fmt.Errorf("indexes in %s: none found (%v)", f.State(), err)

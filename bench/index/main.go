@@ -25,19 +25,19 @@ func main() {
 func run() error {
 	samples := flag.String("samples", "e2e/testdata/loghub", "sample logs that half of the corpus is grown from")
 	size := flag.Int64("mb", 1024, "size of the corpus, MB")
-	only := flag.String("only", "", "only designs whose name matches")
+	only := flag.String("only", "", "only designs, or with -fleet rows, whose name matches")
 	perClass := flag.Int("needles", 8, "needles of each kind")
 	asFleet := flag.Bool("fleet", false, "time a fleet over the corpus")
 	var c fleetConfig
 	c.register()
 	flag.Parse()
-	if *asFleet {
-		c.samples, c.size, c.needles = *samples, *size<<20, *perClass
-		return fleet(c)
-	}
 	want, err := regexp.Compile(*only)
 	if err != nil {
 		return fmt.Errorf("-only: %w", err)
+	}
+	if *asFleet {
+		c.samples, c.size, c.needles, c.only = *samples, *size<<20, *perClass, want
+		return fleet(c)
 	}
 	plant, absent := needles(*perClass)
 	logs, err := corpus(*samples, *size<<20, plant)
