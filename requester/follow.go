@@ -21,6 +21,7 @@ const (
 	Back    ChangeKind = "back"    // it had left, and goes on; with a reason, what was written meanwhile is missing
 	Skipped ChangeKind = "skipped" // it left Count lines out, since the requester was slow
 	Cut     ChangeKind = "cut"     // File was cut (copytruncate), and goes on from its start
+	Failed  ChangeKind = "failed"  // File is not followed any more, or something of it is missing, as the reason says
 )
 
 // Change is an event of a query that follows.
@@ -218,6 +219,8 @@ func ChangeOf(node string, c *schemas.Chunk) *Change {
 		return &Change{Node: node, Kind: Skipped, Count: c.Count}
 	case schemas.ChunkCut:
 		return &Change{Node: node, Kind: Cut, File: c.File}
+	case schemas.ChunkFailed:
+		return &Change{Node: node, Kind: Failed, File: c.File, Reason: string(c.Text)}
 	}
 	return nil
 }

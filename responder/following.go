@@ -1,6 +1,7 @@
 package responder
 
 import (
+	"strings"
 	"time"
 
 	"github.com/trawl-logs/trawl/responder/scan"
@@ -22,14 +23,19 @@ func (s *session) follow(p *plan) *schemas.End {
 	p.set.Close()
 	end := &schemas.End{BytesConsidered: p.bytes, Files: int64(len(p.files))}
 	t, err := s.r.newTail(s.ctx, s.q, p.newMatcher, p.options(s), func(file string, err error) {
-		p.problems.add(file, err)
 		s.log.Warn("not followed", "path", file, "reason", err)
+		s.emitFailed(p, file, err)
 	}, nil)
 	if err != nil {
 		return s.failed(err)
 	}
 	defer t.follower.Close()
-	end.Files, end.BytesConsidered = int64(len(t.past)), t.bytes()
+	filter, err := selection(&s.q.Select).Compile()
+	if err != nil {
+		return s.failed(err)
+	}
+	t.addJournals(s.ctx, filter)
+	end.Files, end.BytesConsidered = int64(len(t.past)+len(t.journals)), t.bytes()
 	t.emit, t.cut = s.emit, s.emitCut
 	if s.q.Last != 0 {
 		if end.BytesRead, err = t.history(s.ctx); err == nil {
@@ -70,6 +76,16 @@ func (s *session) emitCut(e *source.Entry) error {
 	defer s.mu.Unlock()
 	s.keepNew(&schemas.Chunk{Kind: schemas.ChunkCut, Service: e.Service, File: e.Path}, 0)
 	return s.followed()
+}
+
+// emitFailed says what became of a file that cannot be followed, or was not followed for a while.
+func (s *session) emitFailed(p *plan, file string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p.problems.add(file, err)
+	text := err.Error()
+	text = strings.ToValidUTF8(text[:min(len(text), schemas.MaxFailure)], "")
+	s.keepNew(&schemas.Chunk{Kind: schemas.ChunkFailed, File: file, Text: []byte(text)}, 0)
 }
 
 // keepNew keeps a chunk to be sent, or counts its lines. Between the lines that were left out and the

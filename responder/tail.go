@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"sync"
 	"time"
 
 	"github.com/trawl-logs/trawl/responder/clock"
+	"github.com/trawl-logs/trawl/responder/feed"
 	"github.com/trawl-logs/trawl/responder/follow"
 	"github.com/trawl-logs/trawl/responder/scan"
 	"github.com/trawl-logs/trawl/responder/source"
@@ -24,7 +26,11 @@ type tail struct {
 	matcher  func() scan.Matcher
 	options  scan.Options
 	clocks   map[*source.Entry]scan.Clock // of files whose times are wanted; nil: it has none
+	wrapped  map[*source.Entry]*feed.Unwrapper
 	past     []follow.Past
+	held     []follow.Piece // wrapped lines at the end of what a file held, of which the rest is to come
+	journals []*journalTail
+	mu       sync.Mutex // held for each piece, since journals run beside the files
 	failed   func(file string, err error)
 	emit     func(*scan.Batch) error
 	cut      func(*source.Entry) error
@@ -44,7 +50,8 @@ func (r *Responder) newTail(ctx context.Context, q *schemas.Query, newMatcher fu
 		o.Binary = scan.BinaryText
 	}
 	o.Mode, o.MaxCount, o.Threads, o.Since, o.Until, o.Limit = scan.Lines, -1, 1, 0, 0, 0
-	t := &tail{r: r, q: q, options: o, failed: failed, matcher: func() scan.Matcher { return m }, clocks: map[*source.Entry]scan.Clock{}}
+	t := &tail{r: r, q: q, options: o, failed: failed, matcher: func() scan.Matcher { return m },
+		clocks: map[*source.Entry]scan.Clock{}, wrapped: map[*source.Entry]*feed.Unwrapper{}}
 	t.follower = follow.New(follow.Options{
 		Catalog: r.catalog, Filter: filter, Terminator: o.Terminator, MaxLine: o.MaxLine, Numbers: o.Numbers,
 		Failed: func(e *source.Entry, err error) { failed(e.Path, err) }, Resume: resume,
@@ -52,6 +59,11 @@ func (r *Responder) newTail(ctx context.Context, q *schemas.Query, newMatcher fu
 	if t.past, err = t.follower.Start(ctx); err != nil {
 		t.follower.Close()
 		return nil, err
+	}
+	for i := range t.past {
+		if err := t.holdBegun(&t.past[i]); err != nil {
+			t.failed(t.past[i].Entry.Path, err)
+		}
 	}
 	return t, nil
 }
@@ -66,25 +78,50 @@ func (t *tail) bytes() (n int64) {
 
 // run gives what is selected of what is written until ctx ends or emit or cut fails.
 func (t *tail) run(ctx context.Context) error {
-	return t.follower.Run(ctx, t.r.watcher, func(p *follow.Piece) (err error) {
-		if p.Cut {
-			delete(t.clocks, p.Entry)
-			err = t.cut(p.Entry)
-		} else {
-			err = t.search(ctx, p)
+	ctx, cancel := context.WithCancelCause(ctx)
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer cancel(nil)
+	t.runJournals(ctx, &running, cancel)
+	for i := range t.held {
+		if err := t.piece(ctx, &t.held[i]); err != nil {
+			return err
 		}
-		if err == nil && t.passed != nil {
-			err = t.passed(p)
-		}
-		return err
-	})
+	}
+	t.held = nil
+	return t.follower.Run(ctx, t.r.watcher, func(p *follow.Piece) error { return t.piece(ctx, p) })
+}
+
+// piece gives what is selected of a piece, or that a file was cut.
+func (t *tail) piece(ctx context.Context, p *follow.Piece) (err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if p.Cut {
+		delete(t.clocks, p.Entry)
+		delete(t.wrapped, p.Entry)
+		err = t.cut(p.Entry)
+	} else {
+		err = t.search(ctx, p)
+	}
+	if err == nil && t.passed != nil {
+		err = t.passed(p)
+	}
+	return err
 }
 
 // search gives what is selected of a piece.
 func (t *tail) search(ctx context.Context, p *follow.Piece) error {
-	file := t.r.feeds.unwrapped(scan.File{At: bytes.NewReader(p.Text), Size: int64(len(p.Text))}, p.Entry)
+	if format := t.r.feeds.formats[p.Entry.Source()]; format != 0 {
+		w := t.wrapped[p.Entry]
+		if w == nil {
+			w = feed.NewUnwrapper(format)
+			t.wrapped[p.Entry] = w
+		}
+		return t.searchFed(ctx, p.Entry, w.Unwrap(p.Text, p.Offset, p.Line))
+	}
+	file := scan.File{At: bytes.NewReader(p.Text), Size: int64(len(p.Text))}
 	o := t.options
-	if o.Times && file.Stream == nil {
+	if o.Times {
 		clock, known := t.clocks[p.Entry]
 		if !known {
 			clock = t.clockOf(p)
@@ -93,8 +130,6 @@ func (t *tail) search(ctx context.Context, p *follow.Piece) error {
 		if o.NewClock = func(int) scan.Clock { return clock }; clock == nil {
 			o.NewClock = func(int) scan.Clock { return timeless{} }
 		}
-	} else if o.Times {
-		o.NewClock = func(int) scan.Clock { return timeless{} } // the origin of the lines knows
 	}
 	inputs := []scan.Input{{Name: p.Entry.Path, Service: p.Entry.Service, Open: func() (scan.File, error) { return file, nil }}}
 	_, err := scan.Run(ctx, inputs, t.matcher, o, func(b *scan.Batch) error {
@@ -107,6 +142,59 @@ func (t *tail) search(ctx context.Context, p *follow.Piece) error {
 		return t.emit(b)
 	})
 	return err
+}
+
+// holdBegun takes off a wrapped file's history what comes after the beginning of a line of which parts are
+// there and the last one is to come: it is one line, and a new one.
+func (t *tail) holdBegun(p *follow.Past) error {
+	format := t.r.feeds.formats[p.Entry.Source()]
+	if format == 0 {
+		return nil
+	}
+	from, err := t.lineAt(p, p.Size-firstWindow)
+	if err != nil {
+		return err
+	}
+	text := make([]byte, p.Size-from)
+	if _, err := io.ReadFull(io.NewSectionReader(p.At, from, p.Size-from), text); err != nil {
+		return err
+	}
+	w := feed.NewUnwrapper(format)
+	w.Unwrap(text, from, 1)
+	begun := w.Begun()
+	if begun < 0 {
+		return nil
+	}
+	line, err := t.linesBefore(p, begun)
+	if err != nil {
+		return err
+	}
+	held := follow.Piece{Entry: p.Entry, Text: text[begun-from:], Offset: begun, End: p.Size, Line: line + 1}
+	if t.q.Last == 0 { // whole ones between the parts are of before
+		w = feed.NewUnwrapper(format)
+		w.Unwrap(held.Text, held.Offset, held.Line)
+		t.wrapped[p.Entry] = w
+		return nil
+	}
+	p.Size, t.held = begun, append(t.held, held)
+	return nil
+}
+
+// linesBefore counts the lines of a file before off, if they are wanted.
+func (t *tail) linesBefore(p *follow.Past, off int64) (lines int64, err error) {
+	if !t.options.Numbers {
+		return 0, nil
+	}
+	buf := make([]byte, 256<<10)
+	for at := int64(0); at < off; {
+		n, err := p.At.ReadAt(buf[:min(off-at, int64(len(buf)))], at)
+		if n == 0 {
+			return 0, err
+		}
+		lines += int64(bytes.Count(buf[:n], []byte{t.options.Terminator}))
+		at += int64(n)
+	}
+	return lines, nil
 }
 
 // timeless is the clock of lines that have no times.
@@ -133,6 +221,12 @@ const firstWindow = 64 << 10
 func (t *tail) history(ctx context.Context) (read int64, err error) {
 	for i := range t.past {
 		n, err := t.last(ctx, &t.past[i])
+		if read += n; err != nil {
+			return read, err
+		}
+	}
+	for _, j := range t.journals {
+		n, err := t.lastOfJournal(ctx, j)
 		if read += n; err != nil {
 			return read, err
 		}
@@ -206,20 +300,12 @@ func (t *tail) lineAt(p *follow.Past, off int64) (int64, error) {
 
 // searchPast searches one file from a line on, as it was.
 func (t *tail) searchPast(ctx context.Context, p *follow.Past, from int64, emit func(*scan.Batch) error) (read int64, err error) {
-	var base int64 // lines before
+	base, err := t.linesBefore(p, from)
+	if err != nil {
+		return 0, err
+	}
 	o := t.options
 	o.Since = t.q.Since
-	if o.Numbers && from > 0 {
-		buf := make([]byte, 256<<10)
-		for off := int64(0); off < from; {
-			n, err := p.At.ReadAt(buf[:min(from-off, int64(len(buf)))], off)
-			if n == 0 {
-				return 0, err
-			}
-			base += int64(bytes.Count(buf[:n], []byte{o.Terminator}))
-			off += int64(n)
-		}
-	}
 	var failed error
 	o.OnError = func(_ int, err error) { failed = err }
 	file := t.r.feeds.unwrapped(scan.File{At: p.At, Size: p.Size, From: from}, p.Entry)

@@ -253,9 +253,11 @@ func (r *reader) runs(field string, most int) []int64 {
 
 func (c *Chunk) validate() error {
 	switch {
-	case c.Kind > ChunkCut:
+	case c.Kind > ChunkFailed:
 		return fieldErrorf("chunk.kind", "%d is not known", c.Kind)
-	case c.Kind != ChunkLines && len(c.Text)+len(c.Numbers)+len(c.Offsets)+len(c.Times)+len(c.Context) > 0, c.Kind != ChunkLines && c.Kind != ChunkBinary && len(c.Groups) > 0:
+	case c.Kind == ChunkFailed && len(c.Text) > MaxFailure:
+		return fieldErrorf("chunk.text", "has %d bytes, more than %d", len(c.Text), MaxFailure)
+	case c.Kind != ChunkLines && c.Kind != ChunkFailed && len(c.Text) > 0, c.Kind != ChunkLines && len(c.Numbers)+len(c.Offsets)+len(c.Times)+len(c.Context) > 0, c.Kind != ChunkLines && c.Kind != ChunkBinary && len(c.Groups) > 0:
 		return fieldErrorf("chunk.text", "stands in a chunk that is not of lines")
 	case c.Kind != ChunkLines && (c.More || c.Continues):
 		return fieldErrorf("chunk.flags", "stand in a chunk that is not of lines")

@@ -51,6 +51,7 @@ func sampleData() *Data {
 		{Kind: ChunkFile, File: "b"},
 		{Kind: ChunkSkipped, Count: 300},
 		{Kind: ChunkCut, Service: "api", File: "/var/log/a.log"},
+		{Kind: ChunkFailed, File: "journald", Text: []byte("journalctl has ended")},
 		{Kind: ChunkBinary, File: "c", Groups: []int64{0}},
 	}}
 }

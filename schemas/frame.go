@@ -45,6 +45,7 @@ const (
 	ChunkBinary                   // the file is binary and matches
 	ChunkSkipped                  // following: Count selected lines were left out here, for want of credit; File is empty
 	ChunkCut                      // following: the file was cut, and goes on from its start
+	ChunkFailed                   // following: the file is not followed any more, or something of it is missing: Text says why
 )
 
 // NoTime stands in Chunk.Times for a line without a time.

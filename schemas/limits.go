@@ -17,6 +17,7 @@ const (
 	MaxGlob     = 4 << 10   // bytes of a glob
 	MaxToken    = 64        // bytes of a token: node, user, client, query id, group
 	MaxErrors   = 16        // FileErrors in End
+	MaxFailure  = 512       // bytes of the text of a ChunkFailed
 	MaxChunks   = 4096      // chunks in one Data frame
 	MaxRaw      = 256 << 10 // bytes of the chunks of one Data frame before compression
 	MaxName     = 16 << 10  // bytes of a file or service name in a chunk

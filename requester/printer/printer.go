@@ -122,7 +122,7 @@ func (p *Printer) Print(node string, c *schemas.Chunk) error {
 		}
 	case c.Kind == schemas.ChunkLines:
 		p.printLines(node, c)
-	case c.Kind == schemas.ChunkSkipped, c.Kind == schemas.ChunkCut: // news, not output
+	case c.Kind == schemas.ChunkSkipped, c.Kind == schemas.ChunkCut, c.Kind == schemas.ChunkFailed: // news, not output
 	default:
 		p.printFile(node, c)
 	}
