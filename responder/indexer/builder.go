@@ -16,8 +16,9 @@ import (
 )
 
 const (
-	// pieceBytes is how much is read at once.
-	pieceBytes = 256 << 10
+	// pieceBytes is how much is read at once. While a piece is indexed, one of the process's processors is
+	// held: by a thread that the system leaves waiting, if others want it. So pieces are short.
+	pieceBytes = 64 << 10
 	// turnBytes is how much of a log is indexed before the newer ones are looked at again.
 	turnBytes = 256 << 20
 	// sampleBytes of the heads of sampleLogs logs tell how long lines are.
@@ -267,6 +268,9 @@ func (b *Builder) extend(ctx context.Context, l Log, shape block.Options) (left 
 	}
 	if now, _, e := StateOf(o.File); e != nil || now.Size < state.Size || now.Size == state.Size && now.ModTime != state.ModTime {
 		b.store.Drop(l.ID, fmt.Errorf("%s changed while it was indexed", l.Path))
+		return false, err
+	}
+	if err != nil { // what could be written is right; the builder has nothing begun
 		return false, err
 	}
 	if b.due[l.ID] = b.block.Due(); left {

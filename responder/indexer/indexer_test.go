@@ -1,6 +1,7 @@
 package indexer
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -169,4 +170,43 @@ func TestStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.Close()
+}
+
+// A log whose index cannot be written, as on a full disk, is left until it has grown.
+func TestIndexThatCannotBeWritten(t *testing.T) {
+	s, err := OpenStore(t.TempDir(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	path := filepath.Join(t.TempDir(), "a.log")
+	text := bytes.Repeat([]byte("a line\n"), 100)
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, id, err := StateOf(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := Log{ID: id, Path: path, Size: int64(len(text))}
+	b := NewBuilder(s, Options{Share: 1, Most: 1 << 30,
+		Shape: block.Options{Strips: 64, StripLines: 1, RowsPerKey: 2, Common: 0.4},
+		Logs:  func() []Log { return []Log{l} },
+		Busy:  func() bool { return false },
+		Open: func(context.Context, Log) (Opened, error) {
+			return Opened{File: file, Clock: func([]byte) (int64, bool) {
+				s.mu.Lock()
+				defer s.mu.Unlock()
+				_ = s.open[id].Index.Close() // so that it cannot be written
+				return 0, false
+			}}, nil
+		}})
+	_, err = b.guarded(t.Context(), l, b.o.Shape)
+	if !errors.Is(err, os.ErrClosed) {
+		t.Errorf("got %v, want that the index cannot be written", err)
+	}
 }

@@ -9,7 +9,7 @@ const (
 	// restAtLeast is the shortest pause: shorter ones would be mostly the timer's.
 	restAtLeast = 5 * time.Millisecond
 	// whileBusy is by how much the share is smaller while searches run.
-	whileBusy = 10
+	whileBusy = 40
 )
 
 // pace keeps work to a share of one core.
