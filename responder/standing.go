@@ -201,6 +201,12 @@ func (s *Standing) runOne(ctx context.Context, q *schemas.Standing, program prog
 		return err
 	}
 	defer t.follower.Close()
+	filter, err := selection(&q.Query.Select).Compile()
+	if err != nil {
+		return err
+	}
+	t.addJournals(ctx, filter)
+	t.fed = l.flush
 	t.emit, t.cut, t.passed = l.emit, l.emitCut, func(*follow.Piece) error { return l.flush() }
 	save := func() {}
 	if kept != nil {
@@ -219,7 +225,7 @@ func (s *Standing) runOne(ctx context.Context, q *schemas.Standing, program prog
 		}
 		save()
 	}
-	log.Info("standing query taken up", "user", q.User, "patterns", brief(fmt.Sprint(q.Query.Patterns)), "rate", q.Rate, "sample", q.Sample, "durable", q.Durable, "files", len(t.past))
+	log.Info("standing query taken up", "user", q.User, "patterns", brief(fmt.Sprint(q.Query.Patterns)), "rate", q.Rate, "sample", q.Sample, "durable", q.Durable, "files", len(t.past)+len(t.journals))
 	var ticking sync.WaitGroup
 	ticks, over := context.WithCancel(ctx)
 	ticking.Go(func() { l.tick(ticks, save) })

@@ -34,6 +34,7 @@ type tail struct {
 	failed   func(file string, err error)
 	emit     func(*scan.Batch) error
 	cut      func(*source.Entry) error
+	fed      func() error              // if set, is called when emit has what came from a journal
 	passed   func(*follow.Piece) error // if set, hears of each piece when emit and cut have what it holds
 }
 

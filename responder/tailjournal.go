@@ -92,7 +92,11 @@ func (t *tail) runJournals(ctx context.Context, running *sync.WaitGroup, fail fu
 			err := j.feed.Run(ctx, func(p *feed.Piece) error {
 				t.mu.Lock()
 				defer t.mu.Unlock()
-				return t.searchFed(ctx, j.entry, p)
+				err := t.searchFed(ctx, j.entry, p)
+				if err == nil && t.fed != nil {
+					err = t.fed()
+				}
+				return err
 			}, func(err error) { t.failed(j.entry.Path, err) })
 			if ctx.Err() == nil {
 				fail(err)
