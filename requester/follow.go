@@ -155,7 +155,7 @@ func (g *Gather) followRun(n *node, f *schemas.Frame, old *oldRun, now time.Time
 	g.revive(n)
 	n.run, n.next, n.seen, n.hello, n.end, n.progress = 0, 0, 0, nil, nil, schemas.Progress{}
 	n.offset, n.consumed, n.chunks, n.textIn, n.linesIn, n.unsaid = 0, 0, 0, 0, 0, 0
-	n.resendAt, n.resends, n.reasked, n.told = time.Time{}, 0, false, 0
+	n.resendAt, n.resends, n.reasked, n.told, n.begun = time.Time{}, 0, false, 0, line{}
 	g.adopt(n, f, now)
 	g.isBack(n, MissedReason)
 }
@@ -170,6 +170,35 @@ func (g *Gather) anew() *schemas.Query {
 	q := *g.q
 	q.Last = 0
 	return &q
+}
+
+// line is what the columns say of a line of which a part came last.
+type line struct {
+	number, offset, time []int64 // one entry, or none
+	broken               bool    // the node left meanwhile: the part was ended
+}
+
+// note keeps what c says of its last line, if that goes on.
+func (l *line) note(c *schemas.Chunk) {
+	if !c.More {
+		return
+	}
+	for _, column := range []struct {
+		to *[]int64
+		of []int64
+	}{{&l.number, c.Numbers}, {&l.offset, c.Offsets}, {&l.time, c.Times}} {
+		if n := len(column.of); n > 0 { // else no line begins in c
+			*column.to = slices.Clone(column.of[n-1:])
+		}
+	}
+}
+
+// resume makes a line of its own of the rest that c has of a line whose first part was ended.
+func (l *line) resume(c *schemas.Chunk) {
+	c.Continues = false
+	c.Numbers = slices.Concat(l.number, c.Numbers)
+	c.Offsets = slices.Concat(l.offset, c.Offsets)
+	c.Times = slices.Concat(l.time, c.Times)
 }
 
 // consume counts a release as consumed, if it is of the run that is being taken.

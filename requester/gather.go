@@ -287,6 +287,7 @@ func (g *Gather) closeLine(n *node) {
 	if len(n.queue) > 0 {
 		open = n.openIn
 	}
+	n.begun.broken = n.openIn
 	n.openIn = false
 	if !open || g.over {
 		return

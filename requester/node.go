@@ -30,6 +30,7 @@ type node struct {
 	linesIn   int64
 	binary    bool // some chunk says only that a binary file matches
 	openIn    bool // the last line taken goes on
+	begun     line // that one, of a node that is followed
 	service   string
 	file      string // of the last chunk taken
 	old       []oldRun
@@ -178,12 +179,17 @@ func (g *Gather) take(n *node, d *schemas.Data) error {
 		switch {
 		case err != nil:
 			return err
+		case c.Continues && n.begun.broken && i == 0:
+			n.begun.resume(c)
 		case c.Continues != n.openIn:
 			return fmt.Errorf("a chunk that continues a line %t, after one that goes on %t", c.Continues, n.openIn)
 		case c.Continues && (c.File != n.file || c.Service != n.service):
 			return fmt.Errorf("a line that goes on in another file")
 		}
-		n.openIn = c.More
+		n.openIn, n.begun.broken = c.More, false
+		if g.following() {
+			n.begun.note(c)
+		}
 		n.file, n.service = c.File, c.Service
 		n.binary = n.binary || c.Kind == schemas.ChunkBinary
 		n.textIn += int64(len(c.Text))
