@@ -80,7 +80,7 @@ func TestPaceKeepsItsShare(t *testing.T) {
 		share float64
 		busy  bool
 		want  time.Duration // of rest for a second of work
-	}{{1, false, 0}, {0.5, false, time.Second}, {0.1, false, 9 * time.Second}, {0.1, true, 99 * time.Second}, {1, true, 9 * time.Second}} {
+	}{{1, false, 0}, {0.5, false, time.Second}, {0.1, false, 9 * time.Second}, {0.1, true, 399 * time.Second}, {1, true, 39 * time.Second}} {
 		rested := time.Duration(0)
 		p := pace{share: tt.share, busy: func() bool { return tt.busy }, sleep: func(_ context.Context, d time.Duration) error {
 			rested += d

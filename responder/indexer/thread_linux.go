@@ -11,7 +11,8 @@ import (
 // and the disk only when nobody else wants it. The thread ends with the goroutine.
 //
 // It does not go as low as 19: a thread that hardly gets the processor holds its share of GOMAXPROCS all the
-// longer, and whatever stops the world waits for it. Queries took 20 % longer then.
+// longer, and whatever stops the world waits for it. At 19, with pieces of 256 KiB, queries
+// in flight took some 20 % longer in paired runs on a busy machine (go run ./bench/index -fleet -only while).
 func yield() {
 	runtime.LockOSThread()
 	const (
