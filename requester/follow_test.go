@@ -78,7 +78,7 @@ func TestFollowedNodeIsRestarted(t *testing.T) {
 	if got := b.released(); got != "one\n" {
 		t.Errorf("released %q", got)
 	}
-	b.pass(2 * time.Second)
+	b.pass(500 * time.Millisecond)
 	record := schemas.Node{Name: "a", Instance: "2", Ready: true}
 	b.sent()
 	b.g.Beacon(&record, b.now)
