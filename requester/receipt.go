@@ -22,6 +22,8 @@ type Receipt struct {
 	Files           int64          `json:"files"`
 	Blocks          schemas.Blocks `json:"blocks"`
 	Nodes           []NodeReceipt  `json:"nodes"`
+
+	following bool // the query had no end of its own
 }
 
 // NodeReceipt is what one node answered.
@@ -50,6 +52,7 @@ func (g *Gather) Receipt(now time.Time) *Receipt {
 	r := &Receipt{
 		Type: "receipt", Complete: true, Satisfied: g.enough, Matched: g.matched, Query: g.q.ID, Roster: g.kind,
 		ElapsedMS: now.Sub(g.clock.start).Milliseconds(), Nodes: make([]NodeReceipt, 0, len(g.order)),
+		following: g.following(),
 	}
 	for _, n := range g.order {
 		nr := n.receipt(g.clock.start)

@@ -147,3 +147,19 @@ func TestUnits(t *testing.T) {
 		}
 	}
 }
+
+// Of a query that followed, the receipt says who was there to the end, who was not, and what is missing.
+func TestReceiptOfFollow(t *testing.T) {
+	back, slow := node1("c", schemas.StatusStopped, "interrupted"), node1("d", schemas.StatusStopped, "interrupted")
+	back.Left, slow.Left, slow.Skipped = 1, 2, 1234
+	r := receiptOf(true, node1("a", schemas.StatusStopped, "interrupted"), node1("b", schemas.StatusDown, "nobody is subscribed for it"), back, slow)
+	r.following, r.Lines, r.Bytes, r.ElapsedMS = true, 2000, 5000, 5100
+	want := `3 of 4 nodes followed to the end, 2,000 lines (5.0 kB) in 5.1 s
+  b  down     nobody is subscribed for it
+  c  stopped  was away once
+  d  stopped  was away 2 times; skipped 1,234 lines
+`
+	if got := r.Text(); got != want {
+		t.Errorf("%s", got)
+	}
+}

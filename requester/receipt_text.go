@@ -23,13 +23,27 @@ const rowsMost = 20
 //	  node2  down     nobody is subscribed for it
 //	  node4  partial  /var/log/x: permission denied
 //
-// Every node that is not complete is named. Control characters are shown escaped.
+// Every node that is not complete is named. Of a query that followed, it says who was followed to the end,
+// who was away, and what was skipped:
+//
+//	2 of 3 nodes followed to the end, 1,234 lines (1.2 MB) in 5.1 s
+//	  node2  down     nobody is subscribed for it
+//	  node3  stopped  was away once; skipped 20 lines
+//
+// Control characters are shown escaped.
 func (r *Receipt) Text() string {
 	var b strings.Builder
 	complete, found := 0, r.rosterNote()
 	var rows []NodeReceipt
 	for _, n := range r.Nodes {
 		switch {
+		case r.following:
+			if n.Status == schemas.StatusStopped {
+				complete++
+			}
+			if n.Reason = followed(&n); n.Status != schemas.StatusStopped || n.Reason != "" {
+				rows = append(rows, n)
+			}
 		case n.Status == schemas.StatusComplete && !n.Unexpected:
 			complete++
 		case n.Status == schemas.StatusComplete:
@@ -45,6 +59,12 @@ func (r *Receipt) Text() string {
 		fmt.Sprintf("%s (%s)", count(r.Lines, "line"), size(r.Bytes)),
 		fmt.Sprintf("searched %s of %s in %s", size(r.BytesRead), size(r.BytesConsidered), seconds(r.ElapsedMS)),
 	}
+	if r.following {
+		head = []string{
+			fmt.Sprintf("%s of %s followed to the end", number(int64(complete)), count(int64(len(r.Nodes)), "node")),
+			fmt.Sprintf("%s (%s) in %s", count(r.Lines, "line"), size(r.Bytes), seconds(r.ElapsedMS)),
+		}
+	}
 	if found != "" {
 		head = append(head, found)
 	}
@@ -55,6 +75,24 @@ func (r *Receipt) Text() string {
 		table(&b, rows)
 	}
 	return b.String()
+}
+
+// followed says what a node that was followed lacks; empty if nothing.
+func followed(n *NodeReceipt) string {
+	var words []string
+	if n.Status != schemas.StatusStopped && n.Reason != "" {
+		words = append(words, n.Reason)
+	}
+	switch {
+	case n.Status == schemas.StatusStopped && n.Left == 1:
+		words = append(words, "was away once")
+	case n.Status == schemas.StatusStopped && n.Left > 1:
+		words = append(words, "was away "+count(int64(n.Left), "time"))
+	}
+	if n.Skipped > 0 {
+		words = append(words, "skipped "+count(n.Skipped, "line"))
+	}
+	return strings.Join(words, "; ")
 }
 
 // rosterNote says what is to be known of a roster that nobody vouches for; empty for others.
