@@ -220,3 +220,24 @@ func TestDamagedPlacesAreNone(t *testing.T) {
 		}
 	}
 }
+
+// New entries of systemd's journal are published as lines of files are.
+func TestStandingQueryFollowsTheJournal(t *testing.T) {
+	dir := t.TempDir()
+	file, pids := write(t, dir+"/entries", journalLine(1)), write(t, dir+"/pids", "")
+	journalOf(t, file, pids)
+	f, _ := newFleet(t, func(c *Config) {
+		c.Sources = nil
+		if err := c.AddLogs("journald:nginx"); err != nil {
+			t.Fatal(err)
+		}
+	}, nil)
+	s := &stream{t: t, runs: map[uint64]bool{}}
+	s.run(f).Set([]StandingRecord{record(1, func(s *schemas.Standing) { s.Query.Patterns = []string{"."} })})
+	f.takenUp(1, 0)
+	addTo(t, file, journalLine(2))
+	eventually(t, func() bool { return s.text() != "" }, f.logged)
+	if got := s.counts(); got.Matched != 1 {
+		t.Errorf("%q, %+v", s.text(), got)
+	}
+}
