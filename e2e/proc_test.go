@@ -29,16 +29,21 @@ func processorTicks(t *testing.T, pid int) int64 {
 }
 
 // peakResident returns the most memory a process has had resident, in bytes.
-func peakResident(pid int) (int64, error) {
+func peakResident(pid int) (int64, error) { return memory(pid, "VmHWM:") }
+
+// resident returns the memory that a process has resident, in bytes.
+func resident(pid int) (int64, error) { return memory(pid, "VmRSS:") }
+
+func memory(pid int, field string) (int64, error) {
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0, err
 	}
 	for line := range strings.Lines(string(data)) {
-		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+		if rest, ok := strings.CutPrefix(line, field); ok {
 			kib, err := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
 			return kib << 10, err
 		}
 	}
-	return 0, fmt.Errorf("process %d: no VmHWM", pid)
+	return 0, fmt.Errorf("process %d: no %s", pid, field)
 }

@@ -74,6 +74,7 @@ type Responder struct {
 	running   sync.WaitGroup
 	warned    map[string]bool // refused matches that have been logged
 	changed   func()
+	idle      *time.Timer // frees memory when no query has run for a while; nil before the first
 }
 
 // New returns the responder of a node. The config has passed Finish. Nothing is read yet. changed is
@@ -158,6 +159,9 @@ func (r *Responder) Run(ctx context.Context) {
 func (r *Responder) stop() {
 	r.mu.Lock()
 	r.stopping = true
+	if r.idle != nil {
+		r.idle.Stop()
+	}
 	sessions := slices.Collect(maps.Values(r.sessions))
 	r.mu.Unlock()
 	for _, s := range sessions {
@@ -380,6 +384,7 @@ func (r *Responder) over(s *session, end []byte) {
 		r.ledger.Finish(s.key, end, time.Now())
 	}
 	delete(r.sessions, s.key)
+	r.rest()
 	r.mu.Unlock()
 	r.running.Done()
 }
