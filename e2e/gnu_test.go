@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/trawl-logs/trawl/needs"
 )
 
 // layout says which files each of the five nodes has. The last three are written by logs.
@@ -74,9 +76,7 @@ var combinations = []string{
 
 // 5 responder processes over real logs answer as GNU grep does over the same files, byte for byte.
 func TestAnswersEqualGNUGrep(t *testing.T) {
-	if _, err := exec.LookPath("grep"); err != nil {
-		t.Fatal("GNU grep is the oracle of this test: ", err)
-	}
+	needs.Tool(t, "grep", "grep")
 	f := newFleet(t)
 	root := filepath.Join(f.home, "logs")
 	files := logs(t, root)

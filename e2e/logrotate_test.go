@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/trawl-logs/trawl/needs"
 )
 
 // logWriter numbers its lines. done is how many are complete.
@@ -112,6 +114,7 @@ func TestLogrotate(t *testing.T) {
 }
 
 func turnLog(t *testing.T, f *fleet, mode, options string, turns int) {
+	needs.Tool(t, "logrotate", "logrotate")
 	dir := filepath.Join(f.home, mode)
 	config, state := filepath.Join(f.home, mode+".conf"), filepath.Join(f.home, mode+".state")
 	text := fmt.Sprintf("%s/app.log {\nrotate 1000\n%s\n}\n", dir, options)

@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/trawl-logs/trawl/needs"
 )
 
 // tailFleet is a fleet with a log a node, DIR/NODE/app.log.
@@ -63,6 +65,7 @@ func (f *fleet) followed(q *query, node string) {
 // A node is followed over the real logrotate; one joins, one is killed and comes back, and an interrupt
 // ends it on all of them within a second.
 func TestTail(t *testing.T) {
+	needs.Tool(t, "logrotate", "logrotate")
 	f := tailFleet(t, "n1")
 	q := f.begin("tail", "--server", f.url, "-h", "line|probe")
 	f.followed(q, "n1")
@@ -199,4 +202,43 @@ func TestTailLatency(t *testing.T) {
 	}
 	slices.Sort(took)
 	t.Logf("median %v, worst %v", took[len(took)/2], took[len(took)-1])
+}
+
+// Over the real logrotate's copytruncate nothing is lost but what copytruncate itself loses, between its
+// copy and its cut, and each cut is told.
+func TestTailCopytruncate(t *testing.T) {
+	f := tailFleet(t, "n1")
+	q := f.begin("tail", "--server", f.url, "-h", "line|probe")
+	f.followed(q, "n1")
+	config := filepath.Join(f.home, "cut.conf")
+	text := fmt.Sprintf("%s/n1/app.log {\nrotate 100\ncopytruncate\n}\n", f.home)
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const turns, each = 4, 50
+	for turn := range turns { // nothing is written while it rotates: copytruncate loses nothing
+		for i := range each {
+			f.write("n1", fmt.Sprintf("line %d\n", each*turn+i))
+		}
+		if out, err := exec.Command("logrotate", "--force", "--state", f.home+"/state", config).CombinedOutput(); err != nil {
+			t.Fatalf("logrotate: %v: %s", err, out)
+		}
+		f.await("the cut is told", 30*time.Second, func() bool { return strings.Count(q.errout.String(), "app.log was cut") > turn })
+	}
+	last := fmt.Sprintf("line %d\n", turns*each)
+	f.write("n1", last)
+	f.await("the last line", 30*time.Second, func() bool { return strings.Contains(q.out.String(), last) })
+	next := 0
+	for line := range strings.Lines(q.out.String()) {
+		if number, ok := strings.CutPrefix(line, "line "); ok {
+			if number != fmt.Sprintf("%d\n", next) {
+				t.Fatalf("line %s came, not %d", number, next)
+			}
+			next++
+		}
+	}
+	_ = q.cmd.Process.Signal(os.Interrupt)
+	if r := q.wait(30 * time.Second); r.code != 130 || !strings.Contains(r.stderr, "1 of 1 node followed to the end, ") {
+		t.Errorf("exit status %d: %s", r.code, r.stderr)
+	}
 }

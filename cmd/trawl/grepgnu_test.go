@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/trawl-logs/trawl/needs"
 )
 
 // nastyFiles are small files with everything that makes greps differ.
@@ -170,9 +172,10 @@ func messages(text string) (list []string) {
 // requireGNUGrep returns the path of the GNU grep that is the oracle.
 func requireGNUGrep(t *testing.T) string {
 	t.Helper()
+	needs.Tool(t, "grep", "grep")
 	path, err := exec.LookPath("grep")
 	if err != nil {
-		t.Fatal("GNU grep is the oracle of this test: ", err)
+		t.Fatal(err)
 	}
 	version, err := exec.Command(path, "--version").Output()
 	if err != nil || !bytes.HasPrefix(version, []byte("grep (GNU grep) 3.")) {

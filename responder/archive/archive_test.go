@@ -13,6 +13,8 @@ import (
 	"testing/iotest"
 
 	"go.uber.org/goleak"
+
+	"github.com/trawl-logs/trawl/needs"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -47,11 +49,12 @@ var small = map[Kind][][]string{
 
 func compress(t testing.TB, tool []string, data []byte) []byte {
 	t.Helper()
+	needs.Tool(t, tool[0], map[bool]string{true: "xz-utils", false: tool[0]}[tool[0] == "xz"])
 	c := exec.Command(tool[0], append(tool[1:len(tool):len(tool)], "-c")...)
 	c.Stdin = bytes.NewReader(data)
 	out, err := c.Output()
 	if err != nil {
-		t.Fatalf("%v: %v (the tests of archives need gzip, zstd, xz and bzip2)", tool, err)
+		t.Fatalf("%v: %v", tool, err)
 	}
 	return out
 }

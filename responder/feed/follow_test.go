@@ -15,6 +15,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/trawl-logs/trawl/needs"
 )
 
 // appendEntries has systemd's own tool write a file of entries into a journal's directory: the messages
@@ -22,9 +24,8 @@ import (
 func appendEntries(t *testing.T, dir string, a, b int) {
 	t.Helper()
 	const remote = "/lib/systemd/systemd-journal-remote"
-	if _, err := os.Stat(remote); err != nil {
-		t.Fatalf("%v: the tests need systemd-journal-remote, which .ci/run installs", err)
-	}
+	needs.Tool(t, remote, "systemd-journal-remote")
+	needs.Tool(t, "journalctl", "systemd")
 	var export bytes.Buffer
 	for i := a; i < b; i++ {
 		fmt.Fprintf(&export, "__REALTIME_TIMESTAMP=%d\n__MONOTONIC_TIMESTAMP=%d\n_BOOT_ID=%032d\nSYSLOG_IDENTIFIER=app\n_SYSTEMD_UNIT=app.service\n_MACHINE_ID=%032d\n", start+int64(i)*1_000_000, 1000+i, 1, 2)

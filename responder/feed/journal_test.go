@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/trawl-logs/trawl/needs"
 )
 
 // field is one field of an entry, and start the time of the first.
@@ -47,9 +49,8 @@ var journalLines = []string{
 func journal(t *testing.T) string {
 	t.Helper()
 	const remote = "/lib/systemd/systemd-journal-remote"
-	if _, err := os.Stat(remote); err != nil {
-		t.Fatalf("%v: the tests need systemd-journal-remote, which .ci/run installs", err)
-	}
+	needs.Tool(t, remote, "systemd-journal-remote")
+	needs.Tool(t, "journalctl", "systemd")
 	var export bytes.Buffer
 	for i, fields := range journalEntries {
 		fmt.Fprintf(&export, "__REALTIME_TIMESTAMP=%d\n__MONOTONIC_TIMESTAMP=%d\n_BOOT_ID=%032d\n", start+int64(i)*1_500_001, 1000+i, 1)

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/trawl-logs/trawl/needs"
 )
 
 // The GNU languages are held against GNU grep 3.8 itself, in LC_ALL=C.UTF-8. What it answered is
@@ -61,6 +63,7 @@ func (c grepCase) spec() Spec {
 
 // ask runs the installed grep.
 func (c *grepCase) ask(t *testing.T, file string) {
+	needs.Tool(t, "grep", "grep")
 	run := func(flags string) (string, error) {
 		cmd := exec.Command("grep", "-a"+flags+c.Flags, "-e", c.Pattern, file)
 		cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8")
