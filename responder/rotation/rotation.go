@@ -68,6 +68,7 @@ type Set struct {
 	keeper *Keeper
 	ctx    context.Context
 	held   map[source.ID]*File
+	closed atomic.Bool
 }
 
 // Open opens the files that the filter admits. Those of which later says so are only opened when they
@@ -158,6 +159,7 @@ func (s *Set) Open(e *source.Entry) (*File, error) {
 
 // Close closes all files that were not closed.
 func (s *Set) Close() {
+	s.closed.Store(true)
 	for _, f := range s.held {
 		_ = f.Close() // opened for reading: nothing is lost
 	}
@@ -184,20 +186,22 @@ type File struct {
 	lost   error   // why it is nowhere
 }
 
-// Open opens the file, if that was not done yet. The error does not repeat its name.
+// Open opens the file, if it is not open; one that was closed again, while its Set is not. The error does
+// not repeat its name.
 func (f *File) Open() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.closed {
+	if f.set.closed.Load() {
 		return os.ErrClosed
 	}
-	if f.file != nil {
+	if f.file != nil && !f.closed {
 		return nil
 	}
 	file, err := f.set.keeper.catalog.Open(f.set.ctx, f.Entry)
 	if err != nil {
 		return err
 	}
+	f.closed, f.counted, f.copy, f.lost = false, false, nil, nil
 	return f.take(file)
 }
 

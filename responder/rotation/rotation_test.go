@@ -269,3 +269,23 @@ func TestFewFiles(t *testing.T) {
 		t.Errorf("%d files may be open after all were closed", l.keeper.free.Load())
 	}
 }
+
+// A file that was closed can be opened again, under whatever name, until its Set is closed: a search in
+// time order reads many files twice.
+func TestOpenedAgain(t *testing.T) {
+	l := newLogs(t)
+	l.write("app.log", "text\n")
+	s := l.open()
+	f := s.Files[0]
+	l.must(f.Open())
+	l.must(f.Close())
+	l.must(os.Rename(l.path("app.log"), l.path("app.log.1")))
+	l.must(f.Open())
+	if got, err := read(f, 0, 100); got != "text\n" || err != nil {
+		t.Errorf("opened again: %q, %v", got, err)
+	}
+	s.Close()
+	if err := f.Open(); err == nil {
+		t.Error("opened, though its set is closed")
+	}
+}
