@@ -212,7 +212,11 @@ func TestPrunedIsExhaustive(t *testing.T) {
 	}
 	f, _ := indexedFleet(t, files)
 	var read, considered, byTime, byIndex int64
-	for i := range 400 {
+	queries := 400
+	if testing.Short() { // under the race detector
+		queries = 60
+	}
+	for i := range queries {
 		q := drawQuery(rng, all, fmt.Sprint("p", i))
 		exhaustive := *q
 		exhaustive.ID, exhaustive.Exhaustive = fmt.Sprint("x", i), true

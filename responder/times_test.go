@@ -73,6 +73,10 @@ func inUTC(c *Config) { c.Sources[0].Timezone = "UTC" }
 // Each file of loghub is searched in time ranges, and the answer compared with what the time package
 // makes of its lines.
 func TestTimeRangesOfLoghub(t *testing.T) {
+	ranges := 8
+	if testing.Short() { // under the race detector
+		ranges = 4
+	}
 	for row, d := range dated {
 		t.Run(d.file, func(t *testing.T) {
 			text, err := os.ReadFile(filepath.Join("..", "e2e", "testdata", "loghub", d.file))
@@ -88,7 +92,7 @@ func TestTimeRangesOfLoghub(t *testing.T) {
 			rng := rand.New(rand.NewPCG(1, uint64(row)))
 			synctest.Test(t, func(t *testing.T) {
 				f.t = t
-				for i := range 8 {
+				for i := range ranges {
 					since, until := times[rng.IntN(len(times))], times[rng.IntN(len(times))]+rng.Int64N(3)-1
 					if since > until {
 						since, until = until, since

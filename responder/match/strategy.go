@@ -100,7 +100,6 @@ func (p *Pattern) choose(re *syntax.Regexp, info literal.Info) {
 			break
 		}
 		if f, ok := newWindow(w); ok {
-			cost = w.Cost()
 			p.strategy, p.finder, p.place = WindowPrefilter, f, w.Place
 			p.reach = len(w.Classes)
 			break

@@ -9,7 +9,7 @@ import (
 // read again: a receipt never says that more was searched than there is.
 func TestBytesCountOnce(t *testing.T) {
 	words := []string{"a", "b", "c", "ab", " ", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"}
-	for seed := range uint64(2000) {
+	for seed := range seeds(2000) {
 		rng := rand.New(rand.NewPCG(seed, 3))
 		o := drawOptions(rng)
 		o.geometry = geometry{window: 16, block: 16 * int64(1+rng.IntN(3))}

@@ -28,10 +28,10 @@ func farOptions() Options {
 // it, wherever its head is cut.
 func TestTheHeadOfALongLineIsReadInFull(t *testing.T) {
 	for _, lines := range []int{farStep, 2 * farStep} {
-		for more := range 40 {
-			s := strings.Repeat("x", 25) + "7" + strings.Repeat("x", lines-20+more) + "\n" + strings.Repeat("y\n", 5000) + "a\n"
+		for more := range seeds(40) {
+			s := strings.Repeat("x", 25) + "7" + strings.Repeat("x", lines-20+int(more)) + "\n" + strings.Repeat("y\n", 5000) + "a\n"
 			if got, _ := record(t, []Input{text("f", s)}, matching("a", '\n'), farOptions()); got != "f:t7:false:a$\n" {
-				t.Fatalf("%d bytes: %q", lines+more, got)
+				t.Fatalf("%d bytes: %q", lines+int(more), got)
 			}
 		}
 	}

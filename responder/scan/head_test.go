@@ -12,7 +12,7 @@ import (
 // lines are and however they are cut into batches.
 func TestHeads(t *testing.T) {
 	words := []string{"a", "b", "c", "ab", " ", "0", "é", "\xff", strings.Repeat("abc", 40)}
-	for seed := range uint64(1000) {
+	for seed := range seeds(1000) {
 		rng := rand.New(rand.NewPCG(seed, 7))
 		o := drawOptions(rng)
 		o.Mode, o.Limit, o.Groups, o.Before, o.After = Lines, 0, false, 0, 0

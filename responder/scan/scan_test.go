@@ -197,11 +197,19 @@ func drawOptions(rng *rand.Rand) Options {
 
 var patterns = []string{"a", "^b", "c$", "^$", "ab|ba", "a.*b.*c", "zz", "[ab]+", "x*", "0"}
 
+// seeds is how many draws of n a test makes: fewer where -short asks, as under the race detector.
+func seeds(n uint64) uint64 {
+	if testing.Short() {
+		return n / 8
+	}
+	return n
+}
+
 // How a file is cut up, and by how many it is searched, must not show in what is found: everything in
 // one block is the reference.
 func TestCutsDoNotShow(t *testing.T) {
 	words := []string{"a", "b", "c", "ab", " ", "0", "é", "\r"}
-	for seed := range uint64(3000) {
+	for seed := range seeds(3000) {
 		rng := rand.New(rand.NewPCG(seed, 1))
 		o := drawOptions(rng)
 		if rng.IntN(4) == 0 {
@@ -231,7 +239,7 @@ func TestCutsDoNotShow(t *testing.T) {
 // segments.
 func TestCutsDoNotShowInBinaryFiles(t *testing.T) {
 	words := []string{"a", "b", "c", "ab", " ", "aaaaa"}
-	for seed := range uint64(3000) {
+	for seed := range seeds(3000) {
 		rng := rand.New(rand.NewPCG(seed, 2))
 		o := drawOptions(rng)
 		o.Before, o.After, o.Groups, o.Limit = 0, 0, false, 0
