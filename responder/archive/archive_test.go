@@ -47,9 +47,18 @@ var small = map[Kind][][]string{
 	Bzip2: {{"bzip2", "-1"}},
 }
 
+func needTool(t testing.TB, tool string) {
+	t.Helper()
+	debian := tool
+	if tool == "xz" {
+		debian = "xz-utils"
+	}
+	needs.Tool(t, tool, debian)
+}
+
 func compress(t testing.TB, tool []string, data []byte) []byte {
 	t.Helper()
-	needs.Tool(t, tool[0], map[bool]string{true: "xz-utils", false: tool[0]}[tool[0] == "xz"])
+	needTool(t, tool[0])
 	c := exec.Command(tool[0], append(tool[1:len(tool):len(tool)], "-c")...)
 	c.Stdin = bytes.NewReader(data)
 	out, err := c.Output()

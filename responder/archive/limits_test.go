@@ -19,6 +19,7 @@ import (
 // zeros compresses n zero bytes.
 func zeros(t *testing.T, n int64, tool ...string) []byte {
 	t.Helper()
+	needTool(t, tool[0])
 	c := exec.CommandContext(context.Background(), tool[0], append(tool[1:], "-c")...)
 	dev, err := os.Open("/dev/zero")
 	if err != nil {
