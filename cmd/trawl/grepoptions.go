@@ -80,7 +80,6 @@ type grepOptions struct {
 
 	follow bool  // trawl tail
 	last   int64 // --lines
-	lasts  bool  // it was given
 }
 
 func newGrepOptions() *grepOptions {
