@@ -15,6 +15,8 @@
 //     nothing is given before all of the first one that was written earlier;
 //   - copied and cut (logrotate's copytruncate): the copy is known by its first bytes, is not followed,
 //     and gives what was not read when the original was cut. The original goes on from its start, and
-//     a Piece says that it was cut: what was written between the copy and the cut is in neither;
+//     a Piece says that it was cut: what was written between the copy and the cut is in neither. If
+//     no round came between its last cut and this one, the copy is all that is seen of it: that is
+//     followed under its own name, and no cut is told;
 //   - compressed: the archive is not followed; what it was made of was read.
 package follow

@@ -228,6 +228,97 @@ func TestCopiedAndCut(t *testing.T) {
 	b.gave("app.log 10")
 }
 
+// Wherever rounds fall between the steps of copytruncate, each line comes once, and each cut of a file
+// of which anything was known is told.
+func TestCopiedAndCutByTurns(t *testing.T) {
+	const written, shifted, created, copied, turns = 1, 2, 4, 8, 5
+	for rounds := range 32 { // a bit for each step that a round follows; 16: the cut
+		t.Run(fmt.Sprintf("%05b", rounds), func(t *testing.T) {
+			b := newBench(t, "app.log*", Options{})
+			b.append("app.log", "")
+			b.start()
+			var want []string
+			after := func(step int) {
+				if rounds&step != 0 {
+					b.look()
+					b.poll()
+				}
+			}
+			for turn := range turns {
+				var text strings.Builder
+				for i := range 50 {
+					want = append(want, fmt.Sprintf("line %d", 50*turn+i))
+					text.WriteString(want[len(want)-1] + "\n")
+				}
+				b.append("app.log", text.String())
+				after(written)
+				for i := turn; i > 0; i-- {
+					b.must(os.Rename(b.path(fmt.Sprint("app.log.", i)), b.path(fmt.Sprint("app.log.", i+1))))
+					after(shifted)
+				}
+				b.append("app.log.1", "")
+				after(created)
+				b.append("app.log.1", text.String())
+				after(copied)
+				b.must(os.Truncate(b.path("app.log"), 0))
+				after(16)
+				b.look()
+				b.poll()
+			}
+			b.append("app.log", "last\n")
+			b.poll("app.log")
+			known := rounds&(written|created|copied) != 0 // before each cut
+			var lines []string
+			cuts := 0
+			for _, g := range b.got {
+				name, line, _ := strings.Cut(g, " ")
+				if line == "cut" {
+					cuts++
+					continue
+				}
+				if lines = append(lines, line); name != "app.log" && known {
+					t.Errorf("gave %q", g)
+				}
+			}
+			if !slices.Equal(lines, append(want, "last")) {
+				t.Errorf("gave %q", b.got)
+			}
+			if known && cuts != turns {
+				t.Errorf("%d cuts told, there were %d", cuts, turns)
+			}
+		})
+	}
+}
+
+// The copy is known before anything of the original was read, which is cut before it is.
+func TestCutBeforeItIsRead(t *testing.T) {
+	b := newBench(t, "app.log*", Options{})
+	b.append("app.log", "")
+	b.start()
+	b.append("app.log", "1\n2\n")
+	b.append("app.log.1", "1\n2\n")
+	b.look()
+	b.must(os.Truncate(b.path("app.log"), 0))
+	b.append("app.log", "3\n4\n5\n")
+	b.poll()
+	b.gave("app.log 1", "app.log 2", "app.log cut", "app.log 3", "app.log 4", "app.log 5")
+}
+
+// A log that was cut unseen, and begins again with what it began with, has not what its copy has.
+func TestCutUnreadAndBeginsAlike(t *testing.T) {
+	b := newBench(t, "app.log*", Options{})
+	head := strings.Repeat("x", headBytes)
+	b.append("app.log", "")
+	b.start()
+	b.append("app.log", head+"\n1\n")
+	b.copyTruncate("app.log", "app.log.1")
+	b.append("app.log", head+"\n2\n")
+	b.look()
+	b.poll()
+	slices.Sort(b.got)
+	b.gave("app.log 2", "app.log "+head, "app.log.1 1", "app.log.1 "+head)
+}
+
 // A writer that does not append leaves a hole where the file was cut.
 func TestCutUnderAWriterThatDoesNotAppend(t *testing.T) {
 	b := newBench(t, "app.log", Options{})

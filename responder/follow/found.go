@@ -109,7 +109,7 @@ func (f *Follower) originalOf(l *log) *log {
 		}
 		o.learnHead()
 		n := min(len(o.head), len(l.head))
-		if len(o.head) > 0 && bytes.Equal(o.head[:n], l.head[:n]) {
+		if len(o.head) > 0 && bytes.Equal(o.head[:n], l.head[:n]) && (o.at > 0 || o.holds(l)) {
 			return o
 		}
 	}

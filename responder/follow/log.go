@@ -87,10 +87,10 @@ func (l *log) readHead(size int64) error {
 	return err
 }
 
-// learnHead takes more of the first bytes of a file of which little was read, unless it was cut: a few
-// bytes tell nothing.
+// learnHead takes more of the first bytes of a file of which little or nothing was read, unless it was
+// cut: a few bytes tell nothing.
 func (l *log) learnHead() {
-	if n := len(l.head); n > 0 && n < headBytes && l.file != nil {
+	if n := len(l.head); (n > 0 || l.at == 0) && n < headBytes && l.file != nil {
 		var b [headBytes]byte
 		if k, _ := l.file.Raw().ReadAt(b[:], 0); k > n && bytes.Equal(b[:n], l.head) {
 			l.head = append(l.head[:0:0], b[:k]...)
@@ -107,11 +107,33 @@ func (l *log) size() (int64, error) {
 	return info.Size(), nil
 }
 
+// holds says whether what a copy ends with now is there in l too. Of a file of which nothing was read
+// the head does not tell whether it was cut since the copy was made: many logs begin alike.
+func (l *log) holds(c *log) bool {
+	size, err := c.size()
+	if err != nil || l.file == nil {
+		return false
+	}
+	k := min(size, overlapBytes)
+	here, there := make([]byte, k), make([]byte, k)
+	n, _ := l.file.Raw().ReadAt(here, size-k)
+	m, _ := c.file.Raw().ReadAt(there, size-k)
+	return int64(n) == k && int64(m) == k && bytes.Equal(here, there)
+}
+
 // next reads into buf what follows at, up to the size that the round found. It is empty where there is
 // nothing; the error is errCut if what stands before is not what was read.
 func (l *log) next(buf []byte) ([]byte, error) {
 	if l.to < l.at {
 		return nil, errCut
+	}
+	if l.at == 0 && len(l.head) > 0 { // nothing was read but its head, to tell copies
+		head := make([]byte, len(l.head))
+		if n, err := l.file.Raw().ReadAt(head, 0); err != nil && !errors.Is(err, io.EOF) {
+			return nil, err
+		} else if !bytes.Equal(head[:n], l.head) {
+			return nil, errCut
+		}
 	}
 	k := int64(len(l.overlap))
 	b := buf[:min(int64(len(buf)), k+l.to-l.at)]
