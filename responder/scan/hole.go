@@ -34,7 +34,7 @@ func (s *searcher) emptyTo(off int64) int64 {
 		return off
 	}
 	to := dataFrom(f.Raw, f.RawAt+off, f.RawAt+s.seg.end) - f.RawAt
-	if to > off && s.m.MatchLine(nil) != s.o.Invert {
+	if to > off && (s.m.MatchLine(nil) != s.o.Invert || f.Intact != nil && !f.Intact()) {
 		return off
 	}
 	return to

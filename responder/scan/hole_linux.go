@@ -17,8 +17,13 @@ func dataFrom(f *os.File, off, end int64) int64 {
 	at := off
 	err = conn.Control(func(fd uintptr) {
 		at, err = syscall.Seek(int(fd), off, seekData)
-		if errors.Is(err, syscall.ENXIO) { // only holes follow
-			at, err = end, nil
+		if errors.Is(err, syscall.ENXIO) { // only holes follow, or the file was cut off
+			var now syscall.Stat_t
+			if err = syscall.Fstat(int(fd), &now); err == nil && now.Size >= end {
+				at = end
+			} else {
+				at = off
+			}
 		}
 		if err != nil {
 			at = off

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -52,6 +53,36 @@ func TestHolesAreNotRead(t *testing.T) {
 			})
 			if err != nil || got != c.want {
 				t.Errorf("%+v: %q (%v), want %q", c.o, got, err, c.want)
+			}
+		}
+	}
+}
+
+// What was cut off a file is no hole: what stood there is read where it is now.
+func TestCutOffIsNoHole(t *testing.T) {
+	const count = 600_000
+	name := filepath.Join(t.TempDir(), "f")
+	text := strings.Repeat("a line with abc in it\n", count)
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for _, size := range []int64{1 << 20, 0} {
+		if err := os.Truncate(name, size); err != nil {
+			t.Fatal(err)
+		}
+		for _, intact := range []func() bool{nil, func() bool { return false }} {
+			in := Input{Name: name, Open: func() (File, error) {
+				return File{At: strings.NewReader(text), Size: int64(len(text)), Raw: f, Intact: intact}, nil
+			}}
+			o := Options{Mode: Count, MaxCount: -1, Terminator: '\n', Threads: 2}
+			stats, err := Run(context.Background(), []Input{in}, matching("abc", '\n'), o, func(*Batch) error { return nil })
+			if err != nil || stats.Selected != count {
+				t.Errorf("cut to %d bytes: %d of %d lines, %v", size, stats.Selected, count, err)
 			}
 		}
 	}
