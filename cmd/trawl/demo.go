@@ -168,7 +168,12 @@ func (d *demo) startNode(server *bus.Server, name, logs string) (stop func(), er
 		cancel()
 		return nil, err
 	}
-	return func() { cancel(); node.Close() }, nil
+	stop = func() { cancel(); node.Close() }
+	if err := node.service.Await(ctx); err != nil { // in the roster: the tour's first query asks all four
+		stop()
+		return nil, err
+	}
+	return stop, nil
 }
 
 // fitted leaves out the middle of a line that is longer than 80 columns.
