@@ -14,6 +14,9 @@ const (
 	MaxBytes = 6 << 20
 	// MinBytes is how much must be left to be read, that to map it is worth while.
 	MinBytes = 128 << 10
+	// hugePage is what parts begin and end at: where the file's pages lie together, the kernel maps so many bytes
+	// at one fault, and else 64 KiB.
+	hugePage = 2 << 20
 	// probeStep is how far apart the bytes are that must be in memory.
 	probeStep = 256 << 10
 )
@@ -103,8 +106,7 @@ func (w *Window) Close() {
 // which part that was decided.
 func (w *Window) move(off, end int64) {
 	w.unmap()
-	page := int64(os.Getpagesize())
-	w.lo = off &^ (page - 1)
+	w.lo = off &^ (hugePage - 1)
 	w.hi = min(end, w.lo+MaxBytes)
 	if w.hi-off < MinBytes && !trusting || w.hi <= off {
 		return
@@ -120,7 +122,8 @@ func (w *Window) move(off, end int64) {
 			w.refused = !supported
 			return
 		}
-		mem, err := unix.Mmap(int(fd), w.lo, int(w.hi-w.lo), unix.PROT_READ, unix.MAP_SHARED)
+		whole := (w.hi - w.lo + hugePage - 1) &^ (hugePage - 1)
+		mem, err := unix.Mmap(int(fd), w.lo, int(whole), unix.PROT_READ, unix.MAP_SHARED)
 		if err != nil {
 			w.refused = true
 			return

@@ -146,11 +146,8 @@ func (r *run) segments(file *openFile, queue func(*segment) bool) bool {
 	step := size
 	if file.f.At != nil {
 		size = file.f.Size
-		switch step = r.o.geometry.segment; {
-		case r.o.whole():
+		if step = r.o.geometry.segment; r.o.whole() {
 			step = max(size, 1)
-		case r.o.Threads == 1:
-			step *= single
 		}
 	}
 	if file.f.At != nil && file.f.Ranges != nil {
