@@ -158,9 +158,8 @@ type progress struct {
 	Index *struct {
 		Settled bool
 		Files   []struct {
-			Size, IndexBytes int64
-			Blocks           int64
-			Listed           []struct{ From, Bytes int64 }
+			IndexBytes int64 `json:"index_bytes"`
+			Listed     []struct{ Bytes int64 }
 		}
 	}
 }

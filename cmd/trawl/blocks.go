@@ -107,9 +107,9 @@ func (f *blocksFlags) run(cmd *cobra.Command, args []string) error {
 
 // nodeBlocks is what a node says of its index.
 type nodeBlocks struct {
-	Node  string                `json:"node"`
-	Error string                `json:"error"`
-	Index *schemas.IndexCheckup `json:"index"`
+	Node  string
+	Error string // why Index is nil
+	Index *schemas.IndexCheckup
 }
 
 // ask asks every node that is up.
@@ -183,15 +183,6 @@ func (f *blocksFlags) verdict(w io.Writer, answers []nodeBlocks) error {
 	}
 	if code != 0 {
 		return &exitError{code: code}
-	}
-	return nil
-}
-
-func (f *blocksFlags) json(w io.Writer, answers []nodeBlocks) error {
-	for _, a := range answers {
-		if err := encodeLine(w, a); err != nil {
-			return err
-		}
 	}
 	return nil
 }
