@@ -99,12 +99,13 @@ func (m *Meter) Add(s DiskSample) {
 	m.rates = append(m.rates, float64(read)/float64(s.BusyMs-last.BusyMs)*1000)
 }
 
-// Rate is the median over the last intervals, bytes a second; false if none said anything.
-func (m *Meter) Rate() (float64, bool) {
+// Rate is the median over the last intervals that said anything, at most 64, in bytes a second, and how
+// many these were.
+func (m *Meter) Rate() (rate float64, intervals int) {
 	if len(m.rates) == 0 {
-		return 0, false
+		return 0, 0
 	}
 	sorted := slices.Clone(m.rates)
 	slices.Sort(sorted)
-	return sorted[len(sorted)/2], true
+	return sorted[len(sorted)/2], len(sorted)
 }

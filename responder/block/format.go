@@ -84,6 +84,11 @@ type Block struct {
 	mtime, changed int64
 }
 
+// Shape are the options that it was made with.
+func (b *Block) Shape() Options {
+	return Options{Strips: b.Strips, StripLines: b.Lines / b.Strips, RowsPerKey: b.perKey, Common: float64(b.common) / 100}
+}
+
 // width is the words of a row.
 func (b *Block) width() int { return b.Strips / 64 }
 

@@ -136,6 +136,16 @@ func load(f *os.File) (*Index, error) {
 	return x, nil
 }
 
+// Move puts the index of a file that was made in one directory in the place of the one in another, whole or
+// not at all. Who has either open keeps what he has.
+func Move(from, to string, dev, ino uint64) error {
+	name := Name(dev, ino)
+	if err := os.Rename(filepath.Join(from, name), filepath.Join(to, name)); err != nil {
+		return fmt.Errorf("publish index: %w", err)
+	}
+	return syncDir(to)
+}
+
 // Remove drops the index of a file. It is no error if there is none.
 func Remove(dir string, dev, ino uint64) error {
 	if err := os.Remove(filepath.Join(dir, Name(dev, ino))); err != nil && !errors.Is(err, fs.ErrNotExist) {

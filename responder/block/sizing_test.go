@@ -62,7 +62,7 @@ func TestParseDisk(t *testing.T) {
 // The rate is bytes over busy time, of intervals in which the disk read in sequence.
 func TestMeter(t *testing.T) {
 	var m Meter
-	if _, ok := m.Rate(); ok {
+	if _, n := m.Rate(); n != 0 {
 		t.Error("a rate of nothing")
 	}
 	s := DiskSample{Reads: 5000, Bytes: 1 << 30, BusyMs: 100}
@@ -77,8 +77,8 @@ func TestMeter(t *testing.T) {
 	add(100, 40e6, 100)
 	add(0, 0, 50) // writes
 	add(200, 60e6, 100)
-	if rate, ok := m.Rate(); !ok || rate != 500e6 {
-		t.Errorf("rate %v %v", rate, ok)
+	if rate, n := m.Rate(); n != 3 || rate != 500e6 {
+		t.Errorf("rate %v of %d intervals", rate, n)
 	}
 	m.Add(DiskSample{}) // the machine started anew
 	if rate, _ := m.Rate(); rate != 500e6 {

@@ -20,7 +20,7 @@ func (x *Index) Verify(ctx context.Context, r io.ReaderAt, report func(Block, er
 	buf := make([]byte, 256<<10)
 	var b *Builder
 	for _, k := range x.Blocks() {
-		o := Options{Strips: k.Strips, StripLines: k.Lines / k.Strips, RowsPerKey: k.perKey, Common: float64(k.common) / 100}
+		o := k.Shape()
 		if b == nil || b.o != o {
 			var err error
 			if b, err = NewBuilder(o); err != nil {

@@ -65,6 +65,7 @@ type Builder struct {
 
 	due    map[ID]int64 // size from which on a log is worth a look
 	missed map[ID]int   // looks for which a log was away
+	other  map[ID]bool  // logs whose blocks have another shape than those that are made now
 
 	mu      sync.Mutex
 	figures figures
@@ -75,7 +76,7 @@ type Builder struct {
 // NewBuilder returns a Builder.
 func NewBuilder(s *Store, o Options) *Builder {
 	return &Builder{store: s, o: o, pace: pace{share: o.Share, busy: o.Busy, sleep: sleep}, buf: make([]byte, pieceBytes),
-		due: map[ID]int64{}, missed: map[ID]int{}, figures: load(s.dir)}
+		due: map[ID]int64{}, missed: map[ID]int{}, other: map[ID]bool{}, figures: load(s.dir)}
 }
 
 // Run builds until ctx ends, first of all at once and then whenever it is woken. It takes over the
@@ -115,10 +116,10 @@ func (b *Builder) Looks() (n int, settled bool) {
 // Sizing returns what the size of the blocks follows from, the rate at which the disk was seen to read,
 // and whether it was.
 func (b *Builder) Sizing() (s block.Sizing, rate float64, measured bool) {
-	_, rate, measured = b.disk.rate()
+	_, rate, intervals := b.disk.rate()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.figures.sizing(b.o.Level), rate, measured
+	return b.figures.sizing(b.o.Level), rate, intervals > 0
 }
 
 // look goes over the logs once. It says whether it left any work.
@@ -139,21 +140,26 @@ func (b *Builder) look(ctx context.Context) (more bool) {
 		if l.Size < b.due[l.ID] && !b.store.isSuspect(l.ID) {
 			continue
 		}
-		left, err := b.guarded(ctx, l, shape)
+		left, err := b.guarded(l, func() (bool, error) { return b.extend(ctx, l, shape) })
 		if ctx.Err() != nil {
 			return false
 		}
 		if err != nil {
 			b.due[l.ID] = l.Size + 1 // when it has grown
-			if !errors.Is(err, ErrNotIndexed) && !errors.Is(err, fs.ErrNotExist) {
-				b.store.log.Warn("not indexed", "path", l.Path, "err", err)
-			}
+			b.warn(l, err)
 		}
-		if more = more || left; left {
-			break // the newer ones first
+		if left {
+			return true // the newer ones first
 		}
 	}
-	return more
+	return b.reshape(ctx, build, shape, b.o.Most-bytesOf(stored))
+}
+
+// warn says why a log is not indexed.
+func (b *Builder) warn(l Log, err error) {
+	if !errors.Is(err, ErrNotIndexed) && !errors.Is(err, fs.ErrNotExist) {
+		b.store.log.Warn("not indexed", "path", l.Path, "err", err)
+	}
 }
 
 // remove drops the indexes of logs that are too old for the room there is, and of those that are gone.
@@ -171,6 +177,7 @@ func (b *Builder) remove(logs []Log, ids []ID) {
 		}
 		delete(b.missed, id)
 		delete(b.due, id)
+		delete(b.other, id)
 		b.store.mu.Lock()
 		b.store.remove(id)
 		b.store.mu.Unlock()
@@ -181,8 +188,8 @@ func (b *Builder) remove(logs []Log, ids []ID) {
 func (b *Builder) shape(ctx context.Context, logs []Log) block.Options {
 	largest := slices.MaxFunc(logs, func(x, y Log) int { return int(min(max(x.Size-y.Size, -1), 1)) })
 	b.disk.sample(largest.Path)
-	device, rate, measured := b.disk.rate()
-	next := b.figures.renew(device, b.o.Level.String(), rate, measured, func() float64 { return b.meanLine(ctx, logs) })
+	device, rate, intervals := b.disk.rate()
+	next := b.figures.renew(device, b.o.Level.String(), rate, intervals, func() float64 { return b.meanLine(ctx, logs) })
 	if next != b.figures {
 		if err := next.save(b.store.dir); err != nil {
 			b.store.log.Error("indexes", "err", err)
@@ -225,48 +232,53 @@ func (b *Builder) meanLine(ctx context.Context, logs []Log) float64 {
 	return float64(sum) / float64(lines)
 }
 
-// guarded is extend; a panic is an error of that log.
-func (b *Builder) guarded(ctx context.Context, l Log, shape block.Options) (left bool, err error) {
+// guarded works on a log; a panic is an error of that log.
+func (b *Builder) guarded(l Log, work func() (left bool, err error)) (left bool, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			b.store.log.Error("panic in the index", "path", l.Path, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 			b.block, left, err = nil, false, errors.New("internal error")
 		}
 	}()
-	return b.extend(ctx, l, shape)
+	return work()
+}
+
+// open opens a log, and says in which state it is.
+func (b *Builder) open(ctx context.Context, l Log) (o Opened, state block.State, err error) {
+	if o, err = b.o.Open(ctx, l); err != nil {
+		return o, state, err
+	}
+	state, id, err := StateOf(o.File)
+	if err == nil && id != l.ID {
+		err = fs.ErrNotExist // the name is another file's by now; the next look finds it
+	}
+	if err != nil {
+		_ = o.File.Close() // opened for reading: nothing is lost
+	}
+	return o, state, err
 }
 
 // extend verifies, makes or goes on with the index of a log. left says that it is not through with it.
+// An index that has blocks goes on with such as it has, whatever shape is.
 func (b *Builder) extend(ctx context.Context, l Log, shape block.Options) (left bool, err error) {
 	b.store.cleared(l.ID)
-	o, err := b.o.Open(ctx, l)
+	o, state, err := b.open(ctx, l)
 	if err != nil {
 		return false, err
 	}
 	defer o.File.Close()
-	state, id, err := StateOf(o.File)
-	if err != nil {
-		return false, err
-	}
-	if id != l.ID {
-		return false, fs.ErrNotExist // the name is another file's by now; the next look finds it
-	}
-	u, err := b.current(ctx, l, &o, state, shape)
+	u, err := b.current(ctx, l, &o, state)
 	if err != nil {
 		return false, err
 	}
 	defer u.Done()
-	if b.block == nil || b.made != shape {
-		if b.block, err = block.NewBuilder(shape); err != nil {
-			return false, err
-		}
-		b.made = shape
+	delete(b.other, l.ID)
+	if list := u.Blocks(); len(list) > 0 && list[0].Shape() != shape {
+		shape = list[0].Shape()
+		b.other[l.ID] = true
 	}
-	left, err = b.feed(ctx, u, &o, state)
-	if err == nil || ctx.Err() != nil {
-		err = errors.Join(err, b.block.Finish())
-	}
-	if now, _, e := StateOf(o.File); e != nil || now.Size < state.Size || now.Size == state.Size && now.ModTime != state.ModTime {
+	left, err = b.feed(ctx, u.Index, u, &o, state, shape)
+	if changed(o.File, state) {
 		b.store.Drop(l.ID, fmt.Errorf("%s changed while it was indexed", l.Path))
 		return false, err
 	}
@@ -282,10 +294,16 @@ func (b *Builder) extend(ctx context.Context, l Log, shape block.Options) (left 
 	return left, err
 }
 
+// changed says whether a file was written to since it was in state, other than by growing.
+func changed(f *os.File, state block.State) bool {
+	now, _, err := StateOf(f)
+	return err != nil || now.Size < state.Size || now.Size == state.Size && now.ModTime != state.ModTime
+}
+
 // current returns the index of a log as it can be gone on with, an empty one if there is none.
-func (b *Builder) current(ctx context.Context, l Log, o *Opened, state block.State, shape block.Options) (*Use, error) {
+func (b *Builder) current(ctx context.Context, l Log, o *Opened, state block.State) (*Use, error) {
 	if u := b.store.Use(l.ID); u != nil {
-		ok, err := b.holds(ctx, u, l, o, state, shape)
+		ok, err := b.holds(ctx, u, l, o, state)
 		if ok && err == nil {
 			return u, nil
 		}
@@ -294,20 +312,21 @@ func (b *Builder) current(ctx context.Context, l Log, o *Opened, state block.Sta
 			return nil, err
 		}
 	}
-	f := block.File{Dev: l.ID.Dev, Ino: l.ID.Ino, Service: l.Service, Form: o.Form}
-	if err := f.Fingerprint(o.File, state.Size); err != nil {
+	f, err := fileOf(l, o, state)
+	if err != nil {
 		return nil, err
 	}
 	return b.store.create(f)
 }
 
-// holds says whether an index speaks of its log, and has the blocks that are made now. One that does not
-// is dropped.
-func (b *Builder) holds(ctx context.Context, u *Use, l Log, o *Opened, state block.State, shape block.Options) (bool, error) {
-	if list := u.Blocks(); len(list) > 0 && (list[0].Lines != shape.Strips*shape.StripLines || list[0].Strips != shape.Strips) {
-		b.store.Drop(l.ID, errors.New("the node's blocks have another size now"))
-		return false, nil
-	}
+// fileOf is what an index of a log says it is of.
+func fileOf(l Log, o *Opened, state block.State) (f block.File, err error) {
+	f = block.File{Dev: l.ID.Dev, Ino: l.ID.Ino, Service: l.Service, Form: o.Form}
+	return f, f.Fingerprint(o.File, state.Size)
+}
+
+// holds says whether an index speaks of its log. One that does not is dropped.
+func (b *Builder) holds(ctx context.Context, u *Use, l Log, o *Opened, state block.State) (bool, error) {
 	verdict, err := u.Check(o.File, state)
 	if err == nil && verdict == block.Unsure {
 		if err = b.verify(ctx, u, o.File); err == nil {
@@ -338,9 +357,24 @@ func (b *Builder) verify(ctx context.Context, u *Use, r io.ReaderAt) (err error)
 	return errors.Join(err, readErr)
 }
 
-// feed indexes what there is of a log, up to turnBytes.
-func (b *Builder) feed(ctx context.Context, u *Use, o *Opened, state block.State) (left bool, err error) {
-	at := b.block.Start(u.Index, state, o.Clock)
+// feed indexes in x, for as long as u is not dropped, what there is of a log, up to turnBytes, in blocks of
+// a shape.
+func (b *Builder) feed(ctx context.Context, x *block.Index, u *Use, o *Opened, state block.State, shape block.Options) (left bool, err error) {
+	if b.block == nil || b.made != shape {
+		if b.block, err = block.NewBuilder(shape); err != nil {
+			return false, err
+		}
+		b.made = shape
+	}
+	left, err = b.fill(ctx, x, u, o, state)
+	if err == nil || ctx.Err() != nil {
+		err = errors.Join(err, b.block.Finish())
+	}
+	return left, err
+}
+
+func (b *Builder) fill(ctx context.Context, x *block.Index, u *Use, o *Opened, state block.State) (left bool, err error) {
+	at := b.block.Start(x, state, o.Clock)
 	end := min(state.Size, at+turnBytes)
 	for last := used(); at < end; {
 		p := b.buf[:min(pieceBytes, end-at)]

@@ -103,26 +103,31 @@ func TestPaceKeepsItsShare(t *testing.T) {
 	}
 }
 
-// The figures stay as they are until the disk, the level or the rate are others.
+// The figures stay as they are until the level is another, or the rate for long and by far.
 func TestFiguresRenew(t *testing.T) {
 	mean := func() float64 { return 100 }
 	old := figures{Device: "8:1", ReadRate: 400e6, MeanLine: 80, Level: "normal"}
 	for _, tt := range []struct {
 		device, level string
 		rate          float64
+		intervals     int
 		want          figures
 	}{
-		{"8:1", "normal", 0, old},
-		{"8:1", "normal", 700e6, old},
-		{"8:1", "normal", 900e6, figures{"8:1", 900e6, 80, "normal"}},
-		{"8:1", "small", 0, figures{"8:1", 400e6, 80, "small"}},
-		{"8:2", "normal", 0, figures{"8:2", 0, 80, "normal"}},
+		{"8:1", "normal", 0, 0, old},
+		{"8:1", "normal", 900e6, 64, old},
+		{"8:1", "normal", 110e6, 64, old},
+		{"8:1", "normal", 1700e6, sure - 1, old},
+		{"8:1", "normal", 1700e6, sure, figures{"8:1", 1700e6, 80, "normal"}},
+		{"8:1", "normal", 90e6, sure, figures{"8:1", 90e6, 80, "normal"}},
+		{"8:1", "small", 0, 0, figures{"8:1", 400e6, 80, "small"}},
+		{"8:2", "normal", 0, 0, old},
+		{"8:2", "normal", 3e9, sure, figures{"8:2", 3e9, 80, "normal"}},
 	} {
-		if got := old.renew(tt.device, tt.level, tt.rate, tt.rate > 0, mean); got != tt.want {
+		if got := old.renew(tt.device, tt.level, tt.rate, tt.intervals, mean); got != tt.want {
 			t.Errorf("%+v: %+v", tt, got)
 		}
 	}
-	if got := (figures{}).renew("8:1", "normal", 0, false, mean); got != (figures{"8:1", 0, 100, "normal"}) {
+	if got := (figures{}).renew("8:1", "normal", 0, 0, mean); got != (figures{"", 0, 100, "normal"}) {
 		t.Errorf("at first: %+v", got)
 	}
 	dir := t.TempDir()
@@ -205,7 +210,7 @@ func TestIndexThatCannotBeWritten(t *testing.T) {
 				return 0, false
 			}}, nil
 		}})
-	_, err = b.guarded(t.Context(), l, b.o.Shape)
+	_, err = b.guarded(l, func() (bool, error) { return b.extend(t.Context(), l, b.o.Shape) })
 	if !errors.Is(err, os.ErrClosed) {
 		t.Errorf("got %v, want that the index cannot be written", err)
 	}

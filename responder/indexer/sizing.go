@@ -16,32 +16,35 @@ import (
 // after a restart: as JSON, {"device":"8:1","read_rate":…,"mean_line":…,"level":"normal"}.
 const sizingFile = "sizing.json"
 
-// apart is by what factor a measured rate must differ from the one that blocks were made for, that they
-// are made anew.
-const apart = 2
+const (
+	// apart is by what factor a measured rate must differ from the one that blocks are made for, that they
+	// are made anew: a disk that others use too, or the page cache of a virtual machine's host, is off by 2
+	// from one hour to the next, and blocks of half or twice the size serve as well.
+	apart = 4
+	// sure is how many intervals must have been measured before.
+	sure = 16
+)
 
 // figures are what is kept.
 type figures struct {
-	Device   string  `json:"device"`    // major:minor of the disk
-	ReadRate float64 `json:"read_rate"` // bytes a second; 0: not measured, the default holds
+	Device   string  `json:"device"`    // major:minor of the disk that ReadRate is of; empty: none
+	ReadRate float64 `json:"read_rate"` // bytes a second; 0: none was measured that is far from the default
 	MeanLine float64 `json:"mean_line"` // bytes
 	Level    string  `json:"level"`
 }
 
-// renew returns the figures to go by from now on: those that are kept, unless they are of another disk or
-// level, or the disk has turned out to be another. mean is asked only if it is needed.
-func (f figures) renew(device, level string, rate float64, measured bool, mean func() float64) figures {
-	same := f.Device == device && f.Level == level && f.MeanLine > 0
+// renew returns the figures to go by from now on: those that are kept, unless they are of another level, or
+// the disk has turned out to be another: at the rate of so many intervals. Logs that lie on several disks,
+// or are moved, change nothing by themselves. mean is asked only if it is needed.
+func (f figures) renew(device, level string, rate float64, intervals int, mean func() float64) figures {
 	taken := block.Sizing{ReadRate: f.ReadRate}.Resolve().ReadRate
-	if same && (!measured || rate < taken*apart && rate > taken/apart) {
+	measured := intervals >= sure && (rate >= taken*apart || rate <= taken/apart)
+	if f.Level == level && f.MeanLine > 0 && !measured {
 		return f
 	}
-	next := figures{Device: device, Level: level, MeanLine: f.MeanLine}
-	if f.Device == device {
-		next.ReadRate = f.ReadRate
-	}
+	next := figures{Device: f.Device, ReadRate: f.ReadRate, MeanLine: f.MeanLine, Level: level}
 	if measured {
-		next.ReadRate = rate
+		next.Device, next.ReadRate = device, rate
 	}
 	if !(next.MeanLine > 0) {
 		next.MeanLine = mean()
@@ -111,9 +114,9 @@ func (d *disk) sample(path string) {
 	}
 }
 
-func (d *disk) rate() (device string, rate float64, measured bool) {
+func (d *disk) rate() (device string, rate float64, intervals int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	rate, measured = d.meter.Rate()
-	return fmt.Sprintf("%d:%d", d.device.Major, d.device.Minor), rate, measured
+	rate, intervals = d.meter.Rate()
+	return fmt.Sprintf("%d:%d", d.device.Major, d.device.Minor), rate, intervals
 }
