@@ -27,7 +27,7 @@ const module = "github.com/trawl-logs/trawl"
 //	          └──► indexer ─► block
 var arrows = map[string]struct{ code, test []string }{
 	".":                   {},
-	"cmd/trawl":           {code: []string{"bus", "requester", "responder", "schemas", "sample", "bench"}, test: []string{"bus/bustest"}},
+	"cmd/trawl":           {code: []string{"bus", "requester", "responder", "schemas", "sample", "bench", "tracing", "relations"}, test: []string{"bus/bustest"}},
 	"schemas":             {},
 	"bus":                 {code: []string{"schemas"}, test: []string{"bus/bustest"}},
 	"bus/bustest":         {code: []string{"bus"}},
@@ -52,6 +52,10 @@ var arrows = map[string]struct{ code, test []string }{
 	"responder/indexer":   {code: []string{"responder/block"}},
 	"responder/outbox":    {code: []string{"schemas"}},
 	"sample":              {},
+	"relations":           {},
+	"placement":           {}, // asks for relations through an interface of its own
+	"placement/compare":   {code: []string{"placement"}},
+	"tracing":             {},
 	"bench":               {code: []string{"sample", "bench", "responder/match"}, test: []string{"sample"}},
 	"bench/index":         {code: []string{"sample", "bench", "responder/block"}}, // measures it, without a node and with a fleet
 	"examples/errors":     {code: []string{"bus", "requester", "schemas"}},
