@@ -81,45 +81,34 @@ func (c *Conn) registered(ctx context.Context) ([]Known, error) {
 	defer stop(nil)
 	silence := time.AfterFunc(rosterSilence, func() { stop(errSilent) })
 	defer silence.Stop()
-	inbox := c.nc.NewInbox()
-	sub, err := c.nc.SubscribeSync(inbox)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = sub.Unsubscribe() }() // the answer is complete, or the connection closed
-	request := `{"multi_last":["$KV.` + RosterBucket + `.*"]}`
-	if err := c.nc.PublishRequest(c.apiBase+"DIRECT.GET.KV_"+RosterBucket, inbox, []byte(request)); err != nil {
-		return nil, err
-	}
 	var nodes []Known
-	for {
-		m, err := sub.NextMsgWithContext(ctx)
-		if errors.Is(err, nats.ErrNoResponders) {
-			return nil, errNoRoster
-		}
-		if err != nil {
-			return nil, causeOf(ctx, err)
-		}
+	err := c.readBucket(ctx, RosterBucket, func(m *nats.Msg) {
 		silence.Reset(rosterSilence)
-		switch status := m.Header.Get("Status"); {
-		case status == "204" && m.Header.Get("Nats-Num-Pending") == "0", status == "404":
-			sortKnown(nodes)
-			return nodes, nil
-		case status != "":
-			return c.watched(ctx, silence)
-		}
 		seen, _ := time.Parse(time.RFC3339Nano, m.Header.Get("Nats-Time-Stamp")) // zero: not known
-		if n, ok := knownNode(m.Header.Get("Nats-Subject"), m.Header.Get("KV-Operation"), m.Data, seen); ok {
+		if n, ok := knownNode(kvKey(m), m.Data, seen); ok {
 			nodes = append(nodes, n)
 		}
+	})
+	if errors.Is(err, errInPieces) {
+		nodes = nil
+		err = c.watchBucket(ctx, RosterBucket, func(entry jetstream.KeyValueEntry) {
+			silence.Reset(rosterSilence)
+			if n, ok := knownNode(entry.Key(), entry.Value(), entry.Created()); ok {
+				nodes = append(nodes, n)
+			}
+		})
 	}
+	if errors.Is(err, errAbsent) {
+		return nil, errNoRoster
+	}
+	sortKnown(nodes)
+	return nodes, err
 }
 
-// knownNode makes a roster entry of a KV message. A record that does not decode still says that
+// knownNode makes a roster entry of a key and its value. A record that does not decode still says that
 // there is such a node: leaving it out would make an answer without it look complete.
-func knownNode(subject, operation string, value []byte, seen time.Time) (Known, bool) {
-	name := subject[strings.LastIndexByte(subject, '.')+1:]
-	if operation != "" || schemas.CheckToken("node", name) != nil {
+func knownNode(name string, value []byte, seen time.Time) (Known, bool) {
+	if schemas.CheckToken("node", name) != nil {
 		return Known{}, false
 	}
 	k := Known{Node: schemas.Node{Name: name}, Seen: seen}
@@ -131,38 +120,6 @@ func knownNode(subject, operation string, value []byte, seen time.Time) (Known, 
 
 func sortKnown(nodes []Known) {
 	slices.SortFunc(nodes, func(a, b Known) int { return cmp.Compare(a.Name, b.Name) })
-}
-
-// watched reads the bucket through a watcher, in some more round trips.
-func (c *Conn) watched(ctx context.Context, silence *time.Timer) ([]Known, error) {
-	kv, err := c.rosterBucket(ctx)
-	if err != nil {
-		return nil, causeOf(ctx, err)
-	}
-	w, err := kv.WatchAll(ctx, jetstream.IgnoreDeletes())
-	if err != nil {
-		return nil, causeOf(ctx, err)
-	}
-	defer func() { _ = w.Stop() }() // only read from
-	var nodes []Known
-	for {
-		select {
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		case entry, ok := <-w.Updates():
-			if !ok {
-				return nil, errors.New("roster watcher ended early")
-			}
-			silence.Reset(rosterSilence)
-			if entry == nil { // that was the last one
-				sortKnown(nodes)
-				return nodes, nil
-			}
-			if n, ok := knownNode(entry.Key(), "", entry.Value(), entry.Created()); ok {
-				nodes = append(nodes, n)
-			}
-		}
-	}
 }
 
 // untilRefused returns a context that ends when the server refuses a request about the roster: it says
@@ -190,17 +147,4 @@ func causeOf(ctx context.Context, err error) error {
 		return context.Cause(ctx)
 	}
 	return err
-}
-
-func (c *Conn) rosterBucket(ctx context.Context) (jetstream.KeyValue, error) {
-	js, err := c.jetStream()
-	if err != nil {
-		return nil, err
-	}
-	kv, err := js.KeyValue(ctx, RosterBucket)
-	if errors.Is(err, jetstream.ErrBucketNotFound) || errors.Is(err, jetstream.ErrJetStreamNotEnabled) ||
-		errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount) || errors.Is(err, nats.ErrNoResponders) {
-		return nil, errNoRoster
-	}
-	return kv, err
 }

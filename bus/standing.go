@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -51,8 +50,6 @@ var (
 	ErrNoStanding = errors.New("no such standing query")
 	// ErrStandingExists says that there is one already.
 	ErrStandingExists = errors.New("there is a standing query of that name")
-
-	errNoBucket = errors.New("no standing query was ever added on this bus")
 )
 
 func (s Subjects) live(name, node string) string { return s.prefix + "live." + name + "." + node }
@@ -168,7 +165,7 @@ func (c *Conn) Standing(ctx context.Context) ([]Kept, error) {
 	ctx, stop := c.untilRefusedAbout(ctx, StandingBucket)
 	defer stop(nil)
 	all, err := c.standing(ctx)
-	if errors.Is(err, errNoBucket) {
+	if errors.Is(err, errAbsent) {
 		// Is there no bucket, or no JetStream?
 		js, jerr := c.jetStream()
 		if jerr == nil {
@@ -188,73 +185,24 @@ func (c *Conn) Standing(ctx context.Context) ([]Kept, error) {
 func (c *Conn) standing(ctx context.Context) ([]Kept, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, rosterSilence, errSilent)
 	defer cancel()
-	inbox := c.nc.NewInbox()
-	sub, err := c.nc.SubscribeSync(inbox)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = sub.Unsubscribe() }() // the answer is complete, or the connection closed
-	request := `{"multi_last":["$KV.` + StandingBucket + `.*"]}`
-	if err := c.nc.PublishRequest(c.apiBase+"DIRECT.GET.KV_"+StandingBucket, inbox, []byte(request)); err != nil {
-		return nil, err
-	}
 	var all []Kept
-	for {
-		m, err := sub.NextMsgWithContext(ctx)
-		if errors.Is(err, nats.ErrNoResponders) {
-			return nil, errNoBucket
-		}
-		if err != nil {
-			return nil, causeOf(ctx, err)
-		}
-		switch status := m.Header.Get("Status"); {
-		case status == "204" && m.Header.Get("Nats-Num-Pending") == "0", status == "404":
-			slices.SortFunc(all, func(a, b Kept) int { return cmp.Compare(a.Name, b.Name) })
-			return all, nil
-		case status != "":
-			return c.watchedStanding(ctx)
-		}
-		subject := m.Header.Get("Nats-Subject")
-		name := subject[strings.LastIndexByte(subject, '.')+1:]
+	err := c.readBucket(ctx, StandingBucket, func(m *nats.Msg) {
 		var revision uint64
-		if _, err := fmt.Sscan(m.Header.Get("Nats-Sequence"), &revision); err != nil || m.Header.Get("KV-Operation") != "" || schemas.CheckToken("name", name) != nil {
-			continue
+		_, err := fmt.Sscan(m.Header.Get("Nats-Sequence"), &revision)
+		if name := kvKey(m); err == nil && schemas.CheckToken("name", name) == nil {
+			all = append(all, Kept{name, revision, m.Data})
 		}
-		all = append(all, Kept{name, revision, m.Data})
-	}
-}
-
-func (c *Conn) watchedStanding(ctx context.Context) ([]Kept, error) {
-	js, err := c.jetStream()
-	if err != nil {
-		return nil, err
-	}
-	bucket, err := js.KeyValue(ctx, StandingBucket)
-	if err != nil {
-		return nil, causeOf(ctx, err)
-	}
-	w, err := bucket.WatchAll(ctx, jetstream.IgnoreDeletes())
-	if err != nil {
-		return nil, causeOf(ctx, err)
-	}
-	defer func() { _ = w.Stop() }() // only read from
-	var all []Kept
-	for {
-		select {
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		case entry, ok := <-w.Updates():
-			switch {
-			case !ok:
-				return nil, errors.New("the watcher ended early")
-			case entry == nil:
-				slices.SortFunc(all, func(a, b Kept) int { return cmp.Compare(a.Name, b.Name) })
-				return all, nil
-			case schemas.CheckToken("name", entry.Key()) == nil:
+	})
+	if errors.Is(err, errInPieces) {
+		all = nil
+		err = c.watchBucket(ctx, StandingBucket, func(entry jetstream.KeyValueEntry) {
+			if schemas.CheckToken("name", entry.Key()) == nil {
 				all = append(all, Kept{entry.Key(), entry.Revision(), entry.Value()})
 			}
-		}
+		})
 	}
+	slices.SortFunc(all, func(a, b Kept) int { return cmp.Compare(a.Name, b.Name) })
+	return all, err
 }
 
 // FollowStanding calls take with the standing queries: at once, after each change, when the bus is back,
@@ -289,7 +237,7 @@ func (c *Conn) FollowStanding(ctx context.Context, take func([]Kept)) error {
 		}
 		if all, err := c.refusableStanding(ctx); err == nil {
 			take(all)
-		} else if !errors.Is(err, errNoBucket) && ctx.Err() == nil {
+		} else if !errors.Is(err, errAbsent) && ctx.Err() == nil {
 			c.log.Debug("standing queries", "err", err)
 		}
 		timer.Reset(next)
