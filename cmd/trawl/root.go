@@ -49,6 +49,7 @@ func newRootCommand() *cobra.Command {
 		newNodesCommand(),
 		newDoctorCommand(),
 		newBlocksCommand(),
+		newRelationsCommand(),
 		newDecodeCommand(),
 		newResponderCommand(),
 		newBusCommand(),
