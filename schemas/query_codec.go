@@ -124,6 +124,19 @@ func DecodeQuery(msg []byte) (*Query, error) {
 	q.Compress = r.bool("query.compress")
 	q.Explain = r.bool("query.explain")
 	q.Exhaustive = r.bool("query.exhaustive")
+	extra = r.queryAppended(q, extra)
+	if err := r.close("query", extra); err != nil {
+		return nil, err
+	}
+	if err := q.Validate(); err != nil {
+		return nil, err
+	}
+	return q, nil
+}
+
+// queryAppended reads the fields that came after the first version, as far as they are there, and returns how many
+// are left that this one does not know.
+func (r *reader) queryAppended(q *Query, extra int) int {
 	if extra > 0 {
 		q.Server = r.text("query.server", MaxToken)
 		extra--
@@ -140,13 +153,7 @@ func DecodeQuery(msg []byte) (*Query, error) {
 		q.Last = r.int("query.last")
 		extra--
 	}
-	if err := r.close("query", extra); err != nil {
-		return nil, err
-	}
-	if err := q.Validate(); err != nil {
-		return nil, err
-	}
-	return q, nil
+	return extra
 }
 
 func (r *reader) selection(s *Select) {
