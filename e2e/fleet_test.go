@@ -74,9 +74,14 @@ type process struct {
 // start runs trawl with args until the test ends.
 func start(t *testing.T, home, name string, stdout io.Writer, args ...string) *process {
 	t.Helper()
+	return startIn(t, home, name, stdout, nil, args...)
+}
+
+// startIn runs trawl with more in its environment.
+func startIn(t *testing.T, home, name string, stdout io.Writer, env []string, args ...string) *process {
+	t.Helper()
 	p := &process{t: t, name: name, cmd: exec.Command(program, args...), log: &syncBuffer{}, done: make(chan struct{})}
-	p.cmd.Env = environment(home)
-	p.cmd.Dir = home
+	p.cmd.Env, p.cmd.Dir = append(environment(home), env...), home
 	p.cmd.Stdout, p.cmd.Stderr = stdout, p.log
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -132,6 +137,7 @@ type fleet struct {
 	url   string
 	bus   *process
 	nodes map[string]*process
+	env   []string // of responders, beyond environment
 }
 
 // newFleet starts a bus; responders are added with node.
@@ -167,7 +173,7 @@ func (f *fleet) startBus(listen string) {
 // node starts a responder of that name; args are the rest of its command line.
 func (f *fleet) node(name string, args ...string) *process {
 	f.t.Helper()
-	p := start(f.t, f.home, name, io.Discard, append([]string{"responder", "--server", f.url, "--node", name}, args...)...)
+	p := startIn(f.t, f.home, name, io.Discard, f.env, append([]string{"responder", "--server", f.url, "--node", name}, args...)...)
 	f.nodes[name] = p
 	return p
 }

@@ -292,4 +292,7 @@ func (s *session) account(e *schemas.End) {
 	s.log.Log(context.Background(), level, "query", "status", e.Status.String(), "reason", e.Reason, "files", e.Files,
 		"lines", e.Lines, "bytes_read", e.BytesRead, "bytes_considered", e.BytesConsidered, "errors", e.ErrorCount,
 		"ms", e.Elapsed.Milliseconds())
+	if s.r.answered != nil {
+		s.r.answered(&Answer{s.key, s.q, s.started, e})
+	}
 }

@@ -63,6 +63,7 @@ type Responder struct {
 	watcher  *follow.Watcher
 	workers  chan struct{} // holds a token for each worker that is free
 	totals   totals
+	answered func(*Answer) // nil: nobody wants to know
 	index    atomic.Pointer[index]
 	blocks   block.Options // what blocks are made, whatever the disk; zero but in tests
 
@@ -287,13 +288,16 @@ func (r *Responder) refusal(q *schemas.Query) error {
 
 // refuse answers without a session.
 func (r *Responder) refuse(k Key, q *schemas.Query, refusal error, now time.Time) {
-	box := outbox.New(outbox.Options{Run: nonce()}, now)
+	box, end := outbox.New(outbox.Options{Run: nonce()}, now), &schemas.End{Status: schemas.StatusError, Reason: refusal.Error()}
 	box.Hello(r.hello(0, 0), now)
-	box.End(&schemas.End{Status: schemas.StatusError, Reason: refusal.Error()}, now)
+	box.End(end, now)
 	for _, frame := range box.Take() {
 		r.send(k, frame)
 	}
 	r.log.Warn("query refused", append(describe(k, q), "reason", refusal)...)
+	if r.answered != nil {
+		r.answered(&Answer{k, q, now, end})
+	}
 }
 
 func (r *Responder) hello(files int, bytes int64) *schemas.Hello {

@@ -44,3 +44,15 @@ func (r *Responder) Totals() Totals {
 	defer r.totals.mu.Unlock()
 	return r.totals.t
 }
+
+// Answer is one that a node has given, refusals included.
+type Answer struct {
+	Key   Key
+	Query *schemas.Query
+	Began time.Time
+	End   *schemas.End // with what was said last
+}
+
+// OnAnswer has told called with every Answer, when the node is through with the query; it must return
+// soon. It is set before the first query comes.
+func (r *Responder) OnAnswer(told func(*Answer)) { r.answered = told }

@@ -32,6 +32,7 @@ type coordinator struct {
 	log    *slog.Logger
 	slots  chan struct{}
 	totals textTotals
+	spans  *spans
 	tried  chan struct{} // closed when it is known whether questions are heard
 
 	running sync.WaitGroup
@@ -49,8 +50,8 @@ type coordinator struct {
 // stands: at once, or later. It is on where the configuration says so, or says nothing and the bus asks
 // nobody who they are: then it hears questions over the node's connection, and makes its own for
 // the first of them. On a bus that wants a login it has its own from the start, or stays off.
-func newCoordinator(c *responder.Config, node *bus.Conn, options bus.Options, log *slog.Logger) *coordinator {
-	k := &coordinator{node: c.Node, config: c.Coordinator, own: options, log: log, slots: make(chan struct{}, c.Coordinator.Queries), tried: make(chan struct{})}
+func newCoordinator(c *responder.Config, node *bus.Conn, options bus.Options, spans *spans, log *slog.Logger) *coordinator {
+	k := &coordinator{node: c.Node, config: c.Coordinator, own: options, spans: spans, log: log, slots: make(chan struct{}, c.Coordinator.Queries), tried: make(chan struct{})}
 	k.ctx, k.cancel = context.WithCancel(context.Background())
 	k.own.User, k.own.Name = c.Coordinator.User, "trawl coordinator "+c.Node
 	login := c.Coordinator.Connection
@@ -310,13 +311,16 @@ func (a *textAnswer) ask(ctx context.Context, search *fleetSearch, strategy stri
 	}
 	a.sink.mu.Unlock()
 	ask := requester.New(a.transport, givenRoster{a.transport, a.nodes}, requester.WithWindow(textWindow), requester.WithProgress(progress))
+	endSpan := a.k.spans.ask(search.query)
 	answer, err := ask.Query(ctx, search.query)
 	if err != nil {
+		endSpan(nil, err)
 		return a.refuse(err, false), nil
 	}
 	err = search.printAnswer(answer)
 	answer.Close()
 	receipt := answer.Receipt()
+	endSpan(receipt, err)
 	if err == nil && a.explain {
 		search.explain(receipt, strategy)
 	}

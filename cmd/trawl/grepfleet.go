@@ -28,7 +28,8 @@ type fleetSearch struct {
 	line   *progressLine
 	print  *printer.Printer
 	timing timing
-	reply  *replier // nil: results are only printed
+	reply  *replier                        // nil: results are only printed
+	asked  func(*requester.Receipt, error) // ends the query's span
 }
 
 // grepFleet asks the fleet: flags → query → bus → gather → printer, and the receipt.
@@ -47,6 +48,8 @@ func grepFleet(cmd *cobra.Command, connect *connectFlags, o *grepOptions) error 
 	}
 	s.print = printer.New(s.line.before(out), s.printerOptions(out, newMatcher))
 
+	spans := spansOfEnvironment(func(text string) { fmt.Fprintln(s.errout, "trawl: "+text) })
+	defer spans.close() // when everything else is over
 	ctx, cancel := context.WithCancelCause(cmd.Context())
 	defer cancel(nil)
 	stopWatching := watchClosed(out, func() { cancel(syscall.EPIPE) })
@@ -68,17 +71,9 @@ func grepFleet(cmd *cobra.Command, connect *connectFlags, o *grepOptions) error 
 	}
 	s.timing.connected, s.timing.transport = time.Now(), transport
 	ask := requester.New(&s.timing, timedRoster{givenRoster{transport, o.nodes}, &s.timing}, requester.WithProgress(s.progress))
-	answer, err := ask.Query(ctx, s.query)
-	switch {
-	case ctx.Err() != nil:
-		return context.Cause(ctx)
-	case errors.Is(err, requester.ErrNoNodes):
-		return fmt.Errorf("%w; `trawl nodes` lists the known ones", err)
-	case err != nil:
+	answer, err := s.ask(ctx, ask, spans)
+	if err != nil {
 		return err
-	}
-	if s.reply != nil {
-		s.reply.query = answer.Query().ID
 	}
 	err = s.printAnswer(answer)
 	answer.Close()
@@ -86,6 +81,7 @@ func grepFleet(cmd *cobra.Command, connect *connectFlags, o *grepOptions) error 
 		s.explain(answer.Receipt(), strategy)
 	}
 	receipt := answer.Receipt()
+	s.asked(receipt, err)
 	if err == nil && s.reply != nil {
 		err = s.reply.end(receipt)
 	}
@@ -94,6 +90,26 @@ func grepFleet(cmd *cobra.Command, connect *connectFlags, o *grepOptions) error 
 		s.timing.say(s.errout, receipt, time.Now())
 	}
 	return err
+}
+
+// ask puts the query to the fleet, as a span of its own.
+func (s *fleetSearch) ask(ctx context.Context, fleet *requester.Requester, spans *spans) (*requester.Answer, error) {
+	s.asked = spans.ask(s.query)
+	answer, err := fleet.Query(ctx, s.query)
+	if err == nil {
+		if s.reply != nil {
+			s.reply.query = answer.Query().ID
+		}
+		return answer, nil
+	}
+	s.asked(nil, err)
+	switch {
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	case errors.Is(err, requester.ErrNoNodes):
+		return nil, fmt.Errorf("%w; `trawl nodes` lists the known ones", err)
+	}
+	return nil, err
 }
 
 // printAnswer prints chunks as they are released. What is not printed is not acknowledged: a reader

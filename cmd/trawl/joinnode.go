@@ -17,6 +17,7 @@ type busNode struct {
 	responder *responder.Responder
 	text      *coordinator
 	standing  *responder.Standing
+	spans     *spans
 	unlisted  func() // ends the answers to who looks around
 	cancel    context.CancelFunc
 	running   sync.WaitGroup
@@ -45,6 +46,8 @@ func joinNode(ctx context.Context, config *responder.Config, o bus.Options, log 
 		conn.Close()
 		return nil, err
 	}
+	n.spans = spansOfEnvironment(func(text string) { log.Warn(text) })
+	n.responder.OnAnswer(func(a *responder.Answer) { n.spans.answer(config.Node, a) })
 	own, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	n.cancel = cancel
 	r := n.responder
@@ -60,6 +63,7 @@ func joinNode(ctx context.Context, config *responder.Config, o bus.Options, log 
 	if err != nil {
 		cancel()
 		conn.Close()
+		n.spans.close()
 		return nil, err
 	}
 	close(served)
@@ -68,7 +72,7 @@ func joinNode(ctx context.Context, config *responder.Config, o bus.Options, log 
 		return conn.PublishLive(ctx, config.Node, name, durable, id, msg)
 	})
 	n.running.Go(func() { n.watch(own, log) })
-	n.text = newCoordinator(config, conn, o, log)
+	n.text = newCoordinator(config, conn, o, n.spans, log)
 	n.unlisted, err = conn.Announce(bus.Announcement{
 		Node:    r.Node,
 		Queries: func() bus.Served { return bus.Served(r.Totals()) },
@@ -112,6 +116,7 @@ func (n *busNode) Leave() {
 	n.running.Wait()
 	n.service.Close()
 	n.conn.Close()
+	n.spans.close()
 }
 
 // Close takes the node off the bus at once, as a crash would.
@@ -122,4 +127,5 @@ func (n *busNode) Close() {
 	n.text.Close()
 	n.service.Close()
 	n.running.Wait()
+	n.spans.close()
 }

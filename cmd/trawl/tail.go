@@ -146,6 +146,8 @@ func tailFleet(cmd *cobra.Command, connect *connectFlags, o *grepOptions) error 
 	}
 	s.print = printer.New(out, s.printerOptions(out, newMatcher))
 
+	spans := spansOfEnvironment(func(text string) { fmt.Fprintln(s.errout, "trawl: "+text) })
+	defer spans.close() // when everything else is over
 	ctx, cancel := context.WithCancelCause(cmd.Context())
 	defer cancel(nil)
 	defer watchClosed(out, func() { cancel(syscall.EPIPE) })()
@@ -163,21 +165,14 @@ func tailFleet(cmd *cobra.Command, connect *connectFlags, o *grepOptions) error 
 		return err
 	}
 	ask := requester.New(transport, givenRoster{transport, o.nodes}, requester.WithWindow(tailWindow))
-	answer, err := ask.Query(ctx, s.query)
-	switch {
-	case ctx.Err() != nil:
-		return context.Cause(ctx)
-	case errors.Is(err, requester.ErrNoNodes):
-		return fmt.Errorf("%w; `trawl nodes` lists the known ones", err)
-	case err != nil:
+	answer, err := s.ask(ctx, ask, spans)
+	if err != nil {
 		return err
-	}
-	if s.reply != nil {
-		s.reply.query = answer.Query().ID
 	}
 	err = s.printTail(answer)
 	answer.Close()
 	receipt := answer.Receipt()
+	s.asked(receipt, err)
 	if err == nil && s.reply != nil {
 		err = s.reply.end(receipt)
 	}
