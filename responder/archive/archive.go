@@ -65,6 +65,9 @@ type Reader struct {
 	kind   Kind
 	limits Limits
 	ticket *ticket
+	shared bool  // the ticket is not given up with the Reader
+	holds  int64 // memory, of the ticket's
+	start  Point
 
 	once  sync.Once
 	begun sync.Once
@@ -87,9 +90,14 @@ type block struct {
 // what is wrong with the archive is an error of Read. The gate may be nil. Close must be called; it
 // does not wait for a ReadAt of r that is under way.
 func Open(r io.ReaderAt, size int64, kind Kind, limits Limits, gate *Gate) *Reader {
-	a := &Reader{kind: kind, limits: limits, full: make(chan block, 1)}
+	return open(r, size, kind, limits, gate.ticket(), Point{})
+}
+
+// open gives the content from a Point on.
+func open(r io.ReaderAt, size int64, kind Kind, limits Limits, t *ticket, start Point) *Reader {
+	a := &Reader{kind: kind, limits: limits, full: make(chan block, 1), ticket: t, start: start}
 	a.in = input{r: r, size: size, quit: make(chan struct{})}
-	a.ticket = gate.ticket()
+	a.total.Store(start.Out)
 	return a
 }
 
@@ -139,9 +147,18 @@ func (a *Reader) next() error {
 func (a *Reader) Close() error {
 	a.once.Do(func() {
 		close(a.in.quit)
-		a.begun.Do(a.ticket.leave) // the goroutine would
+		a.begun.Do(a.leave) // the goroutine would
 	})
 	return nil
+}
+
+// leave gives up what the Reader has of its ticket.
+func (a *Reader) leave() {
+	if a.shared {
+		a.ticket.release(a.holds)
+		return
+	}
+	a.ticket.leave()
 }
 
 // Total returns how many bytes were decompressed so far, and whether those are all.
@@ -152,7 +169,7 @@ func (a *Reader) Total() (n int64, all bool) {
 
 // run decompresses until the end, an error or Close.
 func (a *Reader) run() {
-	defer a.ticket.leave()
+	defer a.leave()
 	var b block
 	defer func() {
 		if p := recover(); p != nil {

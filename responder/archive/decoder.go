@@ -27,14 +27,24 @@ var errTrailing = errors.New("what follows it is none")
 // decoder waits for its turn and gives the content as the format's decoder sees it.
 func (a *Reader) decoder() (io.Reader, error) {
 	in := bufio.NewReaderSize(&a.in, int(min(inputSize, max(a.in.size, 16))))
-	enter := func(n int64) error { return a.ticket.enter(n, a.in.quit) }
+	enter := func(n int64) error {
+		err := a.ticket.enter(n, a.in.quit)
+		if err == nil {
+			a.holds = n
+		}
+		return err
+	}
 	switch a.kind {
 	case Gzip:
 		if err := enter(gzipMemory); err != nil {
 			return nil, err
 		}
+		if a.start.Out > 0 {
+			return newGzipStream(&a.in, &a.start)
+		}
 		return &gzipMembers{in: in}, nil
 	case Zstd:
+		a.in.off = a.start.Bit / 8
 		return a.zstd(in, enter)
 	case XZ:
 		return a.xz(in, enter)
@@ -68,7 +78,7 @@ func (g *gzipMembers) Read(p []byte) (int, error) {
 	if err != io.EOF {
 		return n, err
 	}
-	if err = g.skipZeros(); err != nil {
+	if err = skipZeros(g.in); err != nil {
 		return n, err
 	}
 	return n, g.open()
@@ -96,10 +106,11 @@ func (g *gzipMembers) open() (err error) {
 	return err
 }
 
-func (g *gzipMembers) skipZeros() error {
+// skipZeros skips the padding behind a member.
+func skipZeros(in io.ByteScanner) error {
 	skipped := false
 	for {
-		b, err := g.in.ReadByte()
+		b, err := in.ReadByte()
 		if err != nil {
 			return err
 		}
@@ -107,7 +118,7 @@ func (g *gzipMembers) skipZeros() error {
 			if skipped {
 				return errTrailing
 			}
-			return g.in.UnreadByte()
+			return in.UnreadByte()
 		}
 		skipped = true
 	}
@@ -133,15 +144,19 @@ func (a *Reader) zstd(in *bufio.Reader, enter func(int64) error) (io.Reader, err
 	if err := enter(need); err != nil {
 		return nil, err
 	}
-	options := []zstd.DOption{zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true)}
-	if a.limits.Window > 0 {
-		options = append(options, zstd.WithDecoderMaxWindow(uint64(max(a.limits.Window, zstd.MinWindowSize))))
-	}
-	z, err := zstd.NewReader(in, options...)
+	z, err := zstd.NewReader(in, a.zstdOptions()...)
 	if err != nil {
 		return nil, err
 	}
 	return &zstdFrames{z: z, limit: a.limits.Window}, nil
+}
+
+func (a *Reader) zstdOptions() []zstd.DOption {
+	options := []zstd.DOption{zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true)}
+	if a.limits.Window > 0 {
+		options = append(options, zstd.WithDecoderMaxWindow(uint64(max(a.limits.Window, zstd.MinWindowSize))))
+	}
+	return options
 }
 
 // zstdFrames reads one frame after another.

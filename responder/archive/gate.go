@@ -61,6 +61,21 @@ func (t *ticket) enter(n int64, quit <-chan struct{}) error {
 	}
 }
 
+// release gives up n bytes of what it holds, and not the place.
+func (t *ticket) release(n int64) {
+	g := t.gate
+	if g == nil {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	n = min(n, t.used)
+	t.used -= n
+	g.used -= n
+	close(g.changed)
+	g.changed = make(chan struct{})
+}
+
 // leave gives up the place and what it holds.
 func (t *ticket) leave() {
 	g := t.gate
