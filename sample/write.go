@@ -123,7 +123,7 @@ func prepare(dir string, force bool) error {
 	}
 	for _, entry := range entries {
 		number, isNode := strings.CutPrefix(strings.TrimSuffix(entry.Name(), ".log"), "node")
-		if isNode && number != "" && strings.Trim(number, "0123456789") == "" {
+		if isNode && !entry.IsDir() && number != "" && strings.Trim(number, "0123456789") == "" {
 			if err := os.Remove(filepath.Join(dir, entry.Name())); err != nil {
 				return err
 			}
