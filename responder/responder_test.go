@@ -6,6 +6,7 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -190,6 +191,16 @@ func TestBusy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, _ := newFleet(t, func(c *Config) { c.Limits.MaxQueries, c.Limits.MaxParked = 2, 2 }, map[string]string{"a.log": "a\n"})
 		f.r.search = blocked
+		var mu sync.Mutex
+		told := map[schemas.Status]int{}
+		f.r.OnAnswer(func(a *Answer) {
+			mu.Lock()
+			defer mu.Unlock()
+			told[a.End.Status]++
+			if a.Query.ID != a.Key.ID || a.Began.IsZero() {
+				t.Errorf("an answer is told as %+v", a)
+			}
+		})
 		var running []Key
 		for i := range 2 {
 			running = append(running, f.ask(query(fmt.Sprint("r", i), "a")))
@@ -214,6 +225,9 @@ func TestBusy(t *testing.T) {
 			t.Errorf("a query that was refused cannot be asked again: %+v", e)
 		}
 		f.stop()
+		if told[schemas.StatusError] != 5 || told[schemas.StatusStopped] != 2 || told[schemas.StatusComplete] != 1 {
+			t.Errorf("told of answers: %v", told)
+		}
 	})
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/trawl-logs/trawl/requester"
 	"github.com/trawl-logs/trawl/schemas"
 )
 
@@ -18,8 +19,10 @@ const decodeHelp = `Read frames of answers, as nodes send them over the bus, fro
 them as JSON: an object for each hello, progress and end, and for data one a
 line of a log. Each has the run and seq of its frame. Node records and checkups,
 which come on the same subjects, are printed too; the rest of a line that was
-too long for its frame is an object of type rest. Who knows the SUBJECT of the
-frames gives it: the user, the query and the node are taken from it.`
+too long for its frame is an object of type rest. What standing queries find is
+read as well: an object of type live with the counts of each message, then its
+lines. Who knows the SUBJECT gives it: the user, the query and the node are
+taken from it.`
 
 func newDecodeCommand() *cobra.Command {
 	return &cobra.Command{
@@ -28,6 +31,7 @@ func newDecodeCommand() *cobra.Command {
 		Long:  decodeHelp,
 		Example: `  nats sub 'trawl.v1.res.>' --translate 'trawl decode'
   nats stream view RESULTS --translate 'trawl decode {{Subject}}'
+  nats sub 'trawl.v1.live.errors.>' --translate 'trawl decode {{Subject}}'
   trawl decode trawl.v1.res.ann.c1.q1.web1 < frames`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -38,11 +42,7 @@ func newDecodeCommand() *cobra.Command {
 			d := &decoder{out: json.NewEncoder(cmd.OutOrStdout())}
 			d.out.SetEscapeHTML(false)
 			if len(args) > 0 {
-				// The prefix may have any number of tokens: user, client, query and node are the last four.
-				if t := strings.Split(args[0], "."); len(t) > 5 && t[len(t)-5] == "res" {
-					t = t[len(t)-4:]
-					d.head.User, d.head.Query, d.head.Node = t[0], t[2], t[3]
-				}
+				d.head.of(args[0])
 			}
 			return d.all(stream)
 		},
@@ -59,9 +59,21 @@ type frameHead struct {
 	Type  string `json:"type"`
 	User  string `json:"user,omitempty"`
 	Query string `json:"query,omitempty"`
+	Watch string `json:"watch,omitempty"` // name of a standing query
 	Node  string `json:"node,omitempty"`
 	Run   uint64 `json:"run,string"` // beyond what a JavaScript number holds
 	Seq   uint64 `json:"seq"`
+}
+
+// of fills in what a subject says. Its prefix may have any number of tokens.
+func (h *frameHead) of(subject string) {
+	t := strings.Split(subject, ".")
+	switch n := len(t); {
+	case n > 5 && t[n-5] == "res": // user, client, query, node
+		h.User, h.Query, h.Node = t[n-4], t[n-2], t[n-1]
+	case n > 3 && t[n-3] == "live": // name, node
+		h.Node = t[n-1]
+	}
 }
 
 func (d *decoder) all(stream []byte) error {
@@ -78,11 +90,14 @@ func (d *decoder) all(stream []byte) error {
 	return nil
 }
 
-// one prints a message of one of the kinds that are sent on result subjects.
+// one prints a message of one of the kinds that are sent on result subjects, or by standing queries.
 func (d *decoder) one(msg []byte) error {
 	f, err := schemas.DecodeFrame(msg)
 	if err == nil {
 		return d.frame(f)
+	}
+	if l, e := schemas.DecodeLive(msg); e == nil {
+		return d.live(l)
 	}
 	if n, e := schemas.DecodeNode(msg); e == nil {
 		return d.out.Encode(struct {
@@ -153,6 +168,27 @@ func (d *decoder) frame(f *schemas.Frame) error {
 	return nil
 }
 
+// live prints the counts of a message, and its lines.
+func (d *decoder) live(l *schemas.Live) error {
+	head := d.head
+	head.Type, head.Watch, head.Run, head.Seq = "live", l.Name, l.Run, l.Seq
+	if err := d.out.Encode(struct {
+		frameHead
+		Matched int64 `json:"matched"`
+		Sampled int64 `json:"sampled"`
+		Limited int64 `json:"limited"`
+		Lost    int64 `json:"lost"`
+	}{head, l.Matched, l.Sampled, l.Limited, l.Lost}); err != nil {
+		return err
+	}
+	for i := range l.Data.Chunks {
+		if err := d.chunk(head, &l.Data.Chunks[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // decodedLine is a line of a log, a part of one, or what is said of a file.
 type decodedLine struct {
 	frameHead
@@ -164,6 +200,7 @@ type decodedLine struct {
 	Text      *string `json:"text,omitempty"`
 	Bytes     []byte  `json:"bytes,omitempty"` // in place of a text that is not UTF-8
 	Count     *int64  `json:"count,omitempty"`
+	Reason    string  `json:"reason,omitempty"`
 	Continues bool    `json:"continues,omitempty"`
 	More      bool    `json:"more,omitempty"`
 }
@@ -178,6 +215,18 @@ func (d *decoder) chunk(head frameHead, c *schemas.Chunk) error {
 		line.Type = map[schemas.ChunkKind]string{schemas.ChunkFile: "file", schemas.ChunkBinary: "binary"}[c.Kind]
 		return d.out.Encode(line)
 	}
+	if change := requester.ChangeOf(head.Node, c); change != nil {
+		line.Type, line.Reason = string(change.Kind), change.Reason
+		if change.Kind == requester.Skipped {
+			line.Count = &change.Count
+		}
+		return d.out.Encode(line)
+	}
+	return d.lines(line, c)
+}
+
+// lines prints the lines of a chunk, each with what line says of all.
+func (d *decoder) lines(line decodedLine, c *schemas.Chunk) error {
 	begun := 0 // lines that begin in this chunk
 	run, left := 0, int64(-1)
 	if len(c.Context) > 0 {

@@ -1,17 +1,19 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/hex"
+	"encoding/json"
 	"os"
 	"strings"
 	"testing"
 )
 
-// The golden messages that travel on result subjects, one after the other, come out as JSON.
+// The golden messages that travel on result subjects, and one of a standing query, come out as JSON; an
+// object a line, as testdata/decode.golden has them.
 func TestDecode(t *testing.T) {
-	var stream []byte
-	for _, name := range []string{"hello", "data", "progress", "end", "hello-end", "node", "checkup"} {
+	golden := func(name string) []byte {
 		text, err := os.ReadFile("../../schemas/testdata/v1-" + name + ".hex")
 		if err != nil {
 			t.Fatal(err)
@@ -20,23 +22,39 @@ func TestDecode(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		stream = append(stream, msg...)
+		return msg
 	}
-	var out, errout strings.Builder
-	if code := run(context.Background(), []string{"decode", "trawl.v1.res.ann.c1.q1.web1"}, strings.NewReader(string(stream)), &out, &errout); code != 0 {
-		t.Fatalf("status %d: %s", code, errout.String())
+	decoded := func(subject string, stream []byte) string {
+		var out, errout strings.Builder
+		if code := run(context.Background(), []string{"decode", subject}, bytes.NewReader(stream), &out, &errout); code != 0 {
+			t.Fatalf("status %d: %s", code, errout.String())
+		}
+		return out.String()
 	}
-	for _, want := range []string{
-		`{"type":"hello","user":"ann","query":"q1","node":"web1","run":"1152921504606846976","seq":1,"instance":"i1"`,
-		`"seq":2,"service":"api","file":"/var/log/a.log","line":7,"offset":90,"text":"a"}`,
-		`"text":"c","more":true}`, `{"type":"rest"`, `"text":"cc","continues":true}`, `"type":"context"`,
-		`{"type":"count","user":"ann"`, `"count":12345`, `"type":"progress"`, `"status":"partial","reason":"1 file failed"`,
-		`{"type":"node","Name":"web1"`, `{"type":"checkup","Name":"web1"`,
-	} {
-		if !strings.Contains(out.String(), want) {
-			t.Errorf("no %s in\n%s", want, out.String())
+	var stream []byte
+	for _, name := range []string{"hello", "data", "progress", "end", "hello-end", "node", "checkup"} {
+		stream = append(stream, golden(name)...)
+	}
+	got := decoded("trawl.v1.res.ann.c1.q1.web1", stream) + decoded("trawl.v1.live.errors.web1", golden("live"))
+	const file = "testdata/decode.golden"
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
 		}
 	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("go test ./cmd/trawl -update writes\n%s\nwant\n%s", got, want)
+	}
+	for line := range strings.Lines(got) {
+		if !json.Valid([]byte(line)) {
+			t.Errorf("not JSON: %s", line)
+		}
+	}
+	var out, errout strings.Builder
 	for _, broken := range []string{"x", "\x91", string(stream[:len(stream)-1]), "\x97\x01\x05\x05\xc0\xc0\xc0\xc0"} {
 		errout.Reset()
 		if code := run(context.Background(), []string{"decode"}, strings.NewReader(broken), &out, &errout); code != exitUsage || !strings.HasPrefix(errout.String(), "trawl: decode: ") {
