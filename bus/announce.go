@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -140,11 +141,13 @@ func endpointStats(name, subject, queue string, s Served) *micro.EndpointStats {
 	return e
 }
 
-var semanticVersion = regexp.MustCompile(`^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$`)
+var semanticVersion = sync.OnceValue(func() *regexp.Regexp { // only a responder needs it
+	return regexp.MustCompile(`^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$`)
+})
 
 // semantic is a version as the services API wants it: a semantic one, without the "v".
 func semantic(version string) string {
-	if v := strings.TrimPrefix(version, "v"); semanticVersion.MatchString(v) {
+	if v := strings.TrimPrefix(version, "v"); semanticVersion().MatchString(v) {
 		return v
 	}
 	return "0.0.0-" + strings.Trim(schemas.Token(version), "=_-")

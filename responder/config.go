@@ -179,12 +179,11 @@ func (c *Config) merge(text []byte) error {
 	return nil
 }
 
-var goType = regexp.MustCompile(`field (\S+) not found in type \S+`)
-
 // plain puts an error of the YAML reader in one line without the names of Go types.
 func plain(err error) error {
 	var te *yaml.TypeError
 	if errors.As(err, &te) {
+		goType := regexp.MustCompile(`field (\S+) not found in type \S+`)
 		return errors.New(goType.ReplaceAllString(strings.Join(te.Errors, "; "), `unknown key "$1"`))
 	}
 	return errors.New(strings.ReplaceAll(strings.TrimPrefix(err.Error(), "yaml: "), "\n", " "))

@@ -1,8 +1,8 @@
 package chart
 
 import (
-	"encoding/xml"
 	"fmt"
+	"html"
 	"image/color"
 	"io"
 	"strings"
@@ -38,8 +38,7 @@ func (c *svgCanvas) dot(x, y, radius float64, fill color.RGBA, class string) {
 
 func (c *svgCanvas) text(x, y, size float64, at anchor, s string) {
 	fmt.Fprintf(&c.b, `<text x="%.1f" y="%.1f" font-size="%g" text-anchor="%s" fill="%s">`, x, y, size, [...]string{"start", "middle", "end"}[at], hex(ink))
-	_ = xml.EscapeText(&c.b, []byte(s)) // a Builder takes everything
-	c.b.WriteString("</text>\n")
+	c.b.WriteString(html.EscapeString(s) + "</text>\n")
 }
 
 func hex(c color.RGBA) string { return fmt.Sprintf("#%02x%02x%02x", c.R, c.G, c.B) }
