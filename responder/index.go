@@ -6,9 +6,6 @@ import (
 	"io"
 	"path/filepath"
 	"sync"
-	"time"
-
-	"github.com/cespare/xxhash/v2"
 
 	"github.com/trawl-logs/trawl/responder/archive"
 	"github.com/trawl-logs/trawl/responder/block"
@@ -104,13 +101,7 @@ func (r *Responder) blockClock(at io.ReaderAt, size int64, e *source.Entry) (blo
 	if err != nil || form == nil || form.Stateful() {
 		return nil, 0, err
 	}
-	zone := ""
-	if about.Zone != nil {
-		zone = about.Zone.String()
-	} else {
-		zone = time.Local.String()
-	}
 	clock := form.NewReader()
 	read := func(line []byte) (int64, bool) { return clock.Time(line[:min(len(line), scan.HeadBytes)]) }
-	return read, xxhash.Sum64String(form.Name() + "\x00" + zone), nil
+	return read, form.Sum(), nil
 }

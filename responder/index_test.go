@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/trawl-logs/trawl/responder/block"
+	"github.com/trawl-logs/trawl/responder/clock"
 	"github.com/trawl-logs/trawl/schemas"
 )
 
@@ -372,5 +373,32 @@ func TestTimesOutOfPlaceInBlocks(t *testing.T) {
 	q.Until = time.Date(2025, 6, 1, 0, 0, 0, 0, time.UTC).UnixNano()
 	if got, end := f.found(q); end.Lines != 1 || end.Blocks.SkippedTime == 0 {
 		t.Errorf("found %q: %+v", got, end)
+	}
+}
+
+// A node's own zone is always called Local. When it is another one after a restart, the blocks' times are
+// not believed, and made anew.
+func TestTimesOfAnotherZoneAreNotBelieved(t *testing.T) {
+	var log strings.Builder
+	at := time.Date(2025, 6, 1, 12, 0, 0, 0, time.UTC)
+	for i := range 4000 {
+		fmt.Fprintf(&log, "%s line %d\n", at.Add(time.Duration(i)*time.Second).Format(time.DateTime), i)
+	}
+	f, dir := indexedFleet(t, map[string]string{"a.log": log.String()})
+	q := query("q", "line")
+	q.Since, q.Until = at.Add(10*time.Minute).UnixNano(), at.Add(11*time.Minute).UnixNano()
+	for i, hours := range []int{0, -1, 0} { // the last is what the first index was of
+		f.r.clocks = clock.NewCache()
+		f.r.times[0].Zone = time.FixedZone("Local", hours*3600)
+		q.ID = fmt.Sprint("moved", i)
+		if _, end := f.found(q); end.Lines != 60 && hours == 0 || end.Lines != 0 && hours != 0 {
+			t.Errorf("zone %d: %d lines: %+v", hours, end.Lines, end)
+		}
+		appendTo(t, filepath.Join(dir, "a.log"), strings.Repeat(at.Add(time.Duration(4000)*time.Second).Format(time.DateTime)+" more\n", 200))
+		f.settle()
+		q.ID = fmt.Sprint("built", i)
+		if _, end := f.found(q); end.Lines != 60 && hours == 0 || end.Lines != 0 && hours != 0 || end.Blocks.SkippedTime == 0 {
+			t.Errorf("zone %d, built anew: %d lines: %+v", hours, end.Lines, end)
+		}
 	}
 }

@@ -327,6 +327,10 @@ func fileOf(l Log, o *Opened, state block.State) (f block.File, err error) {
 
 // holds says whether an index speaks of its log. One that does not is dropped.
 func (b *Builder) holds(ctx context.Context, u *Use, l Log, o *Opened, state block.State) (bool, error) {
+	if u.File().Form != o.Form {
+		b.store.Drop(l.ID, errors.New("the log's times are read otherwise now"))
+		return false, nil
+	}
 	verdict, err := u.Check(o.File, state)
 	if err == nil && verdict == block.Unsure {
 		if err = b.verify(ctx, u, o.File); err == nil {

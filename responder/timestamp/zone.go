@@ -82,16 +82,27 @@ func (c *calendar) offsetOfDay(local int64) (offset int64, ok bool) {
 func (c *calendar) longestFold(from, to time.Time) time.Duration {
 	var longest time.Duration
 	for at := from.In(c.zone); at.Before(to); {
-		_, end := at.ZoneBounds()
-		if end.IsZero() || end.After(to) {
+		next := nextBound(at)
+		if next.IsZero() || next.After(to) {
 			break
 		}
 		_, before := at.Zone()
-		_, after := end.Zone()
+		_, after := next.Zone()
 		longest = max(longest, time.Duration(before-after)*time.Second)
-		at = end
+		at = next
 	}
 	return longest
+}
+
+// nextBound returns the end of the stretch of one offset that at lies in, or an instant within it; zero if
+// it has no end. ZoneBounds itself, where a rule goes on behind the changes that a zone's file lists, ends
+// each year after 365 days: on the last day of a leap year that is not after at.
+func nextBound(at time.Time) time.Time {
+	_, end := at.ZoneBounds()
+	if !end.IsZero() && !end.After(at) {
+		return at.Add(24 * time.Hour)
+	}
+	return end
 }
 
 // parseZone reads a zone, which may be missing.
