@@ -20,6 +20,9 @@
 // truncated or rewritten is noticed. A damaged Index is never believed: what is read from it is
 // checked, page by page, and where a page is wrong its whole block is read.
 //
+// The blocks of an archive are of its content. Its index has, beside them, the Points at which decompression
+// can begin, and is relied on only once all of the archive is in it: Builder.End, Index.Complete.
+//
 // The package knows nothing of queries, sources and patterns. Lines end in '\n' here: a search whose
 // lines end in NUL must not use it, nor one that selects lines which do not match.
 package block

@@ -24,6 +24,15 @@ import (
 //	page   = row* | check u32
 //	row    = mask u8 | bits of strips
 //
+// Version 2 is the index of an archive, of whose content the blocks are:
+//
+//	index   = header (record | point)* content
+//	point   = magic "pont" | size of the record u32 | offset in the content u64 | bit of the archive u64
+//	        | sum of the window u64 | sum u64 | window
+//	content = magic "arch" | size of the record u32 | size u64 | lines u64 | longest line u64
+//	        | longest stretch without a time u64 | rules u64 | archive's size u64 | mtime i64 | ctime i64
+//	        | sums of 6 stretches of the archive u64 | head | sum u64
+//
 // A page has as many rows as fit into pagePayload bytes, at least one. Its check is the lower half of
 // the sum of its rows, XORed with a number that its place in the file gives, so that a page in the
 // wrong place is none. A record begins where the one before ends, as does its block; the index ends
@@ -31,6 +40,7 @@ import (
 const (
 	magic       = "trawlblk"
 	version     = 1
+	packed      = 2 // version of the index of an archive
 	headerBytes = 256
 	maxService  = 192
 
@@ -135,7 +145,11 @@ func encodeHeader(f *File) []byte {
 	e := binary.LittleEndian
 	p := make([]byte, 0, headerBytes)
 	p = append(p, magic...)
-	p = e.AppendUint32(p, version)
+	if f.Packed {
+		p = e.AppendUint32(p, packed)
+	} else {
+		p = e.AppendUint32(p, version)
+	}
 	p = e.AppendUint32(p, scheme)
 	p = e.AppendUint64(p, f.Dev)
 	p = e.AppendUint64(p, f.Ino)
@@ -153,7 +167,8 @@ func decodeHeader(p []byte) (File, error) {
 	if len(p) != headerBytes || string(p[:8]) != magic {
 		return File{}, fmt.Errorf("%w: no header", ErrDamaged)
 	}
-	if v, s := e.Uint32(p[8:]), e.Uint32(p[12:]); v != version || s != scheme {
+	v, s := e.Uint32(p[8:]), e.Uint32(p[12:])
+	if v != version && v != packed || s != scheme {
 		return File{}, fmt.Errorf("%w: version %d.%d, not %d.%d", ErrForeign, v, s, version, scheme)
 	}
 	if !summed(p) {
@@ -165,7 +180,7 @@ func decodeHeader(p []byte) (File, error) {
 	}
 	return File{
 		Dev: e.Uint64(p[16:]), Ino: e.Uint64(p[24:]), HeadBytes: int(e.Uint32(p[32:])), Head: e.Uint64(p[40:]),
-		Form: e.Uint64(p[48:]), Service: string(p[56 : 56+n]),
+		Form: e.Uint64(p[48:]), Service: string(p[56 : 56+n]), Packed: v == packed,
 	}, nil
 }
 

@@ -21,6 +21,7 @@ type File struct {
 	Head      uint64 // xxHash64
 	Service   string // that its lines are of; at most 192 bytes are kept
 	Form      uint64 // of the times, as the caller numbers it: with another one, those of the blocks mean nothing
+	Packed    bool   // it is an archive, and the blocks are of its content
 }
 
 // Fingerprint sets HeadBytes and Head from the first bytes of r, a file of that size.
@@ -66,7 +67,13 @@ func (v Verdict) String() string { return [...]string{"fresh", "unsure", "stale"
 // the start of the file and the ends of some blocks, the last among them: a file that was truncated and
 // has grown again has others. What was rewritten in place between these, and then appended to before
 // Check looked, is not noticed here; Verify does.
+//
+// An archive is another one if its size or its time of modification changed; what is only renamed is
+// compared in some places.
 func (x *Index) Check(r io.ReaderAt, s State) (Verdict, error) {
+	if x.file.Packed {
+		return x.checkPacked(r, s)
+	}
 	x.mu.RLock()
 	known, blocks := x.known, x.blocks
 	x.mu.RUnlock()

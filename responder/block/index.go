@@ -22,6 +22,9 @@ type Index struct {
 	blocks []Block
 	end    int64 // of the last record
 	known  State // what the file was when Check last held, or when the last block was built
+
+	points  []pointAt // of an archive
+	content *Content  // of an archive, if all of it is in the index
 }
 
 // suffix of the names of indexes, and of those that are being made.
@@ -116,6 +119,9 @@ func load(f *os.File) (*Index, error) {
 	x := &Index{f: f, end: headerBytes}
 	if x.file, err = decodeHeader(head); err != nil {
 		return nil, err
+	}
+	if x.file.Packed {
+		return x, x.loadPacked(info.Size())
 	}
 	var p [entryBytes]byte
 	var line, off int64

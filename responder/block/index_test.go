@@ -2,6 +2,7 @@ package block
 
 import (
 	"bytes"
+	"encoding/binary"
 	"context"
 	"errors"
 	"flag"
@@ -119,7 +120,7 @@ func TestForeign(t *testing.T) {
 		}
 	}
 	other := slices.Clone(good)
-	other[8] = 2
+	other[8] = 3
 	put(1, other)
 	put(2, good)
 	put(3, nil)
@@ -320,6 +321,13 @@ func FuzzOpen(f *testing.F) {
 	}
 	f.Add(good)
 	f.Add(good[:headerBytes])
+	archive, err := os.ReadFile("testdata/v2.blocks")
+	if err != nil {
+		f.Fatal(err)
+	}
+	binary.LittleEndian.PutUint64(archive[24:], 12345) // for Open to find it
+	archive = append(appendSum(archive[:headerBytes-sumBytes:headerBytes-sumBytes], 0), archive[headerBytes:]...)
+	f.Add(archive)
 	f.Fuzz(func(t *testing.T, p []byte) {
 		dir := t.TempDir()
 		if err := os.WriteFile(filepath.Join(dir, Name(0xfd00, 12345)), p, 0o600); err != nil {
@@ -334,6 +342,7 @@ func FuzzOpen(f *testing.F) {
 			if b.To > int64(len(data)) {
 				return
 			}
+			_, _ = x.PointBefore(b.To) // whatever it is
 		}
 		q := Query{Filter: NewFilter([][][][]byte{{{[]byte("shop-3")}}}, true), Since: NoTime, Until: NoTime}
 		if _, err := x.Walk(q, int64(len(data)), func(Range) bool { return true }); err != nil {

@@ -13,7 +13,7 @@ import (
 // ErrDiffers says that a file's bytes are not those that were indexed.
 var ErrDiffers = errors.New("file differs from its index")
 
-// Verify reads all indexed bytes of r and makes every block anew: its checksum, strips and filter must be
+// Verify reads all indexed bytes of r, which for an archive is its content, and makes every block anew: its checksum, strips and filter must be
 // those of the index. It calls report with each block and nil, ErrDiffers or ErrDamaged, wrapped; where
 // it returns false, Verify stops. An error is one of reading r, or of ctx.
 func (x *Index) Verify(ctx context.Context, r io.ReaderAt, report func(Block, error) bool) error {
@@ -65,6 +65,9 @@ func (x *Index) verify(ctx context.Context, b *Builder, k Block, r io.ReaderAt, 
 		if at += int64(n); n < len(p) {
 			return fmt.Errorf("%w: the block at %d has more lines", ErrDiffers, k.From), nil
 		}
+	}
+	if c := x.Content(); !full && c != nil && k.To == c.Size {
+		full = b.pad()
 	}
 	if !full || b.content.Sum64() != k.Content || xxhash.Sum64(b.tail) != k.tail {
 		return fmt.Errorf("%w: the block at %d", ErrDiffers, k.From), nil
