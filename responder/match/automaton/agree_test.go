@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/trawl-logs/trawl/responder/match/syntax"
 )
@@ -88,11 +90,12 @@ func lines(buf []byte, eol byte) [][]byte {
 }
 
 // variants are the machines that must agree: the usual one, one with lanes of few bytes, one whose cache is flushed at every few
-// characters, one that gives such a cache up at once, and one without any table.
+// characters, one that gives such a cache up at once, one without any table, and three that find spans by a reach, one of
+// these late, one with many levels and a cache that is flushed at every few characters.
 func variants(t testing.TB, re *syntax.Regexp, eol byte) map[string]*Machine {
 	t.Helper()
 	vs := map[string]*Machine{}
-	for _, name := range []string{"usual", "lanes", "flushed", "thrashing", "simulated"} {
+	for _, name := range []string{"usual", "lanes", "flushed", "thrashing", "simulated", "reach", "late", "levels"} {
 		o := Options{Terminator: eol}
 		if name != "usual" && name != "lanes" {
 			o.CacheBytes = 1
@@ -118,6 +121,14 @@ func variants(t testing.TB, re *syntax.Regexp, eol byte) map[string]*Machine {
 			m.line.simulate = 1 << 60
 			m.span = newSpanFinder(p)
 			m.span.skip = 1 << 60
+		case "reach", "late", "levels":
+			m.span = newSpanFinder(p)
+			if m.span.spare = -1 << 60; name == "late" {
+				m.span.spare = -60
+			}
+			if m.span.reach = newReach(p); name == "levels" {
+				m.span.reach.fan, m.span.reach.maxStates = utf8.UTFMax, 2
+			}
 		}
 		vs[name] = m
 	}
@@ -140,7 +151,16 @@ func agree(t testing.TB, what string, re *syntax.Regexp, buf []byte, eol byte, s
 		}
 		at += len(l) + 1
 	}
-	for name, m := range variants(t, re, eol) {
+	vs := variants(t, re, eol)
+	wantAll := make([][][2]int, len(ls))
+	for i, l := range ls {
+		find := vs["usual"].Find
+		if o := newOracle(l); spans {
+			find = func(_ []byte, from int) (int, int) { return o.find(re, from) }
+		}
+		wantAll[i] = allSpans(l, func(from int) (int, int) { return find(l, from) })
+	}
+	for name, m := range vs {
 		var got []string
 		for from := 0; from <= len(buf); {
 			s, e := m.Next(buf, from)
@@ -197,8 +217,29 @@ func agree(t testing.TB, what string, re *syntax.Regexp, buf []byte, eol byte, s
 					t.Fatalf("%s, %s: Find(%q, %d) = %d, %d, want %d, %d", what, name, l, from, gs, ge, s, e)
 				}
 			}
+			m.Begin(l)
+			if got := allSpans(l, m.FindFrom); !slices.Equal(got, wantAll[i]) {
+				t.Fatalf("%s, %s: spans of %q: %v, want %v", what, name, l, got, wantAll[i])
+			}
 		}
 	}
+}
+
+// allSpans returns all spans of a line that are not empty, one by one.
+func allSpans(line []byte, find func(from int) (start, end int)) (all [][2]int) {
+	for from := 0; from < len(line); {
+		s, e := find(from)
+		switch {
+		case s < 0:
+			return all
+		case s == e:
+			from = s + 1
+		default:
+			all = append(all, [2]int{s, e})
+			from = e
+		}
+	}
+	return all
 }
 
 // dump prints a tree.

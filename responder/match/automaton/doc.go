@@ -2,7 +2,7 @@
 //
 // A Program is the compiled pattern: an alphabet, which maps the characters that the pattern cannot
 // tell apart to one symbol, and a non-deterministic automaton over these symbols. It is immutable
-// and shared. A Machine runs it for one goroutine and owns all memory that changes. It has three
+// and shared. A Machine runs it for one goroutine and owns all memory that changes. It has four
 // engines, all over the same automaton:
 //
 //   - the line DFA (line.go, lanes.go) says whether a line matches. It is built lazily, runs through
@@ -10,6 +10,8 @@
 //     its cache is full too often for its progress, it is simulated without a cache for a stretch.
 //   - two span DFAs (span.go) find where a match ends (forward) and where it starts (backward).
 //   - the thread list (threads.go), a Pike VM, finds spans where the span DFAs would not pay.
+//   - a reach (reach.go, levels.go) knows from the end of a line what can still become a match. Where the spans of a
+//     line overrun each other's ends too far, the thread list follows only what it says.
 //
 // The automaton works on characters, not bytes: a class such as \w is one instruction however many
 // ranges it has, and an assertion about Unicode words needs one symbol of look-ahead, as one about

@@ -3,7 +3,9 @@ package automaton
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -28,27 +30,48 @@ func machine(t testing.TB, re *syntax.Regexp, o Options) *Machine {
 	return p.NewMachine()
 }
 
-// catastrophic are patterns and texts (a piece to repeat, and a tail) on which a backtracking matcher takes exponential or
-// polynomial time, and some a DFA takes exponential memory.
-var catastrophic = []struct{ pattern, piece, tail string }{
-	{`(a*)*b`, "a", ""},
-	{`(a|aa)+$`, "a", "b"},
-	{`(x+x+)+y`, "x", ""},
-	{`(.*)(.*)(.*)(.*)[0-9]x`, "ab 7 ", ""},
-	{`(a?){30}a{30}`, "aaab", ""},
-	{`(a|b)*a(a|b){18}c`, "abbaabab", ""},
-	{`(a|b)*a(a|b){18}c`, "", ""}, // of random a and b, see below
-	{`.*.*=.*`, "x", ""},
-	{`([a-z]+)*[0-9]`, "a", ""},
-	{`((a{0,8}){0,8}){0,8}b`, "a", ""},
-	{`(.{0,50}){0,20}x`, "ab", ""},
-	{`\b(\w+\s?)*$`, "word ", "!"},
-	{`(\w|é|.)+x`, "é", ""},
-	{`^(([a-z])+.)+[A-Z]([a-z])+$`, "a", ""},
+// catastrophe is a pattern and a text, a piece to repeat and a tail, on which a backtracking matcher takes exponential or
+// polynomial time, a DFA exponential memory, or a search for all spans, one by one, the square of the time.
+type catastrophe struct {
+	pattern, piece, tail string
+	syntax               syntax.Syntax
 }
 
-func catastrophe(piece, tail string, n int) []byte {
-	if piece == "" {
+var catastrophes = []catastrophe{
+	{pattern: `(a*)*b`, piece: "a"},
+	{pattern: `(a|aa)+$`, piece: "a", tail: "b"},
+	{pattern: `(x+x+)+y`, piece: "x"},
+	{pattern: `(.*)(.*)(.*)(.*)[0-9]x`, piece: "ab 7 "},
+	{pattern: `(a?){30}a{30}`, piece: "aaab"},
+	{pattern: `(a|b)*a(a|b){18}c`, piece: "abbaabab"},
+	{pattern: `(a|b)*a(a|b){18}c`}, // of random a and b, see below
+	{pattern: `.*.*=.*`, piece: "x"},
+	{pattern: `([a-z]+)*[0-9]`, piece: "a"},
+	{pattern: `((a{0,8}){0,8}){0,8}b`, piece: "a"},
+	{pattern: `(.{0,50}){0,20}x`, piece: "ab"},
+	{pattern: `\b(\w+\s?)*$`, piece: "word ", tail: "!"},
+	{pattern: `(\w|é|.)+x`, piece: "é"},
+	{pattern: `^(([a-z])+.)+[A-Z]([a-z])+$`, piece: "a"},
+
+	// Spans: each match, or each start of what is none, is followed to the end of the line.
+	{pattern: `a.*b|a`, piece: "a"},
+	{pattern: `a.*b|c`, piece: "ac"},
+	{pattern: `(a.*)?a`, piece: "a", tail: "b"},
+	{pattern: `a(.*b)??(.*c)?`, piece: "a"},
+	{pattern: `(x+x+)+y|x`, piece: "x"},
+	{pattern: `[a-z]+[0-9]|[a-z]`, piece: "abc"},
+	{pattern: `\w+@\w+|\w`, piece: "word "},
+	{pattern: `\w+@\w+|\w`, piece: "é"},
+	{pattern: `\ba\b.*\bb\b|\ba\b`, piece: "a "},
+	{pattern: `é.*x|é|$`, piece: "éa"},
+	{pattern: `(.*,)*;|,`, piece: "a,"},
+	{pattern: `a(a|b)*c|(a|b){18}b`},
+	{pattern: "\xff.*b|\xff|\x80", piece: "\xffé", syntax: syntax.ERE},
+	{pattern: `x*.*y|x*`, piece: "xz"},
+}
+
+func (c catastrophe) text(n int) []byte {
+	if c.piece == "" {
 		r := newRandom(3)
 		out := make([]byte, n)
 		for i := range out {
@@ -56,7 +79,7 @@ func catastrophe(piece, tail string, n int) []byte {
 		}
 		return out
 	}
-	return append(bytes.Repeat([]byte(piece), n/len(piece)), tail...)
+	return append(bytes.Repeat([]byte(c.piece), n/len(c.piece)), c.tail...)
 }
 
 // effort counts what a search did: bytes looked up in tables and instructions visited.
@@ -64,38 +87,71 @@ func effort(m *Machine, do func()) int64 {
 	before := m.Stats()
 	do()
 	after := m.Stats()
-	return after.DFABytes - before.DFABytes + after.Work - before.Work
+	return after.DFABytes - before.DFABytes + after.NFABytes - before.NFABytes + after.SpanBytes - before.SpanBytes +
+		after.Work - before.Work
 }
 
+// TestEffortIsLinear: twice the text takes twice the steps, whatever is asked.
 func TestEffortIsLinear(t *testing.T) {
-	const n = 2_500
-	for _, c := range catastrophic {
+	const n = 800
+	tasks := map[string]func(m *Machine, line []byte){
+		"matching": func(m *Machine, line []byte) { m.MatchLine(line) },
+		"finding":  func(m *Machine, line []byte) { m.Find(line, 0) },
+		"finding all": func(m *Machine, line []byte) {
+			m.Begin(line)
+			allSpans(line, m.FindFrom)
+		},
+	}
+	for _, c := range catastrophes {
 		for _, longest := range []bool{false, true} {
 			for _, cache := range []int{1, 0} {
-				re := parse(t, c.pattern, syntax.RE2)
+				re := parse(t, c.pattern, c.syntax)
 				re.Longest = longest
-				var match, find [2]int64
-				size := 0
-				for i, k := range []int{n, 4 * n} {
-					line := catastrophe(c.piece, c.tail, k)
-					m := machine(t, re, Options{Terminator: '\n', CacheBytes: cache})
-					size = m.p.Size()
-					match[i] = effort(m, func() { m.MatchLine(line) })
-					find[i] = effort(m, func() { m.Find(line, 0) })
-				}
-				what := "matching"
-				for _, e := range [][2]int64{match, find} {
-					// two searches of a span, each may be given up once, and a simulation after that
-					if bound := int64(8*size+64) * 4 * n; e[1] > bound {
-						t.Errorf("%s, longest %v, cache %d: %s %d bytes took %d steps, more than %d",
-							c.pattern, longest, cache, what, 4*n, e[1], bound)
+				for task, do := range tasks {
+					what := fmt.Sprintf("%s, longest %v, cache %d: %s", c.pattern, longest, cache, task)
+					before := int64(math.MaxInt32)
+					for k := int64(n); k <= 4*n; k *= 2 {
+						m := machine(t, re, Options{Terminator: '\n', CacheBytes: cache})
+						steps, size := effort(m, func() { do(m, c.text(int(k))) }), int64(m.p.Size())
+						if most := (8*size + 64) * k; steps > most {
+							t.Errorf("%s of %d bytes took %d steps, more than %d", what, k, steps, most)
+						}
+						// few steps may grow for a while, until the caches are full
+						if most := max(before*5/2, 2*size*k); steps > most {
+							t.Errorf("%s took %d steps, with half as much text %d", what, steps, before)
+						}
+						before = steps
 					}
-					if e[1] > 6*e[0]+int64(200*size) {
-						t.Errorf("%s, longest %v, cache %d: %s took %d steps, on four times as much %d",
-							c.pattern, longest, cache, what, e[0], e[1])
-					}
-					what = "finding"
 				}
+			}
+		}
+	}
+}
+
+// TestReachOfLongLines holds the spans that a reach finds, where it takes more than one level, against those found without.
+func TestReachOfLongLines(t *testing.T) {
+	r := newRandom(5)
+	for _, c := range catastrophes {
+		for _, longest := range []bool{false, true} {
+			re := parse(t, c.pattern, c.syntax)
+			re.Longest = longest
+			plain, m := machine(t, re, Options{Terminator: '\n'}), machine(t, re, Options{Terminator: '\n'})
+			plain.Begin(nil)
+			plain.span.spare = 1 << 60
+			m.Begin(nil)
+			m.span.spare = -1 << 60
+			var line []byte
+			for len(line) <= maxFan+100 {
+				line = append(line, []string{c.piece, c.piece, c.tail, "a", "é\xffb", "b "}[r.IntN(6)]...)
+			}
+			plain.Begin(line)
+			want := allSpans(line, plain.FindFrom)
+			m.Begin(line)
+			if got := allSpans(line, m.FindFrom); !slices.Equal(got, want) {
+				t.Errorf("%s, longest %v: other spans with a reach", c.pattern, longest)
+			}
+			if m.Stats().Reached == 0 || len(m.span.reach.levels) < 2 || plain.Stats().Reached > 0 {
+				t.Errorf("%s: %d levels", c.pattern, len(m.span.reach.levels))
 			}
 		}
 	}
@@ -104,7 +160,7 @@ func TestEffortIsLinear(t *testing.T) {
 // TestCacheIsBounded runs a pattern that has 2^20 states over text that visits new ones all the time.
 func TestCacheIsBounded(t *testing.T) {
 	const bound = 1 << 18
-	line := catastrophe("", "", 1<<20)
+	line := catastrophe{}.text(1 << 20)
 	m := machine(t, parse(t, `(a|b)*a(a|b){20}c`, syntax.RE2), Options{Terminator: '\n', CacheBytes: bound})
 	if m.MatchLine(line) {
 		t.Error("matches")
@@ -181,6 +237,18 @@ func TestNothingIsAllocated(t *testing.T) {
 					m.EndLine()
 					m.Find(l, 0)
 				}
+				m.span.spare = -1 << 60 // with a reach
+				for _, l := range ls[:50] {
+					m.Begin(l)
+					for from := 0; from < len(l); {
+						s, e := m.FindFrom(from)
+						if s < 0 {
+							break
+						}
+						from = max(e, s+1)
+					}
+				}
+				m.span.spare = spanSpare
 			}
 			for range 4 {
 				run()

@@ -124,14 +124,16 @@ func (m *Machine) Spare(bytes int) { m.line.simulate = max(m.line.simulate-int64
 
 // Stats says how a machine worked so far.
 type Stats struct {
-	DFABytes int64 // decided by tables
-	NFABytes int64 // simulated: the cache did not pay
-	States   int64 // built, over all flushes
-	Flushes  int64 // of the line DFA
-	Work     int64 // instructions visited by all engines: what is linear in the input
-	Spans    int64 // searches by the span DFAs
-	Threads  int64 // searches by the thread list
-	Bytes    int   // memory of the caches now
+	DFABytes  int64 // decided by tables
+	NFABytes  int64 // simulated: the cache did not pay
+	States    int64 // built, over all flushes
+	Flushes   int64 // of the line DFA
+	Work      int64 // instructions visited by all engines: what is linear in the input
+	Spans     int64 // searches by the span DFAs
+	Threads   int64 // searches by the thread list
+	Reached   int64 // searches by the thread list with a reach
+	SpanBytes int64 // read in all searches for spans, some of them more than once
+	Bytes     int   // memory of the caches now
 }
 
 // Stats returns the counts of m since it was made.

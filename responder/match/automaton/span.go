@@ -28,6 +28,7 @@ type spanDFA struct {
 
 	begins                   [flagFound]struct{ id, flushes uint32 } // by the character behind: the states of begin; flushes is 1 more
 	progress, flushes, built int64
+	stop                     int // where the last search ended
 	thrashed                 bool
 	never                    bool // never give up (tests)
 }
@@ -163,7 +164,7 @@ func (d *spanDFA) stepGroup(group []int32, now context, sym int, after context) 
 func (d *spanDFA) forward(line []byte, from int) (end int, ok bool) {
 	a := d.p.alpha
 	id, pos, end := d.begin(a.behind(line[:from])), from, -1
-	if id == codeDead {
+	if d.stop = pos; id == codeDead {
 		return -1, true
 	}
 	done := pos // the place up to which progress is counted
@@ -176,7 +177,7 @@ func (d *spanDFA) forward(line []byte, from int) (end int, ok bool) {
 		}
 		sym, size := a.next(line[pos:])
 		d.progress += int64(pos + size - done)
-		done = pos + size
+		done, d.stop = pos+size, pos+size
 		to = d.rows[int(id)+sym]
 		if to == codeUnknown {
 			if to = d.build(id, sym); d.thrashed {
@@ -194,6 +195,7 @@ func (d *spanDFA) forward(line []byte, from int) (end int, ok bool) {
 		pos += size
 	}
 	d.progress += int64(pos - done)
+	d.stop = pos
 	if d.edge(id, a.eol) {
 		end = pos
 	}
@@ -204,7 +206,7 @@ func (d *spanDFA) forward(line []byte, from int) (end int, ok bool) {
 func (d *spanDFA) backward(line []byte, from, end int) (start int, ok bool) {
 	a := d.p.alpha
 	id, pos, start := d.begin(a.ahead(line[end:])), end, -1
-	if id == codeDead {
+	if d.stop = pos; id == codeDead {
 		return -1, true
 	}
 	done := pos
@@ -217,7 +219,7 @@ func (d *spanDFA) backward(line []byte, from, end int) (start int, ok bool) {
 		}
 		sym, size := a.last(line[from:pos])
 		d.progress += int64(done - pos + size)
-		done = pos - size
+		done, d.stop = pos-size, pos-size
 		to = d.rows[int(id)+sym]
 		if to == codeUnknown {
 			if to = d.build(id, sym); d.thrashed {
@@ -235,6 +237,7 @@ func (d *spanDFA) backward(line []byte, from, end int) (start int, ok bool) {
 		pos -= size
 	}
 	d.progress += int64(done - pos)
+	d.stop = pos
 	sym := a.eol
 	if from > 0 {
 		sym, _ = a.last(line[:from])

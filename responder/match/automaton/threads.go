@@ -1,5 +1,7 @@
 package automaton
 
+import "unicode/utf8"
+
 // thread is an instruction that consumes, or a match, and where the match it is part of starts.
 type thread struct {
 	pc    int32
@@ -31,7 +33,8 @@ type threadVM struct {
 	insts   []inst
 	cur, to threadList
 	stack   []int32
-	work    int64
+	work    int64 // instructions visited, and places
+	stop    int   // the place where the last search ended
 }
 
 func newThreadVM(p *Program) *threadVM {
@@ -90,24 +93,75 @@ type place struct {
 	cx   context
 }
 
-// find returns the leftmost match that starts at from or later, or a negative start.
-func (v *threadVM) find(line []byte, from int) (start, end int) {
-	at := v.at(line, from, v.p.alpha.behind(line[:from]))
+// find returns the leftmost match that starts at from or later, or a negative start. With r, which knows the line, only threads that
+// lead to a match are followed.
+func (v *threadVM) find(line []byte, from int, r *reach) (start, end int) {
+	if r != nil {
+		if from = r.next(from); from < 0 {
+			v.stop = len(line)
+			return -1, -1
+		}
+	}
+	at := v.enter(line, from)
 	start, end = -1, -1
 	v.cur.reset()
 	for {
-		if start < 0 {
+		if start < 0 && (r == nil || at.pos == from) {
 			v.add(&v.cur, v.p.forward.start, at.pos, at.cx)
 		}
 		next := v.after(line, at)
 		v.to.reset()
-		start, end = v.step(line, at, next, start, end)
-		if at.left == 0 || start >= 0 && len(v.to.list) == 0 {
+		v.work += int64(len(v.cur.list)) + 1
+		if r == nil {
+			start, end = v.step(line, at, next, start, end)
+		} else {
+			start, end = v.stepWithin(line, at, next, r.at(at.pos), start, end)
+		}
+		if v.stop = at.pos; at.left == 0 || start >= 0 && len(v.to.list) == 0 {
 			return start, end
 		}
 		v.cur, v.to = v.to, v.cur
 		at = next
 	}
+}
+
+// stepWithin is step for those threads only that lead to a match: that wait, or are in set.
+func (v *threadVM) stepWithin(line []byte, at, next place, set []uint64, start, end int) (int, int) {
+	n := int32(len(v.insts))
+	alive := v.cur.list[:0]
+	for _, t := range v.cur.list {
+		if t.pc < n && t.pc != pcMatch && set[t.pc/64]>>(t.pc%64)&1 == 0 {
+			continue
+		}
+		if alive = append(alive, t); !v.p.longest {
+			break // what follows has less priority than this one's match
+		}
+	}
+	v.cur.list = alive
+	return v.step(line, at, next, start, end)
+}
+
+// enter returns the place at pos, which may be inside a character.
+func (v *threadVM) enter(line []byte, pos int) place {
+	first := characterAt(line, pos)
+	p := v.at(line, first, v.p.alpha.behind(line[:first]))
+	for p.pos < pos {
+		p = v.after(line, p)
+	}
+	return p
+}
+
+// characterAt returns where the character begins that holds the byte at pos: pos itself, unless it is inside of one.
+func characterAt(line []byte, pos int) int {
+	for k := 1; k < utf8.UTFMax && k <= pos && pos < len(line) && !utf8.RuneStart(line[pos]); k++ {
+		if first := pos - k; utf8.RuneStart(line[first]) {
+			if _, size := utf8.DecodeRune(line[first:]); size > k {
+				return first
+			}
+			break
+		}
+	}
+	return pos
 }
 
 // at returns the place at pos, the border of a character.
