@@ -2,8 +2,8 @@ package block
 
 import (
 	"bytes"
-	"encoding/binary"
 	"context"
+	"encoding/binary"
 	"errors"
 	"flag"
 	"fmt"
