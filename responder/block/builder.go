@@ -67,6 +67,7 @@ type Builder struct {
 	strip     strip
 	recent    recent
 	before    []byte // the end of what there is of the begun line
+	lineEnds  []int  // of the lines that are being entered
 	ends      []int64
 	nul       []uint64
 	foreign   []uint64
@@ -161,21 +162,18 @@ func (b *Builder) take(p []byte) (n int, full bool) {
 		b.reserve(logFor(b.expected(p)))
 	}
 	for n < len(p) {
-		body := p[n:]
-		i := bytes.IndexByte(body, '\n')
-		if i < 0 {
+		at := b.stretch(p[n:])
+		if at == 0 {
+			body := p[n:]
 			b.strip.line(b.before, body)
 			b.before = append(b.before, body[max(len(body)-carry, 0):]...)
 			b.before = b.before[:copy(b.before, b.before[max(len(b.before)-carry, 0):])]
 			b.hold(body)
 			return len(p), false
 		}
-		b.strip.line(b.before, body[:i])
-		b.before = b.before[:0]
-		b.time(body[:i])
-		n += i + 1
-		b.line++
-		if b.lines++; b.lines%b.o.StripLines == 0 {
+		n += at
+		b.line += int64(len(b.lineEnds))
+		if b.lines += len(b.lineEnds); b.lines%b.o.StripLines == 0 {
 			b.endStrip(b.off + int64(n))
 			if b.lines == b.block.Lines {
 				return n, true
@@ -183,6 +181,38 @@ func (b *Builder) take(p []byte) (n int, full bool) {
 		}
 	}
 	return n, false
+}
+
+// stretchBytes is about how much text is entered at once: with its lower case it fits the first cache.
+const stretchBytes = 8 << 10
+
+// stretch enters whole lines of p, some KiB of the strip at most, sets lineEnds, and returns their size; 0 if
+// there is none. A line that was begun before goes alone.
+func (b *Builder) stretch(p []byte) (size int) {
+	b.lineEnds = b.lineEnds[:0]
+	most := b.o.StripLines - b.lines%b.o.StripLines
+	if len(b.before) > 0 {
+		most = 1
+	}
+	for len(b.lineEnds) < most && size < stretchBytes {
+		i := bytes.IndexByte(p[size:], '\n')
+		if i < 0 {
+			break
+		}
+		b.time(p[size : size+i])
+		size += i
+		b.lineEnds = append(b.lineEnds, size)
+		size++
+	}
+	switch {
+	case size == 0:
+	case len(b.before) > 0:
+		b.strip.line(b.before, p[:size-1])
+		b.before = b.before[:0]
+	default:
+		b.strip.lines(p[:size], b.lineEnds)
+	}
+	return size
 }
 
 // expected estimates the size of the strips from the block's first bytes, or else from the file's last block.

@@ -19,14 +19,14 @@ type matrix struct {
 	masks []byte
 }
 
-// row returns the row of a fine row, and its place among those of the row.
-func (m *matrix) row(fine uint64) (row int, place uint) { return rowOf(fine, m.rows, m.log) }
-
+// rowOf returns the row of a fine row, and its place among those of the row.
 func rowOf(fine uint64, rows int, log uint) (row int, place uint) {
 	r := fine * uint64(rows) >> log
-	first := (r<<log + uint64(rows) - 1) / uint64(rows)
-	return int(r), uint(fine - first)
+	return int(r), uint(fine) - uint(firstOf(int(r), rows, log))
 }
+
+// firstOf is the first fine row of a row.
+func firstOf(row, rows int, log uint) int { return (row<<log + rows - 1) / rows }
 
 // transpose turns the strips' bits, each stride words apart, into fine rows of width words. strips is
 // a multiple of 64.
@@ -89,6 +89,9 @@ func fold(fine []uint64, strips int, log uint, perKey, common float64) *matrix {
 }
 
 func ones(row []uint64) int {
+	if len(row) == 1 { // as it mostly is
+		return bits.OnesCount64(row[0])
+	}
 	n := 0
 	for _, w := range row {
 		n += bits.OnesCount64(w)
@@ -98,15 +101,18 @@ func ones(row []uint64) int {
 
 func gather(fine []uint64, width int, log uint, rows, least int) *matrix {
 	m := &matrix{log: log, rows: rows, width: width, words: make([]uint64, rows*width), masks: make([]byte, rows)}
-	for f := range 1 << log {
-		r, place := m.row(uint64(f))
-		src := fine[f*width : (f+1)*width]
-		if ones(src) >= least {
-			m.masks[r] |= 1 << place
-			continue
-		}
-		for w, v := range src {
-			m.words[r*width+w] |= v
+	f := 0
+	for r := range rows {
+		dst := m.words[r*width : (r+1)*width]
+		for place := 0; f < firstOf(r+1, rows, log); place, f = place+1, f+1 {
+			src := fine[f*width : (f+1)*width]
+			if ones(src) >= least {
+				m.masks[r] |= 1 << place
+				continue
+			}
+			for w, v := range src {
+				dst[w] |= v
+			}
 		}
 	}
 	return m
