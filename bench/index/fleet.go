@@ -3,12 +3,10 @@ package main
 import (
 	"bytes"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -16,23 +14,6 @@ import (
 	"github.com/trawl-logs/trawl/bench/paired"
 	"github.com/trawl-logs/trawl/bench/procs"
 )
-
-// fleetConfig is what -fleet goes by.
-type fleetConfig struct {
-	trawl, data, samples string
-	size                 int64
-	needles, nodes       int
-	runs, cold           int
-	only                 *regexp.Regexp
-}
-
-func (c *fleetConfig) register() {
-	flag.StringVar(&c.trawl, "trawl", "bin/trawl", "the trawl binary, with -fleet")
-	flag.StringVar(&c.data, "data", filepath.Join(os.TempDir(), "trawl-bench"), "where the corpus is kept, with -fleet")
-	flag.IntVar(&c.nodes, "nodes", 4, "nodes, with -fleet")
-	flag.IntVar(&c.runs, "runs", 15, "paired runs, with -fleet")
-	flag.IntVar(&c.cold, "cold", 5, "paired runs with nothing in memory, with -fleet")
-}
 
 // search is a row of the table: a query as trawl and ripgrep both take it, with other words each time.
 type search struct {
@@ -74,7 +55,7 @@ const head = "| query | index | --exhaustive | rg | exhaustive ÷ index | of CPU
 	"|---|---|---|---|---|---|---|---|---|\n"
 
 // fleet times queries to nodes whose indexes are built.
-func fleet(c fleetConfig) (err error) {
+func fleet(c config) (err error) {
 	if c.trawl, err = filepath.Abs(c.trawl); err != nil {
 		return err
 	}
@@ -120,7 +101,7 @@ func fleet(c fleetConfig) (err error) {
 }
 
 // files are those of the corpus, made unless they exist, and a glob for each node's.
-func (c fleetConfig) files(plant []needle) (files, globs []string, err error) {
+func (c config) files(plant []needle) (files, globs []string, err error) {
 	dir := filepath.Join(c.data, fmt.Sprintf("index-%dMB-%d-%d", c.size>>20, c.needles, c.nodes))
 	for n := range c.nodes {
 		globs = append(globs, filepath.Join(dir, fmt.Sprintf("node%d", n+1), "*.log"))
@@ -167,7 +148,7 @@ type progress struct {
 func (p progress) done() bool { return p.Index != nil && p.Index.Settled && len(p.Index.Files) > 0 }
 
 // blocksOf asks the nodes, in the order of their names.
-func blocksOf(c fleetConfig, f *procs.Fleet) (nodes []progress, err error) {
+func blocksOf(c config, f *procs.Fleet) (nodes []progress, err error) {
 	cmd := exec.Command(c.trawl, "blocks", "--server", f.URL, "--output", "json")
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
@@ -193,7 +174,7 @@ const (
 )
 
 // settled waits until all is indexed, and returns what each node took for it, and its processor seconds.
-func settled(c fleetConfig, f *procs.Fleet) (nodes []progress, took []time.Duration, cpu []float64, err error) {
+func settled(c config, f *procs.Fleet) (nodes []progress, took []time.Duration, cpu []float64, err error) {
 	started := time.Now()
 	took, cpu = make([]time.Duration, c.nodes), make([]float64, c.nodes)
 	for left := c.nodes; left > 0; time.Sleep(buildLook) {
@@ -217,7 +198,7 @@ func settled(c fleetConfig, f *procs.Fleet) (nodes []progress, took []time.Durat
 }
 
 // built waits for the index, at the budget that nodes have by default, and prints what it took.
-func built(c fleetConfig, f *procs.Fleet, files []string) error {
+func built(c config, f *procs.Fleet, files []string) error {
 	nodes, took, cpu, err := settled(c, f)
 	if err != nil {
 		return err
@@ -346,7 +327,7 @@ const (
 // whileBuilding compares queries of a fleet that begins to index with those of one that is through, while
 // the first stands still; and then again when the first is through as well, which shows what the pairs tell
 // apart. Both read everything.
-func whileBuilding(c fleetConfig, idle *procs.Fleet, globs []string, s search) error {
+func whileBuilding(c config, idle *procs.Fleet, globs []string, s search) error {
 	busy, err := procs.Start(c.trawl, globs)
 	if err != nil {
 		return err
@@ -405,7 +386,7 @@ func pairs(first, second *procs.Fleet, s search, runs int) (a, b []float64, err 
 }
 
 // cold times a query with neither logs nor indexes in memory.
-func cold(c fleetConfig, f *procs.Fleet, files []string, s search) error {
+func cold(c config, f *procs.Fleet, files []string, s search) error {
 	indexes, err := filepath.Glob(filepath.Join(f.State(), "*", "index", "*"))
 	if err != nil || len(indexes) == 0 {
 		return fmt.Errorf("indexes in %s: none found (%v)", f.State(), err)
