@@ -83,10 +83,14 @@ func holds(logs []log, all []needle, classes []string, total int) {
 	row(classes, read)
 }
 
-// row prints the means of the classes.
+// row prints the means of the classes, and the most that was read for one text that is absent.
 func row(classes []string, read map[string][]float64) {
 	for _, c := range classes {
-		fmt.Printf(" %.2f |", mean(read[c]))
+		fmt.Printf(" %.2f", mean(read[c]))
+		if c == absentClass {
+			fmt.Printf(" (%.2f)", slices.Max(read[c]))
+		}
+		fmt.Print(" |")
 	}
 	fmt.Println()
 }

@@ -156,6 +156,9 @@ var rareWords = map[string][]string{
 	"8+": {"quiescence", "labyrinth", "avalanche", "rhinoceros", "kaleidoscope", "hemisphere", "yesterday", "watermelon"},
 }
 
+// absentClass is that of random texts which stand nowhere.
+const absentClass = "absent random"
+
 // needles returns those to plant, and those that stand nowhere.
 func needles(perClass int) (plant, absent []needle) {
 	r := rand.New(rand.NewPCG(3, 3))
@@ -170,8 +173,8 @@ func needles(perClass int) (plant, absent []needle) {
 		for _, id := range []string{draw(r, hexDigits, 12), draw(r, hexDigits, 16), draw(r, digits, 14), draw(r, digits, 12)} {
 			plant = append(plant, needle{"id 12–16", id})
 		}
-		absent = append(absent, needle{"absent random", draw(r, letters+digits, 12+r.IntN(12))},
-			needle{"absent random", draw(r, hexDigits, 12+r.IntN(12))})
+		absent = append(absent, needle{absentClass, draw(r, letters+digits, 12+r.IntN(12))},
+			needle{absentClass, draw(r, hexDigits, 12+r.IntN(12))})
 	}
 	for size, words := range rareWords {
 		for i, w := range words {
