@@ -129,23 +129,9 @@ func (p *pruning) ranges(u *indexer.Use, f *rotation.File) (ranges []scan.Range,
 		SkippedTime: int64(counts.SkippedTime), IndexBytes: counts.IndexRead,
 	})
 	if p.binary {
-		ranges = upToTail(ranges, f.Size())
+		ranges = scan.UpToTail(ranges, f.Size())
 	}
 	return ranges, dated, state, nil
-}
-
-// upToTail joins what is read behind the blocks with the ranges in the window that it begins in: a NUL
-// there, where alone one can be, makes them part of a binary file.
-func upToTail(ranges []scan.Range, size int64) []scan.Range {
-	last := len(ranges) - 1
-	if last < 0 || ranges[last].To < size {
-		return ranges
-	}
-	window := ranges[last].From / scan.Window * scan.Window
-	for ; last > 0 && ranges[last-1].To > window; last-- {
-		ranges[last-1].To = size
-	}
-	return ranges[:last+1]
 }
 
 // halved joins every range with the next one.

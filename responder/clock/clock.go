@@ -3,9 +3,11 @@
 //
 // A Cache belongs to a node. Its Attach prepares one search: it wraps the inputs, so that a file's form
 // is found when it is opened, and sets the search's NewClock. A file that cannot hold a line of the
-// time range is not opened; of one that samples show to be sorted only the part is searched in which
-// such lines can be (order.go says what is promised); one whose times cannot be read is an error of
-// that file, since neither all of its lines nor none would be right.
+// time range is not opened. Of one whose times were all read before, by Prove or by a search in time
+// order, those pieces are searched in which such lines are (outline.go). Of any other that is large, and
+// that samples show to be sorted, only the part is searched in which they can be (order.go says what is
+// promised), and it is counted: Assumed. One whose times cannot be read is an error of that file,
+// since neither all of its lines nor none would be right.
 package clock
 
 import (
@@ -15,7 +17,6 @@ import (
 	"hash/maphash"
 	"io"
 	"runtime/debug"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,7 +30,7 @@ var ErrNoTimes = errors.New("no timestamps found: not searched by time")
 
 const (
 	// sampleBytes is how much of a file's head, and of its tail, its form is found from.
-	sampleBytes = 64 << 10
+	sampleBytes = HeadBytes
 	// printBytes is how much of a file's head tells whether it is still the same file.
 	printBytes = 4 << 10
 	// margin is how far the times in a file may be ahead of its modification time: zones are mistaken
@@ -44,6 +45,9 @@ const (
 // oldest is the first modification time that is believed: what is packed reproducibly has one of the
 // first days of 1970 or 1980.
 var oldest = time.Date(1980, 1, 3, 0, 0, 0, 0, time.UTC)
+
+// HeadBytes is how much of an archive's content its form is found from.
+const HeadBytes = 64 << 10
 
 // ID is what a file is known by whatever its name: device and inode.
 type ID struct{ Dev, Ino uint64 }
@@ -62,6 +66,9 @@ type Cache struct {
 	mu    sync.Mutex
 	known map[ID]*known
 	kept  int // probes of the orders in known
+
+	pieces int   // of the outlines in known
+	full   int64 // fullBytes, but in tests
 }
 
 // known is what was found of a file in one state of it.
@@ -69,13 +76,16 @@ type known struct {
 	form    *timestamp.Form // nil: none
 	size    int64           // 0: of a compressed file
 	modTime time.Time
-	printed int    // bytes of the head that print is of
-	print   uint64 // of the first bytes
-	order   *order // nil: not known; not changed once it is here
+	printed int       // bytes of the head that print is of
+	print   uint64    // of the first bytes
+	order   *order    // nil: not known; not changed once it is here
+	outline *outlined // likewise
 }
 
 // NewCache returns an empty Cache.
-func NewCache() *Cache { return &Cache{seed: maphash.MakeSeed(), known: map[ID]*known{}} }
+func NewCache() *Cache {
+	return &Cache{seed: maphash.MakeSeed(), known: map[ID]*known{}, full: fullBytes}
+}
 
 // Search is one search with clocks.
 type Search struct {
@@ -87,6 +97,8 @@ type Search struct {
 	terminator byte
 	forms      []atomic.Pointer[timestamp.Form]
 	read       atomic.Int64
+	assumed    atomic.Int64
+	unproven   []atomic.Bool
 }
 
 // Attach prepares a search whose options ask for times or a range of them; of others nothing is
@@ -99,6 +111,7 @@ func (c *Cache) Attach(inputs []scan.Input, of func(i int) File, exhaustive bool
 		return s
 	}
 	s.forms = make([]atomic.Pointer[timestamp.Form], len(inputs))
+	s.unproven = make([]atomic.Bool, len(inputs))
 	for i := range inputs {
 		open := inputs[i].Open
 		inputs[i].Open = func() (scan.File, error) { return s.open(i, open) }
@@ -114,6 +127,20 @@ func (c *Cache) Attach(inputs []scan.Input, of func(i int) File, exhaustive bool
 
 // Read is how many bytes were read to find what has to be searched, beside what then was searched.
 func (s *Search) Read() int64 { return s.read.Load() }
+
+// Assumed is of how many files part was not searched because samples, and not all of their lines, say that
+// they are in order.
+func (s *Search) Assumed() int64 { return s.assumed.Load() }
+
+// Unproven returns the inputs of which the next search would read less if Prove had read them.
+func (s *Search) Unproven() (inputs []int) {
+	for i := range s.unproven {
+		if s.unproven[i].Load() {
+			inputs = append(inputs, i)
+		}
+	}
+	return inputs
+}
 
 // Over says whether a file was written last so long before since, Unix nanoseconds, that no line in it
 // can be that late. A since of 0 is open.
@@ -139,7 +166,7 @@ func (s *Search) open(i int, open func() (scan.File, error)) (f scan.File, err e
 	if f, err = open(); err != nil {
 		return f, err
 	}
-	form, empty, err := s.form(&f, &about)
+	form, empty, err := s.form(i, &f, &about)
 	if err == nil && form == nil && s.timed && !empty {
 		err = ErrNoTimes
 	}
@@ -151,9 +178,12 @@ func (s *Search) open(i int, open func() (scan.File, error)) (f scan.File, err e
 
 // form finds the form of an open input, nil if it has none, and narrows the input to the range. What is
 // read of a stream is put back.
-func (s *Search) form(f *scan.File, about *File) (form *timestamp.Form, empty bool, err error) {
+func (s *Search) form(i int, f *scan.File, about *File) (form *timestamp.Form, empty bool, err error) {
 	if f.Origin != nil { // which knows the times
 		return nil, true, nil
+	}
+	if f.InOrder {
+		return s.formOf(f.Head, int64(len(f.Head)) == f.Size, about), f.Size == 0, nil
 	}
 	if f.At != nil {
 		if f.Size == 0 {
@@ -161,14 +191,25 @@ func (s *Search) form(f *scan.File, about *File) (form *timestamp.Form, empty bo
 		}
 		at, size := &counter{at: f.At}, f.Size
 		form, err = s.cache.find(at, size, about, s.terminator)
-		if err == nil && form != nil && s.timed && !s.exhaustive && !f.Dated && size >= minSearched {
-			err = s.narrow(f, at, form, about)
+		if err == nil && form != nil {
+			err = s.narrow(i, f, at, form, about)
 		}
-		s.count(min(at.read, size-(f.Size-f.From)))
+		s.count(min(at.read, size-toSearch(f)))
 		return form, false, err
 	}
 	form, n := s.peek(f, about)
 	return form, n == 0, nil
+}
+
+// toSearch is how much of an open file is going to be searched.
+func toSearch(f *scan.File) (n int64) {
+	if f.Ranges == nil {
+		return f.Size - f.From
+	}
+	for _, g := range f.Ranges {
+		n += max(0, min(g.To, f.Size)-max(g.From, f.From))
+	}
+	return n
 }
 
 // count notes bytes that were read and are not going to be searched.
@@ -189,38 +230,6 @@ func (c *counter) ReadAt(p []byte, off int64) (int, error) {
 	n, err := c.at.ReadAt(p, off)
 	c.read += int64(n)
 	return n, err
-}
-
-// narrow cuts a file to the part in which lines of the range can be, if it is sorted. Where a file is Dated,
-// more is known than the samples of it tell.
-func (s *Search) narrow(f *scan.File, at io.ReaderAt, form *timestamp.Form, about *File) error {
-	sampler := &sampler{at: at, size: f.Size, term: s.terminator, clock: form.NewReader()}
-	o := order{stride: strideOf(f.Size)}
-	if known := s.cache.orderOf(about.ID, form); known != nil && known.next < f.Size+known.stride {
-		o = *known
-		o.probes = slices.Clip(o.probes)
-	}
-	if err := o.extend(sampler); err != nil {
-		return err
-	}
-	lo, hi, err := o.between(sampler, form, s.o.Since, s.o.Until)
-	s.cache.keepOrder(about.ID, form, &o)
-	if errors.Is(err, errUnsorted) {
-		return nil
-	}
-	if err == nil && s.o.Mode == scan.Lines {
-		if s.o.After > 0 {
-			hi, err = sampler.linesBehind(hi, s.o.After)
-		}
-		if s.o.Numbers {
-			lo = 0 // they count from the start
-		}
-	}
-	if err != nil {
-		return err
-	}
-	f.From, f.Size = lo, hi
-	return nil
 }
 
 // peek finds the form of a stream from what comes first, and puts that back. It waits for more only of
@@ -244,6 +253,9 @@ func (s *Search) peek(f *scan.File, about *File) (form *timestamp.Form, n int) {
 	}
 	if form != nil && isFile && !s.exhaustive && (err == nil || errors.Is(err, io.EOF)) && s.isLater(head[:n], form) {
 		s.count(int64(n))
+		if err == nil {
+			s.assumed.Add(1)
+		}
 		f.Stream = bytes.NewReader(nil)
 		return form, n
 	}
@@ -255,40 +267,28 @@ func (s *Search) peek(f *scan.File, about *File) (form *timestamp.Form, n int) {
 	return form, n
 }
 
-// isLater says whether the lines of a compressed file's head are in order and behind the range: then so
-// is the rest, of which no samples can be taken.
-func (s *Search) isLater(head []byte, form *timestamp.Form) bool {
-	if s.o.Until == 0 {
-		return false
-	}
-	var o order
-	clock, first, timed := form.NewReader(), int64(0), false
-	for line := range bytes.SplitSeq(head, []byte{s.terminator}) {
-		if ns, ok := clock.Time(line[:min(len(line), scan.HeadBytes)]); ok {
-			if o.see(ns); !timed {
-				first, timed = ns, true
-			}
-		}
-	}
-	return timed && o.worst <= maxDisorder && first >= s.o.Until+o.slack()
-}
-
 // formOf finds the form of a stream from its head, or remembers it: that of a compressed file with the
 // same head that was not written since.
 func (s *Search) formOf(head []byte, whole bool, about *File) *timestamp.Form {
+	return s.cache.HeadForm(head, whole, about, s.terminator)
+}
+
+// HeadForm finds the form of the times in an archive from the first HeadBytes of its content, or all of it,
+// whole, if it has fewer; or remembers it. It is nil if there is none.
+func (c *Cache) HeadForm(head []byte, whole bool, about *File, terminator byte) *timestamp.Form {
 	printed := head[:min(len(head), printBytes)]
-	k := s.cache.get(about.ID)
-	if k != nil && k.size == 0 && k.modTime.Equal(about.ModTime) && k.printed == len(printed) && s.cache.print(printed) == k.print {
+	k := c.get(about.ID)
+	if k != nil && k.size == 0 && k.modTime.Equal(about.ModTime) && k.printed == len(printed) && c.print(printed) == k.print {
 		return k.form
 	}
-	p := sample{text: lines(head, s.terminator)}
+	p := sample{text: lines(head, terminator)}
 	if whole {
 		p.tail = p.text
 	} else {
 		p.text = cutEnd(p.text)
 	}
 	form := p.detect(about)
-	s.cache.keep(about.ID, &known{form: form, modTime: about.ModTime, printed: len(printed), print: s.cache.print(printed)})
+	c.keep(about.ID, &known{form: form, modTime: about.ModTime, printed: len(printed), print: c.print(printed)})
 	return form
 }
 
@@ -323,7 +323,11 @@ func (c *Cache) find(at io.ReaderAt, size int64, about *File, terminator byte) (
 		return k.form.Bind(p.text, p.tail, about.ModTime), nil
 	}
 	form := p.detect(about)
-	c.keep(about.ID, &known{form: form, size: size, modTime: about.ModTime, printed: len(head), print: c.print(head)})
+	now := &known{form: form, size: size, modTime: about.ModTime, printed: len(head), print: c.print(head)}
+	if k != nil && size >= k.size && c.print(head[:k.printed]) == k.print {
+		now.outline = k.outline // if its lines are still read so, which outline looks at
+	}
+	c.keep(about.ID, now)
 	return form, nil
 }
 
@@ -345,15 +349,18 @@ func (c *Cache) keep(id ID, k *known) {
 	defer c.mu.Unlock()
 	if old, has := c.known[id]; has {
 		c.kept -= old.probes()
+		c.pieces -= old.pieces()
 	} else if len(c.known) >= cacheFiles {
 		for other, k := range c.known {
 			delete(c.known, other)
 			c.kept -= k.probes()
+			c.pieces -= k.pieces()
 			break
 		}
 	}
 	c.known[id] = k
 	c.kept += k.probes()
+	c.pieces += k.pieces()
 }
 
 func (k *known) probes() int {

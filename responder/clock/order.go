@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/trawl-logs/trawl/responder/scan"
@@ -218,4 +219,56 @@ func (s *sampler) linesBehind(at, n int64) (int64, error) {
 		return s.size, nil
 	}
 	return at, nil
+}
+
+// sampled cuts a file to the part in which lines of the range can be, if samples are in order.
+func (s *Search) sampled(f *scan.File, at io.ReaderAt, form *timestamp.Form, about *File) error {
+	sampler := &sampler{at: at, size: f.Size, term: s.terminator, clock: form.NewReader()}
+	o := order{stride: strideOf(f.Size)}
+	if known := s.cache.orderOf(about.ID, form); known != nil && known.next < f.Size+known.stride {
+		o = *known
+		o.probes = slices.Clip(o.probes)
+	}
+	if err := o.extend(sampler); err != nil {
+		return err
+	}
+	lo, hi, err := o.between(sampler, form, s.o.Since, s.o.Until)
+	s.cache.keepOrder(about.ID, form, &o)
+	if errors.Is(err, errUnsorted) {
+		return nil
+	}
+	if err == nil && s.o.Mode == scan.Lines {
+		if s.o.After > 0 {
+			hi, err = sampler.linesBehind(hi, s.o.After)
+		}
+		if s.o.Numbers {
+			lo = 0 // they count from the start
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if lo > f.From || hi < f.Size {
+		s.assumed.Add(1)
+	}
+	f.From, f.Size = lo, hi
+	return nil
+}
+
+// isLater says whether the lines of a compressed file's head are in order and behind the range: then so
+// is the rest, of which no samples can be taken.
+func (s *Search) isLater(head []byte, form *timestamp.Form) bool {
+	if s.o.Until == 0 {
+		return false
+	}
+	var o order
+	clock, first, timed := form.NewReader(), int64(0), false
+	for line := range bytes.SplitSeq(head, []byte{s.terminator}) {
+		if ns, ok := clock.Time(line[:min(len(line), scan.HeadBytes)]); ok {
+			if o.see(ns); !timed {
+				first, timed = ns, true
+			}
+		}
+	}
+	return timed && o.worst <= maxDisorder && first >= s.o.Until+o.slack()
 }

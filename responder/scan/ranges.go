@@ -45,7 +45,7 @@ func (r *run) ranged(file *openFile, step int64, queue func(*segment) bool) bool
 		if len(rest) == 0 { // nothing to search; the file is closed in its turn
 			seg.start, seg.end = file.f.Size, file.f.Size
 		} else {
-			rest = seg.fill(rest, step, r.o.geometry.window, r.o.whole())
+			rest = seg.fill(rest, step, r.o.geometry.window, r.o.whole() || file.f.InOrder)
 			seg.last = len(rest) == 0
 		}
 		if !queue(seg) {
@@ -135,4 +135,18 @@ func (s *searcher) enter(g Range, line int64) {
 	s.base, s.countTo = g.From, g.From
 	s.counted, s.atBase = line, line
 	s.farAt = -1
+}
+
+// UpToTail joins the last range, if it goes on to the end of a file of that size, with the ranges in the
+// window that it begins in: a NUL there, where alone one can be, makes them part of a binary file.
+func UpToTail(ranges []Range, size int64) []Range {
+	last := len(ranges) - 1
+	if last < 0 || ranges[last].To < size {
+		return ranges
+	}
+	window := ranges[last].From / Window * Window
+	for ; last > 0 && ranges[last-1].To > window; last-- {
+		ranges[last-1].To = size
+	}
+	return ranges[:last+1]
 }

@@ -133,6 +133,10 @@ type File struct {
 	Ranges []Range
 	// Dated says that the ranges hold no less than what a range of times leaves, and not much more.
 	Dated bool
+	// Outline, if not nil, is what is known of the times of At's lines. Outlined, if set, takes what was found
+	// out of them: one that goes further.
+	Outline  *Outline
+	Outlined func(*Outline)
 	// Raw, if set, is the regular file whose bytes from RawAt on At gives. It may be mapped.
 	Raw   *os.File
 	RawAt int64

@@ -180,6 +180,18 @@ func (f *Form) Slack(from, to time.Time) time.Duration {
 	return 0
 }
 
+// Reads says whether lines that had their times between least and greatest, ns since 1970, when the form was
+// bound to another state of the file, have the same times by this one. Where they name no year, the
+// year is the last in which they are not behind what it is bound to.
+func (f *Form) Reads(least, greatest int64) bool {
+	if !f.Stateful() {
+		return true
+	}
+	c := &f.calendar
+	local := func(ns int64) int64 { return c.localOf(time.Unix(0, ns)) }
+	return local(greatest) <= c.newest && local(least)+yearSeconds-daySeconds > c.newest
+}
+
 // Bind returns the form for another state of the file: its first and last lines, as far as the
 // caller has them, and when it was written. A form whose lines name their year is returned as it is.
 func (f *Form) Bind(head, tail []byte, modTime time.Time) *Form {
