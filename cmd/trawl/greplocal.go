@@ -35,6 +35,7 @@ type localSearch struct {
 
 // grepLocal searches local files as grep does: output, exit status and all.
 func grepLocal(ctx context.Context, o *grepOptions, stdin io.Reader, out, errout io.Writer) error {
+	collectLess(400)
 	patterns, err := o.patterns(stdin)
 	if err != nil {
 		return err
@@ -215,18 +216,14 @@ func grepColors(errout io.Writer) *printer.Colors {
 // spansOf returns a function that finds what of a line is to be coloured.
 func spansOf(m scan.Matcher) func([]int, []byte) []int {
 	return func(dst []int, line []byte) []int {
-		for from := 0; from < len(line); {
-			b, e := m.Find(line, from)
-			if b < 0 || b >= len(line) {
-				break
-			}
-			if from = e; b == e {
-				from = b + 1
-				continue
+		m.Begin(line)
+		for {
+			b, e := m.NextSpan()
+			if b < 0 {
+				return dst
 			}
 			dst = append(dst, b, e)
 		}
-		return dst
 	}
 }
 

@@ -2,6 +2,7 @@ package scan
 
 import (
 	"bytes"
+	"slices"
 	"time"
 )
 
@@ -126,7 +127,7 @@ func (s *searcher) plainText(beg, end int, n int64) bool {
 		if b == nil {
 			return false
 		}
-		b.Text = s.headed(b.Text, text)
+		b.Text = s.headed(b.Text, text, n)
 		b.Lines += n
 		b.Selected += n
 	}
@@ -134,10 +135,13 @@ func (s *searcher) plainText(beg, end int, n int64) bool {
 	return true
 }
 
-// headed appends whole lines to dst, the head before each.
-func (s *searcher) headed(dst, lines []byte) []byte {
+// headed appends n whole lines to dst, the head before each.
+func (s *searcher) headed(dst, lines []byte, n int64) []byte {
 	if len(s.head) == 0 {
 		return append(dst, lines...)
+	}
+	if n == 1 {
+		return append(append(dst, s.head...), lines...)
 	}
 	for len(lines) > 0 {
 		n := bytes.IndexByte(lines, s.o.Terminator) + 1
@@ -306,16 +310,12 @@ func (s *searcher) spans(at int64, line []byte, context bool) bool {
 	}
 	term := line[len(line)-1:]
 	line = line[:len(line)-1]
-	for from := 0; from < len(line); {
-		b, e := s.m.Find(line, from)
-		if b < 0 || b >= len(line) {
+	s.m.Begin(line)
+	for {
+		b, e := s.m.NextSpan()
+		if b < 0 {
 			break
 		}
-		if b == e {
-			from = b + 1
-			continue
-		}
-		from = e
 		if s.o.Binary != BinaryText && !validText(line[b:e]) {
 			s.res.badText = true
 			return true
@@ -362,6 +362,9 @@ func (s *searcher) batch(size int) *Batch {
 	}
 	if s.out == nil {
 		s.newBatch()
+	}
+	if b := s.out; len(b.Text)+size > cap(b.Text) { // at once to what it may hold: more than a first few lines match
+		b.Text = slices.Grow(b.Text, max(size, s.o.BatchBytes-len(b.Text)))
 	}
 	return s.out
 }
