@@ -13,10 +13,11 @@
 //
 //   - renamed or deleted: it is open, and read on; what takes its name is another file, of which
 //     nothing is given before all of the first one that was written earlier;
-//   - copied and cut (logrotate's copytruncate): the copy is known by its first bytes, is not followed,
-//     and gives what was not read when the original was cut. The original goes on from its start, and
-//     a Piece says that it was cut: what was written between the copy and the cut is in neither. If
-//     no round came between its last cut and this one, the copy is all that is seen of it: that is
-//     followed under its own name, and no cut is told;
+//   - copied and cut (logrotate's copytruncate): what came later than a file, and has a name that rotation
+//     makes of the file's, is held for its copy for as long as the file has what it has. When the file has
+//     not, it was cut: what was not read of it is taken from the copy, under the file's name, a Piece says
+//     that it was cut, and it goes on from its start. What was written between the copy and the cut is in
+//     neither. Each of several cuts between two rounds is told. Only where a file and its copy are found
+//     by the same look is the copy a log of its own, since it may be the older log, renamed;
 //   - compressed: the archive is not followed; what it was made of was read.
 package follow

@@ -2,7 +2,6 @@ package follow
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,7 +15,7 @@ import (
 const (
 	// bufferBytes is how much of a file is read at a time, and so bounds a Piece, but for a long line.
 	bufferBytes = 256 << 10
-	// retireAfter is how long a file that has no registered name any more is read on.
+	// retireAfter is how long a file that has no registered name any more, and does not grow, is read on.
 	retireAfter = time.Minute
 	// maxOpen is how many files one Follower holds open between rounds.
 	maxOpen = 4096
@@ -65,6 +64,8 @@ type Follower struct {
 	newest map[string]*log // by family: the one that was found last
 	other  map[source.ID]*other
 	snap   *source.Snapshot
+	looks  int
+	freed  []*log // what was taken for copies, and is followed since this round began
 	open   int
 	buf    []byte
 	begun  bool
@@ -105,8 +106,9 @@ func (f *Follower) Look(ctx context.Context) error {
 	}
 	entries, _ := f.o.Catalog.Select(snap, f.o.Filter)
 	f.snap = snap
+	f.looks++
 	f.names = make(map[string]*log, len(entries))
-	for _, l := range f.logs {
+	for _, l := range f.known {
 		l.missing = true
 	}
 	var fresh []*source.Entry
@@ -126,11 +128,14 @@ func (f *Follower) Look(ctx context.Context) error {
 	}
 	f.other = others
 	// Of several that rotation left since the last look, the older ones come first.
-	slices.SortFunc(fresh, func(a, b *source.Entry) int {
-		return cmp.Or(a.ModTime.Compare(b.ModTime), source.CompareNatural(b.Path, a.Path))
-	})
+	slices.SortFunc(fresh, older)
 	for _, e := range fresh {
 		f.found(ctx, e)
+	}
+	for _, e := range fresh {
+		if l := f.known[e.ID]; l != nil && l.look == f.looks {
+			f.pair(l)
+		}
 	}
 	return nil
 }
@@ -158,17 +163,27 @@ func (f *Follower) release(l *log) {
 
 // Close closes all files.
 func (f *Follower) Close() {
-	for _, l := range f.logs {
+	for _, l := range f.known {
 		f.release(l)
 	}
-	f.logs = nil
+	f.logs, f.known = nil, map[source.ID]*log{}
 }
 
 // Poll gives what was appended to the files of those real names, or with nil to all. The Piece and its
 // Text are valid until emit returns; an error of emit ends the round and is returned. Files that could
 // not be read are reported to Options.Failed and not followed any more.
 func (f *Follower) Poll(ctx context.Context, touched map[string]bool, now time.Time, emit func(*Piece) error) error {
-	logs := f.round(touched)
+	for logs := f.round(touched); len(logs) > 0; logs = slices.Clone(f.freed) {
+		f.freed = nil
+		if err := f.poll(ctx, logs, now, emit); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// poll is a round of the files that are given, in their order.
+func (f *Follower) poll(ctx context.Context, logs []*log, now time.Time, emit func(*Piece) error) error {
 	// The size of what took a file's name is taken before the file's: whatever was written to the
 	// file before is read in this round, and comes first.
 	for i, l := range slices.Backward(logs) {
@@ -182,19 +197,22 @@ func (f *Follower) Poll(ctx context.Context, touched map[string]bool, now time.T
 		}
 	}
 	for _, l := range logs {
-		if l == nil || l.file == nil { // a copy, as it has turned out
+		if l == nil || l.file == nil {
 			continue
 		}
 		if err := f.read(ctx, l, now, emit); err != nil {
 			return err
 		}
+		if l.missing != l.gone {
+			l.gone, l.kept = l.missing, now
+		}
 		switch {
-		case l.missing && now.Sub(l.grown) >= retireAfter:
+		case l.missing && now.Sub(l.kept) >= retireAfter:
 			if err := f.flush(l, emit); err != nil {
 				return err
 			}
 			f.lose(l, nil)
-		case f.open > maxOpen:
+		case f.open > maxOpen && len(l.copies) == 0:
 			f.release(l)
 		}
 	}
@@ -208,7 +226,11 @@ func (f *Follower) round(touched map[string]bool) []*log {
 	}
 	wanted := map[*log]bool{}
 	for name := range touched {
-		for l := f.names[name]; l != nil && !wanted[l]; l = l.before {
+		l := f.names[name]
+		if l != nil && l.of != nil {
+			l = l.of
+		}
+		for ; l != nil && !wanted[l]; l = l.before {
 			wanted[l] = true
 		}
 	}
@@ -223,29 +245,52 @@ func (f *Follower) round(touched map[string]bool) []*log {
 
 // lose follows a file no more.
 func (f *Follower) lose(l *log, err error) {
+	copies := l.copies
+	l.copies = nil
 	f.release(l)
-	for _, o := range f.logs {
-		if o.unclear == l {
-			o.unclear = nil
-		}
-	}
 	f.unname(l)
 	if err != nil && !source.IsGone(err) {
 		f.other[l.entry.ID] = &other{l.now, l.head}
 		f.o.Failed(l.entry, err)
 	}
+	for _, c := range copies {
+		at := c.at
+		if size, err := c.size(); err == nil && c.held {
+			at = size
+		}
+		f.alone(c, at)
+	}
+}
+
+// fresh reads what follows. Where little was read, that does not tell whether the file was cut: its copies
+// do, which are looked for as long as that may be. Fatal is an error that is not the file's.
+func (f *Follower) fresh(ctx context.Context, l *log) (b []byte, err, fatal error) {
+	if f.settle(l) {
+		return nil, errCut, nil
+	}
+	if b, err = l.next(f.buf); err != nil || len(b) == 0 || l.at >= overlapBytes {
+		return b, err, nil
+	}
+	if f.o.Catalog.Changed(f.snap) {
+		if err := f.Look(ctx); err != nil {
+			return nil, nil, err
+		}
+	}
+	if f.settle(l) {
+		return nil, errCut, nil
+	}
+	return b, nil, nil
 }
 
 // read gives what a file has up to the size that the round found.
 func (f *Follower) read(ctx context.Context, l *log, now time.Time, emit func(*Piece) error) error {
-	if l.unclear != nil && !f.settled(l) {
-		return nil
-	}
 	for {
-		fresh, err := l.next(f.buf)
+		fresh, err, fatal := f.fresh(ctx, l)
 		switch {
+		case fatal != nil:
+			return fatal
 		case errors.Is(err, errCut):
-			l.grown = now
+			l.kept = now
 			if err := f.cut(ctx, l, emit); err != nil {
 				return err
 			}
@@ -260,12 +305,12 @@ func (f *Follower) read(ctx context.Context, l *log, now time.Time, emit func(*P
 			f.lose(l, err)
 			return nil
 		case len(fresh) == 0:
-			if l.grown.IsZero() {
-				l.grown = now
+			if l.kept.IsZero() {
+				l.kept = now
 			}
 			return nil
 		}
-		l.grown = now
+		l.kept = now
 		if err := f.take(l, fresh, emit); err != nil {
 			return err
 		}

@@ -15,6 +15,10 @@ const (
 	overlapBytes = 64
 	// headBytes is how much of a file's head tells a copy of it.
 	headBytes = 256
+	// countBytes is how much of a file is read at a time to count its lines.
+	countBytes = 32 << 10
+	// edgeBytes is how much of a copy's head, and of its end, is compared with what it may be a copy of.
+	edgeBytes = 4 << 10
 )
 
 // log is a file that is followed.
@@ -29,10 +33,13 @@ type log struct {
 	line    int64         // number of the line that begins next, from 1
 	overlap []byte        // what stands before at
 	head    []byte        // the file's first bytes
-	copies  []*log        // copies of it that were found since it was cut last, open
-	unclear *log          // not nil: whose copy it may be; it has not the bytes yet that tell
+	look    int           // the number of the look that found it
+	copies  []*log        // what may be copies of it, made since it was cut last, open
+	of      *log          // not nil: what it may be a copy of; it is not followed meanwhile
+	held    bool          // a copy whose original had what it has
 	missing bool          // the last look did not find it
-	grown   time.Time     // when it was seen to grow last
+	gone    bool          // the last round knew that it is missing
+	kept    time.Time     // when it was seen to grow last, or to be missing first
 }
 
 // errCut says that a file has not any more what was read of it.
@@ -87,17 +94,6 @@ func (l *log) readHead(size int64) error {
 	return err
 }
 
-// learnHead takes more of the first bytes of a file of which little or nothing was read, unless it was
-// cut: a few bytes tell nothing.
-func (l *log) learnHead() {
-	if n := len(l.head); (n > 0 || l.at == 0) && n < headBytes && l.file != nil {
-		var b [headBytes]byte
-		if k, _ := l.file.Raw().ReadAt(b[:], 0); k > n && bytes.Equal(b[:n], l.head) {
-			l.head = append(l.head[:0:0], b[:k]...)
-		}
-	}
-}
-
 // size is how long the file is now.
 func (l *log) size() (int64, error) {
 	info, err := l.file.Raw().Stat()
@@ -107,18 +103,43 @@ func (l *log) size() (int64, error) {
 	return info.Size(), nil
 }
 
-// holds says whether what a copy ends with now is there in l too. Of a file of which nothing was read
-// the head does not tell whether it was cut since the copy was made: many logs begin alike.
-func (l *log) holds(c *log) bool {
+// holds says whether l has what a copy has by now, of size bytes.
+func (l *log) holds(c *log) (held bool, size int64) {
 	size, err := c.size()
 	if err != nil || l.file == nil {
+		return false, size
+	}
+	k := min(size, edgeBytes)
+	return l.agrees(c, 0, k) && l.agrees(c, size-k, k), size
+}
+
+// agrees says whether two files have the same n bytes at off, at most edgeBytes.
+func (l *log) agrees(c *log, off, n int64) bool {
+	var here, there [edgeBytes]byte
+	k, _ := l.file.Raw().ReadAt(here[:n], off) // fewer bytes differ
+	m, _ := c.file.Raw().ReadAt(there[:n], off)
+	return int64(k) == n && int64(m) == n && here == there
+}
+
+// intact says whether a file has what was read of it.
+func (l *log) intact() bool { return l.begins(l) && l.continues(l) }
+
+// begins says whether a file, which may be a copy, has the first bytes of what was read of l, as far as
+// it goes.
+func (l *log) begins(c *log) bool {
+	var b [headBytes]byte
+	n, _ := c.file.Raw().ReadAt(b[:len(l.head)], 0)
+	return bytes.HasPrefix(l.head, b[:n])
+}
+
+// continues says whether a file, which may be a copy, goes on where l was read to.
+func (l *log) continues(c *log) bool {
+	if size, err := c.size(); err != nil || size < l.at || !l.begins(c) {
 		return false
 	}
-	k := min(size, overlapBytes)
-	here, there := make([]byte, k), make([]byte, k)
-	n, _ := l.file.Raw().ReadAt(here, size-k)
-	m, _ := c.file.Raw().ReadAt(there, size-k)
-	return int64(n) == k && int64(m) == k && bytes.Equal(here, there)
+	b := make([]byte, len(l.overlap))
+	_, err := c.file.Raw().ReadAt(b, l.at-int64(len(b)))
+	return (err == nil || errors.Is(err, io.EOF)) && bytes.Equal(b, l.overlap)
 }
 
 // next reads into buf what follows at, up to the size that the round found. It is empty where there is
@@ -126,14 +147,6 @@ func (l *log) holds(c *log) bool {
 func (l *log) next(buf []byte) ([]byte, error) {
 	if l.to < l.at {
 		return nil, errCut
-	}
-	if l.at == 0 && len(l.head) > 0 { // nothing was read but its head, to tell copies
-		head := make([]byte, len(l.head))
-		if n, err := l.file.Raw().ReadAt(head, 0); err != nil && !errors.Is(err, io.EOF) {
-			return nil, err
-		} else if !bytes.Equal(head[:n], l.head) {
-			return nil, errCut
-		}
 	}
 	k := int64(len(l.overlap))
 	b := buf[:min(int64(len(buf)), k+l.to-l.at)]
@@ -152,10 +165,8 @@ func (l *log) next(buf []byte) ([]byte, error) {
 
 // passed notes that fresh, which stands at at, was taken.
 func (l *log) passed(fresh []byte) {
-	if n := headBytes - len(l.head); n > 0 && l.at <= int64(len(l.head)) { // some may be known already
-		if known := len(l.head) - int(l.at); known < len(fresh) {
-			l.head = append(l.head, fresh[known:min(known+n, len(fresh))]...)
-		}
+	if n := headBytes - len(l.head); n > 0 && l.at == int64(len(l.head)) {
+		l.head = append(l.head, fresh[:min(n, len(fresh))]...)
 	}
 	l.at += int64(len(fresh))
 	if len(fresh) >= overlapBytes {
@@ -171,21 +182,10 @@ func (l *log) restart() {
 	l.at, l.line, l.partial, l.overlap, l.head = 0, 1, l.partial[:0], l.overlap[:0], nil
 }
 
-// continues says whether a copy of l goes on where l was read to.
-func (l *log) continues(c *log) bool {
-	b := make([]byte, len(l.overlap))
-	_, err := c.file.Raw().ReadAt(b, l.at-int64(len(b)))
-	return (err == nil || errors.Is(err, io.EOF)) && bytes.Equal(b, l.overlap)
-}
-
-// close closes the file and its copies.
+// close closes the file.
 func (l *log) close() {
 	if l.file != nil {
 		_ = l.file.Close() // opened for reading: nothing is lost
 		l.file = nil
 	}
-	for _, c := range l.copies {
-		c.close()
-	}
-	l.copies = nil
 }

@@ -79,6 +79,18 @@ func TestSelectionErrors(t *testing.T) {
 	}
 }
 
+func TestRotatedOf(t *testing.T) {
+	for name, want := range map[string]string{
+		"/v/app.log": "", "/v/app.log.gz": "", "/v/app.log.1": "/v/app.log", "/v/app.log.2.gz": "/v/app.log",
+		"/v/app.log-20260131.1": "/v/app.log-20260131 /v/app.log", "/v/app-20260131.log": "/v/app.log", "/v/app.1.log.xz": "/v/app.log",
+		"/v/app.log.old": "/v/app.log", "/v/app.err": "", "/v/.1": "", "/v/0.log.20260131-120000": "/v/0.log",
+	} {
+		if got := strings.Join(RotatedOf(name), " "); got != want {
+			t.Errorf("RotatedOf(%q) is %q, want %q", name, got, want)
+		}
+	}
+}
+
 func TestServiceOf(t *testing.T) {
 	for name, want := range map[string]string{
 		"/var/log/payments.log":              "payments",

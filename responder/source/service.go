@@ -62,6 +62,32 @@ func Family(name string) string {
 	return base
 }
 
+// RotatedOf returns the names that a file may have had before it was rotated, and compressed, by its own
+// name, what was added last taken off first: of app.log-20260131.1.gz these are app.log-20260131 and
+// app.log, of app-20260131.log it is app.log. There are none if the name says nothing of a rotation.
+func RotatedOf(name string) (names []string) {
+	name, _ = PackedFrom(name)
+	dir, base := path.Split(name)
+	ends := []string{""} // what stands behind the marks
+	for _, s := range kinds {
+		if strings.HasSuffix(base, s) {
+			ends = append(ends, s)
+		}
+	}
+	for _, end := range ends {
+		stem := strings.TrimSuffix(base, end)
+		for range 2 {
+			mark := rotated().FindStringIndex(stem)
+			if mark == nil || mark[0] == 0 {
+				break
+			}
+			stem = stem[:mark[0]]
+			names = append(names, dir+stem+end)
+		}
+	}
+	return names
+}
+
 // PackedFrom returns the name that a file had before it was compressed, by its own name; ok is false
 // if that says nothing of a compression.
 func PackedFrom(name string) (plain string, ok bool) {
