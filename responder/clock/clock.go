@@ -185,6 +185,9 @@ func (s *Search) form(i int, f *scan.File, about *File) (form *timestamp.Form, e
 	if f.InOrder {
 		return s.formOf(f.Head, int64(len(f.Head)) == f.Size, about), f.Size == 0, nil
 	}
+	if f.InOrder {
+		return s.formOf(f.Head, len(f.Head) < sampleBytes, about), f.Size == 0, nil
+	}
 	if f.At != nil {
 		if f.Size == 0 {
 			return nil, true, nil

@@ -9,9 +9,9 @@ import (
 // start. A clock whose times are near the start looks no further.
 const HeadBytes = 16 << 10
 
-// lookBack is how far a line without a time is from the line that it has its time from, at most, if
+// LookBack is how far a line without a time is from the line that it has its time from, at most, if
 // that one was not seen before: enough for any stack trace.
-const lookBack = 16 << 20
+const LookBack = 16 << 20
 
 // datedLine is the last line whose time was asked for.
 type datedLine struct {
@@ -43,7 +43,7 @@ func (s *searcher) timeOf(at int64, line []byte) int64 {
 // known.
 func (s *searcher) timeBefore(at int64) int64 {
 	first, _ := s.src.from()
-	floor := max(first, at-lookBack)
+	floor := max(first, at-LookBack)
 	known := s.dated.at >= 0 && s.dated.at < at
 	if known {
 		floor = max(first, s.dated.at) // a stream keeps no line between the two
@@ -68,7 +68,7 @@ func (s *searcher) timeBefore(at int64) int64 {
 			case i == 0 && known && lo == s.dated.at:
 				return s.dated.time
 			case i == 0 && !lineStart && lo == floor:
-				return s.undated(fmt.Errorf("no time in the %d bytes before byte %d", lookBack, at))
+				return s.undated(fmt.Errorf("no time in the %d bytes before byte %d", LookBack, at))
 			case i == 0 && !lineStart && len(b) == farStep:
 				b, long = b[:0], true // inside a long line, whose head comes next
 				continue

@@ -55,13 +55,13 @@ func (lastClock) Time(line []byte) (int64, bool) { return 7, strings.HasSuffix(s
 
 // Where the time that decides is too far away to be looked for, that is an error, not a line less.
 func TestATimeTooFarAwayIsAnError(t *testing.T) {
-	s := strings.Repeat("x", 25) + "7\n" + strings.Repeat(strings.Repeat("y", 63)+"\n", lookBack/64+farStep) + "a\n"
+	s := strings.Repeat("x", 25) + "7\n" + strings.Repeat(strings.Repeat("y", 63)+"\n", LookBack/64+farStep) + "a\n"
 	o := farOptions()
 	o.geometry = defaultGeometry
 	var said []string
 	o.OnError = func(_ int, err error) { said = append(said, err.Error()) }
 	stats, err := Run(context.Background(), []Input{text("f", s)}, matching("a", '\n'), o, func(*Batch) error { return nil })
-	if err != nil || stats.Errors != 1 || len(said) != 1 || said[0] != fmt.Sprintf("no time in the %d bytes before byte %d", lookBack, len(s)-2) {
+	if err != nil || stats.Errors != 1 || len(said) != 1 || said[0] != fmt.Sprintf("no time in the %d bytes before byte %d", LookBack, len(s)-2) {
 		t.Errorf("%v, %+v, %q", err, stats, said)
 	}
 }

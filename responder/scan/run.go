@@ -146,7 +146,7 @@ func (r *run) segments(file *openFile, queue func(*segment) bool) bool {
 	step := size
 	if file.f.At != nil {
 		size = file.f.Size
-		if step = r.o.geometry.segment; r.o.whole() {
+		if step = r.o.geometry.segment; r.o.whole() || file.f.InOrder {
 			step = max(size, 1)
 		}
 	}

@@ -84,7 +84,7 @@ type Options struct {
 	Limit      int64 // stop after so many results in all (lines, spans, files); 0: no limit
 	Threads    int   // workers; at least 1
 	MaxLine    int   // longer lines are read twice rather than kept in memory; 0: 1 MiB
-	MaxKept    int   // bytes of a line kept where it cannot be read twice, or must be whole; 0: 4 MiB
+	MaxKept    int   // bytes of a line kept where it cannot be read twice, or must be whole; 0: MaxKept
 	BatchBytes int   // text and columns of a batch; 0: 96 KiB
 
 	// Head, if set, returns what is put before every line (or span) of an input in Text: the worker that
@@ -137,6 +137,10 @@ type File struct {
 	// out of them: one that goes further.
 	Outline  *Outline
 	Outlined func(*Outline)
+	// InOrder says that At is cheap to read forward alone, as what is decompressed is: one worker searches
+	// all of it. Head, where times are wanted, is its first part, that nobody has to read there.
+	InOrder bool
+	Head    []byte
 	// Raw, if set, is the regular file whose bytes from RawAt on At gives. It may be mapped.
 	Raw   *os.File
 	RawAt int64
@@ -151,6 +155,9 @@ type File struct {
 	Origin Origin
 	Closer io.Closer // may be nil
 }
+
+// MaxKept is what is kept of a Stream, to read it again, where Options do not say it.
+const MaxKept = 4 << 20
 
 // Stats is what a search did.
 type Stats struct {
@@ -199,7 +206,7 @@ func (o *Options) setDefaults() {
 		o.MaxLine = 1 << 20
 	}
 	if o.MaxKept <= 0 {
-		o.MaxKept = 4 << 20
+		o.MaxKept = MaxKept
 	}
 	if o.BatchBytes <= 0 {
 		o.BatchBytes = 96 << 10
