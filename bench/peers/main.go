@@ -10,6 +10,7 @@ package main
 import (
 	"flag"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -29,6 +30,7 @@ type config struct {
 	data    string
 	samples string
 	runs    int
+	grep    int // of runs, those in which GNU grep takes part
 	grown   int64
 	only    *regexp.Regexp
 	threads []string
@@ -43,6 +45,7 @@ func run() error {
 	flag.StringVar(&c.data, "data", filepath.Join(os.TempDir(), "trawl-bench"), "where the generated logs are kept")
 	flag.StringVar(&c.samples, "samples", "e2e/testdata/loghub", "sample logs that the large workload is grown from")
 	flag.IntVar(&c.runs, "runs", 15, "paired runs")
+	flag.IntVar(&c.grep, "grep-runs", math.MaxInt, "runs in which GNU grep takes part, which is several times slower")
 	flag.Int64Var(&grownMB, "grown-mb", 1024, "size of the grown workload, MB in all")
 	flag.StringVar(&only, "only", "", "only workloads/patterns whose name matches")
 	flag.StringVar(&threads, "threads", "1,2", "thread counts")

@@ -95,9 +95,9 @@ func measureRow(c config, w workload, p pattern, threads string) (row, error) {
 			return r, fmt.Errorf("%s and trawl differ", tool)
 		}
 	}
-	for range c.runs {
+	for run := range c.runs {
 		for _, tool := range tools {
-			if argvs[tool] == nil {
+			if argvs[tool] == nil || tool == "grep" && run >= c.grep {
 				continue
 			}
 			d, err := paired.Once(argvs[tool])
@@ -110,7 +110,10 @@ func measureRow(c config, w workload, p pattern, threads string) (row, error) {
 	return r, nil
 }
 
-func ratios(r row, peer string) []float64 { return paired.Ratios(r.times[peer], r.times["trawl"]) }
+func ratios(r row, peer string) []float64 {
+	times := r.times[peer]
+	return paired.Ratios(times, r.times["trawl"][:len(times)])
+}
 
 // summary prints the geometric mean and the least of the median ratios.
 func summary(rows []row) {
