@@ -26,6 +26,8 @@ type pruning struct {
 	query  block.Query
 	timed  bool
 	binary bool // a NUL decides what is given
+	times  bool // lines' times are wanted
+	before int64
 	mu     sync.Mutex
 	blocks schemas.Blocks
 	late   []schemas.FileError // what was found out when files had been read
@@ -40,6 +42,7 @@ func (r *Responder) pruning(q *schemas.Query, needs func() match.Needs) *pruning
 	}
 	p := &pruning{r: r, store: x.store, timed: q.Since != 0 || q.Until != 0,
 		binary: q.Binary == schemas.BinaryWithout || q.Binary == schemas.BinaryReport && q.Mode == schemas.ModeLines, query: block.Query{Since: block.NoTime, Until: block.NoTime}}
+	p.times, p.before = p.timed || q.Columns&schemas.ColumnTime != 0, q.Before
 	if q.Since != 0 {
 		p.query.Since = q.Since
 	}
@@ -60,16 +63,16 @@ func (p *pruning) apply(file scan.File, f *rotation.File) scan.File {
 	if p == nil || p.r.feeds.formats[f.Entry.Source()] != 0 {
 		return file
 	}
+	if p.query.Filter == nil && !p.timed { // nothing to ask the index
+		n := int64(p.store.Count(indexer.ID(f.Entry.ID)))
+		p.count(schemas.Blocks{Considered: n, Read: n})
+		return file
+	}
 	u := p.store.Use(indexer.ID(f.Entry.ID))
 	if u == nil {
 		return file
 	}
 	defer u.Done()
-	if p.query.Filter == nil && !p.timed {
-		n := int64(len(u.Blocks()))
-		p.count(schemas.Blocks{Considered: n, Read: n})
-		return file
-	}
 	ranges, dated, state, err := p.ranges(u, f)
 	if err != nil || ranges == nil {
 		if err != nil {

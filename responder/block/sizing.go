@@ -21,7 +21,7 @@ var levels = [...]struct {
 	stripBytes float64
 	rowsPerKey float64
 }{
-	Normal: {"normal", 32 << 10, 2},
+	Normal: {"normal", 32 << 10, 2.2},
 	Small:  {"small", 64 << 10, 1.6},
 	Large:  {"large", 16 << 10, 2.2},
 }

@@ -28,6 +28,7 @@ type Store struct {
 	mu       sync.Mutex
 	stored   map[ID]bool // there is a file
 	open     map[ID]*Use
+	counts   map[ID]int  // blocks of those that were open, and are not
 	suspects map[ID]bool // logs to be looked at whatever their size
 }
 
@@ -51,7 +52,7 @@ func OpenStore(dir string, log *slog.Logger) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{dir: dir, log: log, lock: lock, wake: make(chan struct{}, 1),
-		stored: map[ID]bool{}, open: map[ID]*Use{}, suspects: map[ID]bool{}}
+		stored: map[ID]bool{}, open: map[ID]*Use{}, counts: map[ID]int{}, suspects: map[ID]bool{}}
 	list, err := block.List(dir)
 	if err != nil {
 		lock.Close()
@@ -93,11 +94,31 @@ func (s *Store) Use(id ID) *Use {
 	return u
 }
 
+// Count returns how many blocks the index of a log has, 0 if there is none: for a search that has no use for it,
+// and so need not open it. Only one that was never open is opened.
+func (s *Store) Count(id ID) int {
+	s.mu.Lock()
+	u, n, ok := s.open[id], 0, false
+	if u == nil {
+		n, ok = s.counts[id]
+	}
+	s.mu.Unlock()
+	if ok {
+		return n
+	}
+	if u = s.Use(id); u == nil {
+		return 0
+	}
+	defer u.Done()
+	return len(u.Blocks())
+}
+
 // hold takes an open index. s.mu is held.
 func (s *Store) hold(id ID, x *block.Index) *Use {
 	s.closeIdle(maxIdle)
 	u := &Use{Index: x, store: s, id: id}
 	s.open[id] = u
+	delete(s.counts, id)
 	return u
 }
 
@@ -108,6 +129,7 @@ func (s *Store) closeIdle(most int) {
 			return
 		}
 		if u.users == 0 {
+			s.counts[id] = len(u.Blocks())
 			delete(s.open, id)
 			_ = u.Index.Close() // Finish made durable what is worth it
 		}
@@ -171,6 +193,7 @@ func (s *Store) remove(id ID) {
 // forget closes an index as soon as nobody uses it. s.mu is held.
 func (s *Store) forget(id ID) {
 	delete(s.suspects, id)
+	delete(s.counts, id)
 	u := s.open[id]
 	if u == nil {
 		return
