@@ -183,9 +183,6 @@ func (s *Search) form(i int, f *scan.File, about *File) (form *timestamp.Form, e
 		return nil, true, nil
 	}
 	if f.InOrder {
-		return s.formOf(f.Head, int64(len(f.Head)) == f.Size, about), f.Size == 0, nil
-	}
-	if f.InOrder {
 		return s.formOf(f.Head, len(f.Head) < sampleBytes, about), f.Size == 0, nil
 	}
 	if f.At != nil {
