@@ -237,8 +237,9 @@ func (f *fleet) stop() {
 
 // regexpMatcher is a scan.Matcher that owes nothing to the engine.
 type regexpMatcher struct {
-	re   *regexp.Regexp
-	line []byte
+	re    *regexp.Regexp
+	line  []byte
+	spans [][]int
 }
 
 func compileRegexp(q *schemas.Query, _ int) (program, error) {
@@ -268,10 +269,13 @@ func (m *regexpMatcher) Count(buf []byte, from int) (n int) {
 
 func (m *regexpMatcher) MatchLine(line []byte) bool { return m.re.Match(line) }
 
-func (m *regexpMatcher) Find(line []byte, from int) (s, e int) {
-	for _, loc := range m.re.FindAllIndex(line, -1) {
-		if loc[0] >= from {
-			return loc[0], loc[1]
+func (m *regexpMatcher) Begin(line []byte) { m.spans = m.re.FindAllIndex(line, -1) }
+
+func (m *regexpMatcher) NextSpan() (s, e int) {
+	for len(m.spans) > 0 {
+		span := m.spans[0]
+		if m.spans = m.spans[1:]; span[0] < span[1] {
+			return span[0], span[1]
 		}
 	}
 	return -1, -1

@@ -294,20 +294,11 @@ func TestAgainstAutomaton(t *testing.T) {
 			checkBuffer(t, rnd, p, m, name, buf, oracle.MatchLine)
 			for _, l := range lines(buf, s.Terminator) {
 				line := buf[l[0]:l[1]]
-				for from := 0; from <= len(line); {
-					gs, ge := m.Find(line, from)
-					ws, we := oracle.Find(line, from)
-					if gs != ws || ge != we {
-						t.Fatalf("%s (%v): Find(%q, %d) = %d, %d, want %d, %d", name, p.Strategy(), line, from, gs, ge, ws, we)
-					}
-					if gs < 0 {
-						break
-					}
-					from = max(ge, from)
-					if gs == ge {
-						break
-					}
+				gs, ge := m.Find(line, 0)
+				if ws, we := oracle.Find(line, 0); gs != ws || ge != we {
+					t.Fatalf("%s (%v): Find(%q) = %d, %d, want %d, %d", name, p.Strategy(), line, gs, ge, ws, we)
 				}
+				checkSpans(t, m, oracle, name, line)
 			}
 		}
 	}
@@ -435,10 +426,12 @@ func FuzzMatch(f *testing.F) {
 		m := p.NewMatcher()
 		checkBuffer(t, rnd, p, m, fmt.Sprintf("%+v", s), buf, oracle.MatchLine)
 		for _, l := range lines(buf, p.term) {
-			gs, ge := m.Find(buf[l[0]:l[1]], 0)
-			if ws, we := oracle.Find(buf[l[0]:l[1]], 0); gs != ws || ge != we {
-				t.Fatalf("%+v: Find(%q) = %d, %d, want %d, %d", s, buf[l[0]:l[1]], gs, ge, ws, we)
+			line := buf[l[0]:l[1]]
+			gs, ge := m.Find(line, 0)
+			if ws, we := oracle.Find(line, 0); gs != ws || ge != we {
+				t.Fatalf("%+v: Find(%q) = %d, %d, want %d, %d", s, line, gs, ge, ws, we)
 			}
+			checkSpans(t, m, oracle, fmt.Sprintf("%+v", s), line)
 		}
 	})
 }

@@ -2,7 +2,6 @@ package match
 
 import (
 	"bytes"
-	"unicode/utf8"
 
 	"github.com/trawl-logs/trawl/responder/match/automaton"
 	"github.com/trawl-logs/trawl/responder/match/bitstream"
@@ -22,6 +21,7 @@ type Matcher struct {
 	lines []Line // of Count
 	also  []tested
 	pace  pace
+	spans spans
 	peek  peek
 }
 
@@ -85,38 +85,6 @@ func (m *Matcher) MatchLine(line []byte) bool {
 		at := p.finder.next(line, 0)
 		return at >= 0 && (p.strategy < LiteralPrefilter || m.judge(line, at))
 	}
-}
-
-// Find returns the leftmost span of line that matches and starts at from or later: by priority, or
-// the longest, as the pattern's language has it. Assertions see the whole line. start is negative
-// if there is none.
-func (m *Matcher) Find(line []byte, from int) (start, end int) {
-	if m.p.set != nil {
-		return m.strings().Find(line, from)
-	}
-	t := m.p.text
-	if t == nil {
-		if a := m.p.anchor(); a != nil {
-			if from = a.start(line, from); from < 0 {
-				return -1, -1
-			}
-		}
-		return m.machine().Find(line, from)
-	}
-	start = t.next(line, from)
-	if m.p.plain {
-		seen := len(line) // as far as a match that holds foreign characters and begins before may reach
-		if start >= 0 {
-			seen = min(start+utf8.UTFMax*t.size, len(line))
-		}
-		if foreign(line[from:seen]) {
-			return m.machine().Find(line, from)
-		}
-	}
-	if start < 0 {
-		return -1, -1
-	}
-	return start, start + t.size
 }
 
 // streamer takes a line in pieces.

@@ -28,10 +28,11 @@ func (m brittle) MatchLine(line []byte) bool {
 	return true
 }
 
-func (m brittle) Find(line []byte, from int) (s, e int) { return from, len(line) }
-func (m brittle) Reset()                                {}
-func (m brittle) Feed([]byte)                           {}
-func (m brittle) EndLine() bool                         { return true }
+func (m brittle) Begin([]byte)         {}
+func (m brittle) NextSpan() (s, e int) { return -1, -1 }
+func (m brittle) Reset()               {}
+func (m brittle) Feed([]byte)          {}
+func (m brittle) EndLine() bool        { return true }
 
 // TestPanicIsOneInputsError: a bug must not end the process, nor the search of other files.
 func TestPanicIsOneInputsError(t *testing.T) {

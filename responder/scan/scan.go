@@ -20,8 +20,10 @@ type Matcher interface {
 	Count(buf []byte, from int) int
 	// MatchLine says whether a line, given without its terminator, matches.
 	MatchLine(line []byte) bool
-	// Find returns the first matching span that starts at or after from; s < 0 means none.
-	Find(line []byte, from int) (s, e int)
+	// Begin begins with a line, given without its terminator, whose matching spans NextSpan returns, one after the
+	// other; none is empty, and s < 0 means that there is no more. The line does not change meanwhile.
+	Begin(line []byte)
+	NextSpan() (s, e int)
 	// Reset, Feed and EndLine take one long line in pieces, without its terminator; EndLine says
 	// whether it matches.
 	Reset()
@@ -147,6 +149,9 @@ type File struct {
 	// Intact, if set, says of bytes that were read from Raw whether they were what At gives: that the
 	// file was not cut before, and written anew.
 	Intact func() bool
+	// BytesBefore and LinesBefore stood in the file before what there is of it in At: line numbers and
+	// offsets count them.
+	BytesBefore, LinesBefore int64
 	// Stream is read to its end. A Read that hangs does not keep Run from being cancelled: it is
 	// left behind in a goroutine of its own.
 	Stream io.Reader

@@ -25,9 +25,10 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // lineMatcher is a Matcher by the standard library.
 type lineMatcher struct {
-	re   *regexp.Regexp
-	term byte
-	fed  []byte
+	re    *regexp.Regexp
+	term  byte
+	fed   []byte
+	spans [][]int
 }
 
 // Lines returns one line at a time, and sometimes none, as a Matcher may.
@@ -50,9 +51,14 @@ func (m *lineMatcher) Count(buf []byte, from int) (n int) {
 
 func (m *lineMatcher) MatchLine(line []byte) bool { return m.re.Match(line) }
 
-func (m *lineMatcher) Find(line []byte, from int) (int, int) {
-	if at := m.re.FindIndex(line[from:]); at != nil {
-		return from + at[0], from + at[1]
+func (m *lineMatcher) Begin(line []byte) { m.spans = m.re.FindAllIndex(line, -1) }
+
+func (m *lineMatcher) NextSpan() (int, int) {
+	for len(m.spans) > 0 {
+		span := m.spans[0]
+		if m.spans = m.spans[1:]; span[0] < span[1] {
+			return span[0], span[1]
+		}
 	}
 	return -1, -1
 }
