@@ -8,51 +8,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
-	"github.com/trawl-logs/trawl/bench/paired"
 	"github.com/trawl-logs/trawl/bench/procs"
 )
-
-// search is a row of the table: a query as trawl and ripgrep both take it, with other words each time.
-type search struct {
-	name  string
-	flags []string
-	texts []string
-}
-
-// searches draws the rows from the needles; the last ones have nothing that an index could use.
-func searches(plant, absent []needle) []search {
-	of := func(list []needle, prefix string, but string) (texts []string) {
-		for _, n := range list {
-			if strings.HasPrefix(n.class, prefix) && n.class != but {
-				texts = append(texts, n.text)
-			}
-		}
-		slices.Sort(texts) // words come in no order
-		return texts
-	}
-	upper := func(texts []string) (out []string) {
-		for _, t := range texts {
-			out = append(out, strings.ToUpper(t))
-		}
-		return out
-	}
-	long := of(plant, "id ≥", "")
-	return []search{
-		{"id of ≥ 20 bytes, 10 lines", nil, long},
-		{"id of 12–16 bytes, 10 lines", nil, of(plant, "id 12", "")},
-		{"absent, random, 12–23 bytes", nil, of(absent, "absent", "")},
-		{"whole word of ≥ 5 letters, `-w`", []string{"-w"}, of(plant, "word", "word 4")},
-		{"id of ≥ 20 bytes, `-i`", []string{"-i"}, upper(long)},
-		{"no literal: `[qj][0-9][xz][0-9][kw]`", nil, []string{"[qj][0-9][xz][0-9][kw]"}},
-		{"three bytes: `~#~`", nil, []string{"~#~"}},
-	}
-}
-
-const head = "| query | index | --exhaustive | rg | exhaustive ÷ index | of CPU time | rg ÷ index | read, %: median | most |\n" +
-	"|---|---|---|---|---|---|---|---|---|\n"
 
 // fleet times queries to nodes whose indexes are built.
 func fleet(c config) (err error) {
@@ -79,9 +38,11 @@ func fleet(c config) (err error) {
 		if !c.only.MatchString(s.name) {
 			continue
 		}
-		if err := timed(f, s, files, c.runs, nil); err != nil {
-			return fmt.Errorf("%s: %w", s.name, err)
+		o, err := measure(f, s, files, c.runs, nil)
+		if err != nil {
+			return err
 		}
+		o.print(s.name)
 	}
 	usage, err := f.Nodes()
 	if err != nil {
@@ -228,163 +189,6 @@ func built(c config, f *procs.Fleet, files []string) error {
 	return nil
 }
 
-// timed prints a row: the query with the index, without, and ripgrep, by turns. Before each, if it is
-// set, it calls before.
-func timed(f *procs.Fleet, s search, files []string, runs int, before func() error) error {
-	commands := func(text string) [3][]string {
-		query := append(slices.Clone(s.flags), "-e", text)
-		rg := append([]string{"rg", "--no-config", "-H"}, query...)
-		return [3][]string{f.Grep(query...), f.Grep(append(query, "--exhaustive")...), append(rg, files...)}
-	}
-	if err := sameAnswers(commands(s.texts[0])); err != nil {
-		return err
-	}
-	var walls, cpus [3][]float64
-	var read []float64
-	for round := range runs {
-		text := s.texts[round%len(s.texts)]
-		for i := range walls {
-			turn := (round + i*(1+round%2)) % len(walls) // each comes after each other one as often
-			if before != nil {
-				if err := before(); err != nil {
-					return err
-				}
-			}
-			wall, cpu, err := costOf(f, commands(text)[turn])
-			if err != nil {
-				return err
-			}
-			walls[turn], cpus[turn] = append(walls[turn], wall), append(cpus[turn], cpu)
-		}
-		share, err := shareRead(f.Grep(append(slices.Clone(s.flags), "-c", "--output=json", "-e", text)...))
-		if err != nil {
-			return err
-		}
-		read = append(read, share)
-	}
-	ms, ratio := paired.Milliseconds, paired.Ratios
-	fmt.Printf("| %s | %s | %s | %s | %s | %s | %s | %.2f | %.2f |\n", s.name, ms(walls[0]), ms(walls[1]), ms(walls[2]),
-		paired.Spread(ratio(walls[1], walls[0])), paired.Spread(ratio(cpus[1], cpus[0])), paired.Spread(ratio(walls[2], walls[0])),
-		paired.Quantile(read, 0.5), slices.Max(read))
-	return nil
-}
-
-// costOf runs a command, and returns its seconds of wall time, and of processor time with those of the fleet.
-func costOf(f *procs.Fleet, argv []string) (wall, cpu float64, err error) {
-	before, err := f.CPU()
-	if err != nil {
-		return 0, 0, err
-	}
-	cost, err := paired.Once(argv)
-	if err != nil {
-		return 0, 0, err
-	}
-	after, err := f.CPU()
-	return cost.Wall.Seconds(), cost.CPU.Seconds() + after.Bus - before.Bus + after.Nodes - before.Nodes, err
-}
-
-// sameAnswers holds a query's answers against each other, so that a fast wrong one can't win.
-func sameAnswers(commands [3][]string) error {
-	node := func(line []byte) []byte { return line[bytes.IndexByte(line, ':')+1:] }
-	trims := [3]func([]byte) []byte{node, node, nil}
-	var sums [3]uint64
-	for i, argv := range commands {
-		var err error
-		if sums[i], err = paired.LineSum(argv, trims[i]); err != nil {
-			return fmt.Errorf("%s: %w", argv[0], err)
-		}
-	}
-	if sums[0] != sums[1] || sums[0] != sums[2] {
-		return fmt.Errorf("answers to %q differ", commands[0])
-	}
-	return nil
-}
-
-// shareRead is what the receipt says was read, in per cent of what was in question.
-func shareRead(argv []string) (float64, error) {
-	out, err := exec.Command(argv[0], argv[1:]...).Output()
-	if e, ok := err.(*exec.ExitError); err != nil && (!ok || e.ExitCode() != 1) {
-		return 0, fmt.Errorf("trawl grep: %w", err)
-	}
-	lines := bytes.Split(bytes.TrimSpace(out), []byte("\n"))
-	var receipt struct {
-		Read int64 `json:"bytes_read"`
-		All  int64 `json:"bytes_considered"`
-	}
-	if err := json.Unmarshal(lines[len(lines)-1], &receipt); err != nil || receipt.All == 0 {
-		return 0, fmt.Errorf("receipt %q: none (%v)", lines[len(lines)-1], err)
-	}
-	return 100 * float64(receipt.Read) / float64(receipt.All), nil
-}
-
-const (
-	// betweenPairs is for how long indexing goes on between the queries that it is to disturb.
-	betweenPairs = 200 * time.Millisecond
-	// warmUp is how many queries find the caches of a new node empty.
-	warmUp = 2
-)
-
-// whileBuilding compares queries of a fleet that begins to index with those of one that is through, while
-// the first stands still; and then again when the first is through as well, which shows what the pairs tell
-// apart. Both read everything.
-func whileBuilding(c config, idle *procs.Fleet, globs []string, s search) error {
-	busy, err := procs.Start(c.trawl, globs)
-	if err != nil {
-		return err
-	}
-	defer busy.Stop()
-	during, without, err := pairs(busy, idle, s, c.runs)
-	if err != nil {
-		return err
-	}
-	nodes, err := blocksOf(c, busy)
-	if err != nil {
-		return err
-	}
-	state := "still indexing after the last"
-	if !slices.ContainsFunc(nodes, func(p progress) bool { return !p.done() }) {
-		state = "but THROUGH WITH INDEXING before the last: too small a corpus for this"
-	}
-	if _, _, _, err := settled(c, busy); err != nil {
-		return err
-	}
-	one, other, err := pairs(busy, idle, s, c.runs)
-	if err != nil {
-		return err
-	}
-	fmt.Printf("Queries in flight while the nodes index (%d pairs, --exhaustive, %s): %s ms, and %s ms without; ratio %s; when neither indexes %s.\n",
-		c.runs, state, paired.Milliseconds(during), paired.Milliseconds(without), paired.Spread(paired.Ratios(during, without)), paired.Spread(paired.Ratios(one, other)))
-	return nil
-}
-
-// pairs asks both fleets by turns, and returns the seconds of each. The first stands still while the
-// second is asked.
-func pairs(first, second *procs.Fleet, s search, runs int) (a, b []float64, err error) {
-	turns := [2]struct {
-		fleet  *procs.Fleet
-		before func() error
-		walls  []float64
-	}{{fleet: first, before: first.Resume}, {fleet: second, before: first.Pause}}
-	for round := range runs + warmUp {
-		text := s.texts[round%len(s.texts)]
-		for i := range turns {
-			t := &turns[(round+i)%2]
-			if err := t.before(); err != nil {
-				return nil, nil, err
-			}
-			time.Sleep(betweenPairs)
-			cost, err := paired.Once(t.fleet.Grep("--exhaustive", "-e", text))
-			if err != nil {
-				return nil, nil, err
-			}
-			if round >= warmUp {
-				t.walls = append(t.walls, cost.Wall.Seconds())
-			}
-		}
-	}
-	return turns[0].walls, turns[1].walls, first.Resume()
-}
-
 // cold times a query with neither logs nor indexes in memory.
 func cold(c config, f *procs.Fleet, files []string, s search) error {
 	indexes, err := filepath.Glob(filepath.Join(f.State(), "*", "index", "*"))
@@ -402,7 +206,11 @@ func cold(c config, f *procs.Fleet, files []string, s search) error {
 		return nil
 	}
 	fmt.Printf("\nms, cold: logs and indexes dropped from the page cache before each command; %d rounds\n\n%s", c.cold, head)
-	err = timed(f, s, files, c.cold, forget)
+	o, err := measure(f, s, files, c.cold, forget)
+	if err != nil {
+		return err
+	}
+	o.print(s.name)
 	fmt.Printf("\nAt most %.1f %% of the pages were left in memory.\n", most)
-	return err
+	return nil
 }

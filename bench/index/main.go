@@ -2,8 +2,10 @@
 // it is built, and what share of the bytes a query of each class has to read, the strips that do hold the
 // text included. It prints Markdown tables; docs/index.md keeps the last.
 //
-// With -fleet it times instead a fleet with its index built, beside itself without and ripgrep (fleet.go);
-// with -build, how fast package block builds (speed.go). Both are over a corpus that is kept on disk.
+// With -fleet it times instead a fleet with its index built, beside itself without and ripgrep (fleet.go, rows.go),
+// and queries while the index is being built (flight.go); with -growth, the same over logs of several sizes
+// (growth.go); with -unprunable, queries that an index cannot help (unprunable.go); with -build, how fast
+// package block builds (speed.go). All these are over a corpus that is kept on disk.
 package main
 
 import (
@@ -36,23 +38,33 @@ func run() (err error) {
 	size := flag.Int64("mb", 1024, "size of the corpus, MB")
 	only := flag.String("only", "", "only designs, or with -fleet rows, whose name matches")
 	flag.IntVar(&c.needles, "needles", 8, "needles of each kind")
-	flag.StringVar(&c.trawl, "trawl", "bin/trawl", "the trawl binary, with -fleet")
-	flag.StringVar(&c.data, "data", filepath.Join(os.TempDir(), "trawl-bench"), "where the corpus is kept, with -fleet and -build")
-	flag.IntVar(&c.nodes, "nodes", 4, "nodes, with -fleet and -build")
-	flag.IntVar(&c.runs, "runs", 15, "paired runs, with -fleet; rounds, with -build")
+	flag.StringVar(&c.trawl, "trawl", "bin/trawl", "the trawl binary")
+	flag.StringVar(&c.data, "data", filepath.Join(os.TempDir(), "trawl-bench"), "where the corpus is kept")
+	flag.IntVar(&c.nodes, "nodes", 4, "nodes of the fleet")
+	flag.IntVar(&c.runs, "runs", 15, "paired runs, or rounds")
 	flag.IntVar(&c.cold, "cold", 5, "paired runs with nothing in memory, with -fleet")
-	asFleet := flag.Bool("fleet", false, "time a fleet over the corpus")
-	asBuild := flag.Bool("build", false, "time how package block builds")
+	modes := []struct {
+		name, does string
+		run        func(config) error
+		chosen     bool
+	}{
+		{"fleet", "time a fleet over the corpus", fleet, false},
+		{"growth", "time it over 240, 1024 and 4096 MB, whatever -mb", growth, false},
+		{"unprunable", "time queries that an index cannot help", loss, false},
+		{"build", "time how package block builds", speed, false},
+	}
+	for i := range modes {
+		flag.BoolVar(&modes[i].chosen, modes[i].name, false, modes[i].does)
+	}
 	flag.Parse()
 	if c.only, err = regexp.Compile(*only); err != nil {
 		return fmt.Errorf("-only: %w", err)
 	}
 	c.size = *size << 20
-	switch {
-	case *asFleet:
-		return fleet(c)
-	case *asBuild:
-		return speed(c)
+	for _, m := range modes {
+		if m.chosen {
+			return m.run(c)
+		}
 	}
 	return compare(c)
 }

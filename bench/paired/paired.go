@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"io"
+	"math"
 	"os"
 	"os/exec"
 	"slices"
@@ -112,6 +113,17 @@ func Spread(v []float64) string {
 		return "–"
 	}
 	return fmt.Sprintf("%.2f (%.2f–%.2f)", Quantile(v, 0.5), Quantile(v, 0.25), Quantile(v, 0.75))
+}
+
+// Likely is the median of v, as text, with the two values between which that of ever more runs would lie, by
+// 95 %, whatever their distribution; a dash for none.
+func Likely(v []float64) string {
+	if len(v) == 0 {
+		return "–"
+	}
+	s, n := slices.Sorted(slices.Values(v)), float64(len(v))
+	low := max(int(n/2-0.98*math.Sqrt(n)), 0)
+	return fmt.Sprintf("%.3f (%.3f–%.3f)", Quantile(v, 0.5), s[low], s[len(s)-1-low])
 }
 
 // Milliseconds is the median of seconds, as text; a dash for none.

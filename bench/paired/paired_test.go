@@ -15,7 +15,17 @@ func TestQuantile(t *testing.T) {
 	if got := Spread(Ratios([]float64{2, 9, 8}, []float64{1, 3, 2})); got != "3.00 (2.50–3.50)" {
 		t.Errorf("spread %q", got)
 	}
-	if Spread(nil) != "–" || Milliseconds(nil) != "–" {
+	var many []float64
+	for i := range 101 {
+		many = append(many, float64(i))
+	}
+	if got := Likely(many); got != "50.000 (40.000–60.000)" {
+		t.Errorf("likely %q", got)
+	}
+	if got := Likely(v); got != "3.000 (1.000–5.000)" {
+		t.Errorf("likely %q of few", got)
+	}
+	if Likely(nil) != "–" || Spread(nil) != "–" || Milliseconds(nil) != "–" {
 		t.Error("figures of nothing")
 	}
 }
