@@ -20,6 +20,7 @@ type Receipt struct {
 	BytesRead       int64          `json:"bytes_read"`
 	BytesConsidered int64          `json:"bytes_considered"`
 	Files           int64          `json:"files"`
+	AssumedSorted   int64          `json:"assumed_sorted"` // files that were taken for sorted from samples: a line out of its place may be missing
 	Blocks          schemas.Blocks `json:"blocks"`
 	Nodes           []NodeReceipt  `json:"nodes"`
 
@@ -36,6 +37,7 @@ type NodeReceipt struct {
 	BytesRead       int64               `json:"bytes_read"`
 	BytesConsidered int64               `json:"bytes_considered"`
 	Files           int64               `json:"files"`
+	AssumedSorted   int64               `json:"assumed_sorted"` // of them, taken for sorted from samples
 	Blocks          schemas.Blocks      `json:"blocks"`
 	ElapsedMS       int64               `json:"elapsed_ms"`  // of its work, as its End says
 	HeardMS         int64               `json:"heard_ms"`    // into the query, when it was last heard; 0: never
@@ -63,6 +65,7 @@ func (g *Gather) Receipt(now time.Time) *Receipt {
 		r.BytesRead += nr.BytesRead
 		r.BytesConsidered += nr.BytesConsidered
 		r.Files += nr.Files
+		r.AssumedSorted += nr.AssumedSorted
 		r.Blocks.Add(nr.Blocks)
 	}
 	return r
@@ -87,7 +90,7 @@ func (n *node) receipt(start time.Time) NodeReceipt {
 	}
 	if e := n.end; e != nil {
 		r.BytesRead, r.BytesConsidered, r.Files, r.Blocks = e.BytesRead, e.BytesConsidered, e.Files, e.Blocks
-		r.ElapsedMS = e.Elapsed.Milliseconds()
+		r.ElapsedMS, r.AssumedSorted = e.Elapsed.Milliseconds(), e.AssumedSorted
 		r.Errors = append(r.Errors, e.Errors...)
 		r.ErrorCount = e.ErrorCount
 	}

@@ -61,8 +61,8 @@ func TestReceiptJSON(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := `{"type":"receipt","complete":false,"satisfied":false,"matched":true,"query":"","roster":"registered","elapsed_ms":0,` +
-		`"lines":0,"bytes":0,"bytes_read":0,"bytes_considered":0,"files":1,"blocks":{"considered":0,"skipped":0,"read":0,"skipped_time":0,"index_bytes":0},` +
-		`"nodes":[{"node":"a","status":"partial","reason":"why","lines":0,"bytes":0,"bytes_read":0,"bytes_considered":0,"files":1,` +
+		`"lines":0,"bytes":0,"bytes_read":0,"bytes_considered":0,"files":1,"assumed_sorted":0,"blocks":{"considered":0,"skipped":0,"read":0,"skipped_time":0,"index_bytes":0},` +
+		`"nodes":[{"node":"a","status":"partial","reason":"why","lines":0,"bytes":0,"bytes_read":0,"bytes_considered":0,"files":1,"assumed_sorted":0,` +
 		`"blocks":{"considered":0,"skipped":0,"read":0,"skipped_time":0,"index_bytes":0},"elapsed_ms":0,"heard_ms":0,"given_up_ms":0,"errors":[{"file":"f","error":"e"}],"error_count":0,"unexpected":false,"skipped":0,"left":0}]}`
 	if string(data) != want {
 		t.Errorf("got\n%s\nwant\n%s", data, want)
@@ -83,6 +83,20 @@ func TestReceiptText(t *testing.T) {
 `
 	if got := r.Text(); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+// What rests on samples is said, even of an answer that is complete.
+func TestReceiptTellsWhatIsAssumed(t *testing.T) {
+	r := receiptOf(true, node1("node1", schemas.StatusComplete, ""))
+	for n, want := range map[int64]string{
+		0: "", 1: "  1 file taken for sorted from samples; --exhaustive reads all\n",
+		1234: "  1,234 files taken for sorted from samples; --exhaustive reads all\n",
+	} {
+		r.AssumedSorted = n
+		if _, notes, _ := strings.Cut(r.Text(), "\n"); notes != want {
+			t.Errorf("of %d files: %q, want %q", n, notes, want)
+		}
 	}
 }
 

@@ -23,7 +23,8 @@ const rowsMost = 20
 //	  node2  down     nobody is subscribed for it
 //	  node4  partial  /var/log/x: permission denied
 //
-// Every node that is not complete is named. Of a query that followed, it says who was followed to the end,
+// Every node that is not complete is named. A last line says how many files were taken for sorted from
+// samples, if there are any. Of a query that followed, it says who was followed to the end,
 // who was away, and what was skipped:
 //
 //	2 of 3 nodes followed to the end, 1,234 lines (1.2 MB) in 5.1 s
@@ -73,6 +74,9 @@ func (r *Receipt) Text() string {
 		groups(&b, rows)
 	} else {
 		table(&b, rows)
+	}
+	if n := r.AssumedSorted; n > 0 {
+		fmt.Fprintf(&b, "  %s taken for sorted from samples; --exhaustive reads all\n", count(n, "file"))
 	}
 	return b.String()
 }

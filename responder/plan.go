@@ -103,6 +103,10 @@ func (p *plan) run(s *session) *schemas.End {
 		times := s.r.clocks.Attach(inputs, func(i int) clock.File { return s.r.timesOf(p.files[i]) }, s.q.Exhaustive, &options)
 		stats, err = s.searcher()(s.ctx, inputs, p.newMatcher, options, s.emit)
 		stats.Bytes += times.Read()
+		end.AssumedSorted = times.Assumed()
+		for _, i := range times.Unproven() {
+			s.r.proving.add(p.files[i])
+		}
 		if err == nil {
 			s.mu.Lock()
 			err = s.sendKept()

@@ -60,6 +60,7 @@ type Responder struct {
 	compile  compileFunc
 	search   searchFunc
 	sorting  *timeorder.Budget // of all queries in time order
+	proving  *proving
 	watcher  *follow.Watcher
 	workers  chan struct{} // holds a token for each worker that is free
 	totals   totals
@@ -108,6 +109,7 @@ func New(c *Config, version string, log *slog.Logger, publish Publisher, changed
 	for range c.Limits.MaxQueries {
 		r.workers <- struct{}{}
 	}
+	r.proving = newProving(r)
 	return r, nil
 }
 
@@ -141,6 +143,7 @@ func (r *Responder) Scan(ctx context.Context) (files int, bytes int64, err error
 // they are over.
 func (r *Responder) Run(ctx context.Context) {
 	defer r.startIndex(ctx)()
+	defer r.proving.start(ctx)()
 	tick := time.NewTicker(time.Duration(r.config.Rescan))
 	defer tick.Stop()
 	for {

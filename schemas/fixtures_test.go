@@ -35,7 +35,7 @@ func sampleEnd() *End {
 	return &End{
 		Status: StatusPartial, Reason: "1 file failed", Lines: 3, Chunks: 1, RawBytes: 70, TextBytes: 12, BytesRead: 4096,
 		BytesConsidered: 8192, Files: 2, Blocks: Blocks{3, 2, 1, 1, 70}, Elapsed: 1500 * time.Millisecond,
-		Errors: []FileError{{"/var/log/x", "permission denied"}}, ErrorCount: 4, Selected: 5,
+		Errors: []FileError{{"/var/log/x", "permission denied"}}, ErrorCount: 4, Selected: 5, AssumedSorted: 1,
 	}
 }
 

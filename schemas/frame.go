@@ -129,6 +129,7 @@ type End struct {
 	Errors          []FileError // the first ones, at most MaxErrors
 	ErrorCount      int64       // all of them
 	Selected        int64       // lines that were selected, whatever of them was sent; negative: unknown
+	AssumedSorted   int64       // files of which part was not searched since samples, not all lines, say that they are in order
 }
 
 // Control is what a requester tells one node about its answer. All of it is absolute, so that a

@@ -13,15 +13,16 @@ import (
 //	progress = [ bytes_read, sent, waiting, watermark ]
 //	end      = [ status, reason, lines, chunks, raw_bytes, text_bytes, bytes_read,
 //	             bytes_considered, files, blocks_considered, blocks_skipped, blocks_read,
-//	             elapsed_ns, [[file, error]…], error_count, selected, blocks_skipped_time, index_bytes ]
+//	             elapsed_ns, [[file, error]…], error_count, selected, blocks_skipped_time, index_bytes,
+//	             assumed_sorted ]
 //
-// selected, and the last two, may be missing.
+// selected, the two behind it, and the last may be missing.
 const (
 	frameFields    = 6
 	helloFields    = 5
 	dataFields     = 4
 	progressFields = 4
-	endFields      = 18
+	endFields      = 19
 	endFieldsOld   = 15
 )
 
@@ -89,7 +90,7 @@ func (w *writer) end(e *End, budget int) {
 		e.Blocks.Considered, e.Blocks.Skipped, e.Blocks.Read, int64(e.Elapsed)} {
 		w.int(v)
 	}
-	const countSize = 4*9 + 3 // error_count, what follows it, and the list's own head
+	const countSize = 5*9 + 3 // error_count, what follows it, and the list's own head
 	left := budget - (w.position() - start) - countSize
 	n := 0
 	for ; n < len(e.Errors) && n < MaxErrors; n++ {
@@ -108,6 +109,7 @@ func (w *writer) end(e *End, budget int) {
 	w.int(e.Selected)
 	w.int(e.Blocks.SkippedTime)
 	w.int(e.Blocks.IndexBytes)
+	w.int(e.AssumedSorted)
 }
 
 // cut shortens s to limit bytes, and marks it.
@@ -215,6 +217,10 @@ func (r *reader) end() *End {
 		e.Blocks.SkippedTime = r.count("end.blocks_skipped_time")
 		e.Blocks.IndexBytes = r.count("end.index_bytes")
 		extra -= 2
+	}
+	if extra > 0 {
+		e.AssumedSorted = r.count("end.assumed_sorted")
+		extra--
 	}
 	r.skip("end", extra)
 	return e

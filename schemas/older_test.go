@@ -29,7 +29,9 @@ func TestOlderMessages(t *testing.T) {
 	first.Selected, first.Blocks.SkippedTime, first.Blocks.IndexBytes = -1, 0, 0
 	second := first // before blocks_skipped_time and index_bytes
 	second.Selected = 5
-	for name, want := range map[string]*End{"old1-end": &first, "old2-end": &second} {
+	third := *sampleEnd() // before assumed_sorted
+	third.AssumedSorted, first.AssumedSorted, second.AssumedSorted = 0, 0, 0
+	for name, want := range map[string]*End{"old1-end": &first, "old2-end": &second, "old3-end": &third} {
 		f, err := DecodeFrame(oldBytes(t, name))
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
