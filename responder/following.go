@@ -74,7 +74,7 @@ func (s *session) emitNew(b *scan.Batch) error {
 func (s *session) emitCut(e *source.Entry) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.keepNew(&schemas.Chunk{Kind: schemas.ChunkCut, Service: e.Service, File: e.Path}, 0)
+	s.tell(schemas.Chunk{Kind: schemas.ChunkCut, Service: e.Service, File: e.Path})
 	return s.followed()
 }
 
@@ -85,7 +85,7 @@ func (s *session) emitFailed(p *plan, file string, err error) {
 	p.problems.add(file, err)
 	text := err.Error()
 	text = strings.ToValidUTF8(text[:min(len(text), schemas.MaxFailure)], "")
-	s.keepNew(&schemas.Chunk{Kind: schemas.ChunkFailed, File: file, Text: []byte(text)}, 0)
+	s.tell(schemas.Chunk{Kind: schemas.ChunkFailed, File: file, Text: []byte(text)})
 }
 
 // keepNew keeps a chunk to be sent, or counts its lines. Between the lines that were left out and the
@@ -99,8 +99,43 @@ func (s *session) keepNew(c *schemas.Chunk, lines int64) {
 	}
 	if s.skipping {
 		s.skipped += lines
-		return
+	} else {
+		s.keepSoon(c)
 	}
+	if s.begun = c.More; !s.begun {
+		s.keepNews()
+	}
+}
+
+// tell keeps news of a file, behind the line that is being given. mu is held.
+func (s *session) tell(c schemas.Chunk) {
+	s.news = append(s.news, c)
+	if !s.begun {
+		s.keepNews()
+	}
+}
+
+// keepNews keeps the news to be sent. They are not left out with the lines around them: how many lines
+// were left out before them is said first. Only beyond twice what may wait are they, which are logged at
+// this end.
+func (s *session) keepNews() {
+	for i := range s.news {
+		c := &s.news[i]
+		if s.pack.keptSize+size(c) > 2*followKept {
+			s.log.Warn("news of a file left out, the requester is too slow", "path", c.File)
+			continue
+		}
+		if s.skipped > 0 {
+			s.keepSoon(&schemas.Chunk{Kind: schemas.ChunkSkipped, Count: s.skipped})
+			s.skipped = 0
+		}
+		s.keepSoon(c)
+	}
+	s.news = s.news[:0]
+}
+
+// keepSoon keeps a chunk, to be sent soon. mu is held.
+func (s *session) keepSoon(c *schemas.Chunk) {
 	s.pack.keep(c)
 	if s.flushAt.IsZero() {
 		s.flushAt = time.Now().Add(followFlush)

@@ -43,15 +43,17 @@ type session struct {
 	mu       sync.Mutex
 	box      *outbox.Outbox
 	pack     packer
-	flushAt  time.Time // when what is kept goes; zero: nothing is
-	lines    int64     // selected, in what was sent
-	raw      int64     // bound of the size of what was sent
-	mark     int64     // no line of an earlier time will be emitted; schemas.NoTime: unknown
-	gone     time.Time // when nobody listened first, since the last sign of life
-	dead     bool      // nobody has listened for goneAfter
-	lost     bool      // the answer ended because the requester could not be heard
-	skipping bool      // the line that goes on was left out
-	skipped  int64     // lines that were left out since a frame last said so
+	flushAt  time.Time       // when what is kept goes; zero: nothing is
+	lines    int64           // selected, in what was sent
+	raw      int64           // bound of the size of what was sent
+	mark     int64           // no line of an earlier time will be emitted; schemas.NoTime: unknown
+	gone     time.Time       // when nobody listened first, since the last sign of life
+	dead     bool            // nobody has listened for goneAfter
+	lost     bool            // the answer ended because the requester could not be heard
+	skipping bool            // the line that goes on was left out
+	skipped  int64           // lines that were left out since a frame last said so
+	begun    bool            // a line that was written goes on in the next chunk
+	news     []schemas.Chunk // of files, which wait for the end of that line
 }
 
 func newSession(r *Responder, k Key, q *schemas.Query, refusal error) *session {

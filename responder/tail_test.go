@@ -197,6 +197,72 @@ func TestTailWithoutJournalctl(t *testing.T) {
 	}
 }
 
+// What became of files reaches a reader who is too slow for their lines, between the counts of those that
+// were left out around it.
+func TestTailNewsWhileSkipping(t *testing.T) {
+	f, dir := newFleet(t, nil, map[string]string{"a.log": "first\n"})
+	f.setGreedy(false)
+	q := f.tail(1, func(q *schemas.Query) { q.Credit = 64 << 10 })
+	q.until("history", func(text string) bool { return text == "first\n" })
+	var s *session
+	f.r.mu.Lock()
+	for _, s = range f.r.sessions {
+	}
+	f.r.mu.Unlock()
+	fill := func() (lines int64) { // until some are left out
+		eventually(t, func() bool {
+			appendTo(t, dir+"/a.log", strings.Repeat("a line of a log that nobody reads\n", 5000))
+			lines += 5000
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			return s.skipped > 0
+		}, func() string { return "nothing is left out" })
+		return lines
+	}
+	written := 1 + fill()
+	eventually(t, func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.lines+s.selected(s.pack.kept)+s.skipped == written
+	}, func() string { return "not all is read" })
+	write(t, dir+"/a.log", "")
+	eventually(t, func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return slices.ContainsFunc(s.pack.kept, func(c schemas.Chunk) bool { return c.Kind == schemas.ChunkCut })
+	}, func() string { return "the cut is not kept" })
+	written += fill()
+	f.setGreedy(true)
+	f.grant(q.k, f.newest(q.k), 1<<40)
+	appendTo(t, dir+"/a.log", "last\n")
+	written++
+	q.until("the last line", func(text string) bool { return strings.HasSuffix(text, "last\n") })
+	var story []string
+	var got int64
+	seq := uint64(0)
+	for _, frame := range q.numbered(q.k) {
+		if frame.Data == nil || frame.Seq <= seq {
+			continue
+		}
+		seq = frame.Seq
+		for i := range frame.Data.Chunks {
+			c := &frame.Data.Chunks[i]
+			kind := fmt.Sprint(c.Kind)
+			got += c.Selected('\n')
+			if c.Kind == schemas.ChunkSkipped {
+				got += c.Count
+			}
+			if len(story) == 0 || story[len(story)-1] != kind {
+				story = append(story, kind)
+			}
+		}
+	}
+	// lines, skipped, cut, lines or none, skipped, lines
+	if cut := slices.Index(story, fmt.Sprint(schemas.ChunkCut)); cut < 1 || story[cut-1] != fmt.Sprint(schemas.ChunkSkipped) || got != written {
+		t.Errorf("%d lines given or told to be left out, of %d; kinds %v", got, written, story)
+	}
+}
+
 // The parts of a container's line are one line, whether they were there, came in one piece, or in several.
 func TestTailContainerParts(t *testing.T) {
 	const (

@@ -158,7 +158,7 @@ func (l *simLog) write() {
 				l.reopen()
 			}
 			n := len(l.lines)
-			line := &line{text: fmt.Sprintf("%c%s %d %s}", 'A'+n%50, l.name, n, strings.Repeat(strconv.Itoa(n), n*37%53*l.rng.IntN(2)))}
+			line := &line{text: fmt.Sprintf("%c%s %d %s}", 'A'+n%50, l.name, n, filler(n, n*37%25*l.rng.IntN(2)))}
 			l.lines = append(l.lines, line)
 			text = line.text + "\n"
 		}
@@ -174,6 +174,15 @@ func (l *simLog) write() {
 		}
 		l.put(text)
 	}
+}
+
+// filler is text that is found nowhere else.
+func filler(line, n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "%d.%d ", line, i)
+	}
+	return strings.TrimSpace(b.String())
 }
 
 // lost says of the lines of a file of which nothing is left that they need not come.
@@ -274,8 +283,8 @@ func (l *simLog) step() {
 	case 2: // it is cut, and nothing is left of it
 		l.say("%s: cut", l.name)
 		l.cutNow(0)
-	case 3: // it is copied, and not cut
-		l.copied(false)
+	case 3: // it is copied, and not cut; of two copies that were found with the log, nobody can tell what they are
+		l.copied(!l.known)
 	default:
 		l.copied(true)
 	}
