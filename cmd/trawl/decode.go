@@ -31,7 +31,7 @@ func newDecodeCommand() *cobra.Command {
 		Long:  decodeHelp,
 		Example: `  nats sub 'trawl.v1.res.>' --translate 'trawl decode'
   nats stream view RESULTS --translate 'trawl decode {{Subject}}'
-  nats sub 'trawl.v1.live.errors.>' --translate 'trawl decode {{Subject}}'
+  nats sub 'trawl.v1.live.errors.*' --translate 'trawl decode'
   trawl decode trawl.v1.res.ann.c1.q1.web1 < frames`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
