@@ -164,11 +164,10 @@ func TestDocumentedPermissionsOfStandingQueries(t *testing.T) {
 		name string
 		o    bus.LiveOptions
 	}{{"warnings", bus.LiveOptions{}}, {"errors", bus.LiveOptions{Durable: true}}, {"errors", bus.LiveOptions{Durable: true, Consumer: "siem"}}} {
+		published := make(chan error, 1)
 		publish := func() {
 			go func() {
-				if err := web1.PublishLive(t.Context(), "web1", test.name, test.o.Durable, "1", []byte("found")); err != nil {
-					t.Errorf("%s: %v", test.name, err)
-				}
+				published <- web1.PublishLive(t.Context(), "web1", test.name, test.o.Durable, "1", []byte("found"))
 			}()
 		}
 		err := ann.Live(t.Context(), test.name, test.o, publish, func(m bus.LiveMessage) error {
@@ -181,6 +180,7 @@ func TestDocumentedPermissionsOfStandingQueries(t *testing.T) {
 		if !errors.Is(err, enough) {
 			t.Errorf("%s: %v", test.name, err)
 		}
+		must(t, <-published) // before its stream is removed
 	}
 	must(t, admin.RemoveStanding(t.Context(), "errors"))
 	heard(1)
