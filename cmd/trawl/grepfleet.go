@@ -56,19 +56,11 @@ func grepFleet(cmd *cobra.Command, connect *connectFlags, o *grepOptions) error 
 	defer stopWatching()
 
 	s.timing.connecting = time.Now()
-	conn, err := connect.connect(ctx, "trawl grep")
+	transport, leave, err := s.reach(ctx, connect, "trawl grep", requester.DefaultWindow)
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
-	transport, err := onbus.New(conn, requester.DefaultWindow, func(err error) { fmt.Fprintf(s.errout, "trawl: %v\n", err) })
-	if err != nil {
-		return err
-	}
-	defer transport.Close()
-	if s.reply, err = newReplier(o, conn); err != nil {
-		return err
-	}
+	defer leave()
 	s.timing.connected, s.timing.transport = time.Now(), transport
 	ask := requester.New(&s.timing, timedRoster{givenRoster{transport, o.nodes}, &s.timing}, requester.WithProgress(s.progress))
 	answer, err := s.ask(ctx, ask, spans)
@@ -90,6 +82,23 @@ func grepFleet(cmd *cobra.Command, connect *connectFlags, o *grepOptions) error 
 		s.timing.say(s.errout, receipt, time.Now())
 	}
 	return err
+}
+
+// reach connects to the bus under a name for its list of connections, with a window in bytes for what waits
+// to be read, and prepares what is published of the answer. Leave ends it.
+func (s *fleetSearch) reach(ctx context.Context, connect *connectFlags, name string, window int64) (transport *onbus.Transport, leave func(), err error) {
+	conn, err := connect.connect(ctx, name)
+	if err != nil {
+		return nil, nil, err
+	}
+	if s.reply, err = newReplier(s.o, conn); err == nil {
+		transport, err = onbus.New(conn, window, func(err error) { fmt.Fprintf(s.errout, "trawl: %v\n", err) })
+	}
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return transport, func() { transport.Close(); conn.Close() }, nil
 }
 
 // ask puts the query to the fleet, as a span of its own.

@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/trawl-logs/trawl/requester"
-	"github.com/trawl-logs/trawl/requester/onbus"
 	"github.com/trawl-logs/trawl/requester/printer"
 	"github.com/trawl-logs/trawl/schemas"
 )
@@ -42,6 +41,31 @@ var tailWithout = map[string]bool{
 	"after-context": true, "before-context": true, "context": true, "group-separator": true, "no-group-separator": true,
 	"local": true, "label": true, "until": true, "order": true, "explain": true, "exhaustive": true, "timing": true,
 	"no-progress": true, "line-buffered": true, "binary-files": true, "text": true, "initial-tab": true, "threads": true,
+	"directories": true, "devices": true,
+}
+
+// tailSays are the helps of flags that mean something else for trawl tail.
+var tailSays = map[string]string{
+	"since":   "first all lines from TIME on: 15m, 2d, today, 14:30, 2026-11-22 14:30, RFC 3339, @epoch",
+	"tz":      "time zone of --since (default: local)",
+	"timeout": "end after DUR (default, and at most: 7d)",
+	"receipt": "print the receipt on stderr even if nobody was away",
+	"output":  "text (default) or json, where what becomes of nodes stands between the lines",
+}
+
+// tailFlags prints the flags of trawl grep that trawl tail has, of the fleet or the others.
+func tailFlags(fleet bool) string {
+	var b strings.Builder
+	for _, f := range grepFlags {
+		if f.help == "" || f.fleet != fleet || tailWithout[f.long] || f.short == 'I' {
+			continue
+		}
+		if help := tailSays[f.long]; help != "" {
+			f.help = help
+		}
+		b.WriteString(grepFlagRow(&f))
+	}
+	return b.String()
 }
 
 // newTailCommand returns trawl tail, whose flags are those of trawl grep and --lines.
@@ -116,8 +140,8 @@ func tailUsage() string {
 	b.WriteString("\nusage: trawl tail [flags] PATTERNS [PATH-GLOB...]\n\nflags:\n")
 	b.WriteString("      --lines=N              print the last N matching lines of each file first;\n" +
 		"                             default: 0, or with --since all from TIME on\n")
-	b.WriteString(flagHelp(func(f *grepFlag) bool { return !f.fleet && !tailWithout[f.long] && f.short != 'I' }))
-	b.WriteString("\nflags of the fleet:\n" + flagHelp(func(f *grepFlag) bool { return f.fleet && !tailWithout[f.long] }))
+	b.WriteString(tailFlags(false))
+	b.WriteString("\nflags of the fleet:\n" + tailFlags(true))
 	var connection connectFlags
 	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
 	flags.SortFlags = false
@@ -151,19 +175,11 @@ func tailFleet(cmd *cobra.Command, connect *connectFlags, o *grepOptions) error 
 	ctx, cancel := context.WithCancelCause(cmd.Context())
 	defer cancel(nil)
 	defer watchClosed(out, func() { cancel(syscall.EPIPE) })()
-	conn, err := connect.connect(ctx, "trawl tail")
+	transport, leave, err := s.reach(ctx, connect, "trawl tail", tailWindow)
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
-	transport, err := onbus.New(conn, tailWindow, func(err error) { fmt.Fprintf(s.errout, "trawl: %v\n", err) })
-	if err != nil {
-		return err
-	}
-	defer transport.Close()
-	if s.reply, err = newReplier(o, conn); err != nil {
-		return err
-	}
+	defer leave()
 	ask := requester.New(transport, givenRoster{transport, o.nodes}, requester.WithWindow(tailWindow))
 	answer, err := s.ask(ctx, ask, spans)
 	if err != nil {
