@@ -27,7 +27,7 @@ const module = "github.com/trawl-logs/trawl"
 //	          └──► indexer ─► block
 var arrows = map[string]struct{ code, test []string }{
 	".":                   {},
-	"cmd/trawl":           {code: []string{"bus", "requester", "responder", "schemas", "sample", "bench", "tracing", "relations"}, test: []string{"bus/bustest"}},
+	"cmd/trawl":           {code: []string{"bus", "requester", "responder", "schemas", "sample", "bench", "tracing", "relations", "trail"}, test: []string{"bus/bustest"}},
 	"schemas":             {},
 	"bus":                 {code: []string{"schemas"}, test: []string{"bus/bustest"}},
 	"bus/bustest":         {code: []string{"bus"}},
@@ -36,7 +36,7 @@ var arrows = map[string]struct{ code, test []string }{
 	"requester/onbus":     {code: []string{"bus", "requester", "schemas"}},
 	"requester/printer":   {code: []string{"schemas"}},
 	"requester/when":      {},
-	"responder":           {code: []string{"schemas", "responder/source", "responder/rotation", "responder/match", "responder/scan", "responder/archive", "responder/feed", "responder/follow", "responder/timestamp", "responder/clock", "responder/timeorder", "responder/outbox", "responder/block", "responder/indexer"}, test: []string{"sample", "requester"}},
+	"responder":           {code: []string{"schemas", "responder/source", "responder/rotation", "responder/match", "responder/scan", "responder/archive", "responder/feed", "responder/follow", "responder/timestamp", "responder/clock", "responder/timeorder", "responder/outbox", "responder/block", "responder/indexer", "responder/seal"}, test: []string{"sample", "requester"}},
 	"responder/source":    {},
 	"responder/rotation":  {code: []string{"responder/source", "responder/archive"}},
 	"responder/scan":      {code: []string{"responder/match", "responder/mapped"}, test: []string{"sample"}},
@@ -50,9 +50,11 @@ var arrows = map[string]struct{ code, test []string }{
 	"responder/follow":    {code: []string{"responder/source", "responder/archive"}},
 	"responder/block":     {test: []string{"responder/match"}},
 	"responder/indexer":   {code: []string{"responder/block"}},
+	"responder/seal":      {code: []string{"responder/block"}},
 	"responder/outbox":    {code: []string{"schemas"}},
 	"sample":              {},
 	"relations":           {},
+	"trail":               {code: []string{"relations"}},
 	"placement":           {}, // asks for relations through an interface of its own
 	"placement/compare":   {code: []string{"placement"}},
 	"tracing":             {},

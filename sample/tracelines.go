@@ -8,11 +8,10 @@ import (
 
 // Times of a request, in microseconds.
 const (
-	meanArrival = 40_000    // between two requests
-	maxStep     = 4_000     // between two lines of a service
-	maxHop      = 1_500     // a call on the network, one way
-	maxLater    = 2_000_000 // what is queued is begun so much after its caller's end
-	maxCalls    = 150       // of one request
+	maxStep  = 4_000     // between two lines of a service
+	maxHop   = 1_500     // a call on the network, one way
+	maxLater = 2_000_000 // what is queued is begun so much after its caller's end
+	maxCalls = 150       // of one request
 )
 
 // traceLine is a line that is still to be written.
@@ -57,13 +56,14 @@ type tracer struct {
 	random random
 	logs   []*traceLog
 	of     map[[2]int]*traceLog // by service and node
+	every  uint64               // the mean time between requests
 	now    int64                // when the next request arrives
 	order  int64
 	calls  int // of the request that is being made
 }
 
 func newTracer(o TraceOptions, s *traceSystem) *tracer {
-	t := &tracer{system: s, random: newRandom(o.Seed, 1<<41), of: map[[2]int]*traceLog{}}
+	t := &tracer{system: s, random: newRandom(o.Seed, 1<<41), every: uint64(o.Every.Microseconds()), of: map[[2]int]*traceLog{}}
 	for service, homes := range s.homes {
 		for _, node := range homes {
 			log := &traceLog{node: node, service: service, pid: uint64(1000 + 13*service + node), second: -1}
@@ -78,7 +78,7 @@ func (t *tracer) upTo(n uint64) int64 { return int64(t.random.next() % n) }
 
 // request makes the next request: its lines are waiting in the logs then.
 func (t *tracer) request(truth *RequestTruth) {
-	t.now += 1 + t.upTo(2*meanArrival)
+	t.now += 1 + t.upTo(2*t.every)
 	t.calls = 0
 	t.serve(int(t.upTo(uint64(t.system.entries))), t.now, truth)
 }

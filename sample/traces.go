@@ -13,6 +13,7 @@ type TraceOptions struct {
 	Services int           // at least 2
 	Size     int64         // bytes a node, on average; what is begun then is brought to its end
 	Seed     uint64        // the same seed gives the same bytes
+	Every    time.Duration // the mean time between two requests
 	Skew     time.Duration // each node's clock is ahead or behind by up to this
 	Truth    int           // requests at most whose lines the truth holds, evenly spread; at least 1
 }
@@ -26,6 +27,8 @@ func (o TraceOptions) Validate() error {
 		return fmt.Errorf("number of services %d is not within 2 and 500", o.Services)
 	case o.Size < 4096:
 		return fmt.Errorf("size of %d bytes a node is below 4096", o.Size)
+	case o.Every < time.Microsecond || o.Every > time.Hour:
+		return fmt.Errorf("time between requests %v is not within 1µs and an hour", o.Every)
 	case o.Skew < 0 || o.Skew > time.Hour:
 		return fmt.Errorf("clock skew %v is not within 0 and an hour", o.Skew)
 	case o.Truth < 1 || o.Truth > 1_000_000:

@@ -15,7 +15,7 @@ import (
 )
 
 func smallTraces(seed uint64) TraceOptions {
-	return TraceOptions{Nodes: 4, Services: 9, Size: 60_000, Seed: seed, Skew: 50 * time.Millisecond, Truth: 10_000}
+	return TraceOptions{Nodes: 4, Services: 9, Size: 60_000, Seed: seed, Every: 40 * time.Millisecond, Skew: 50 * time.Millisecond, Truth: 10_000}
 }
 
 // readLogs gives the lines of every NODE/SERVICE.log.
@@ -240,8 +240,9 @@ func TestTracesDirectory(t *testing.T) {
 		"number of nodes 0":                 {},
 		"number of services 1":              {Nodes: 1, Services: 1},
 		"size of 1 bytes":                   {Nodes: 1, Services: 2, Size: 1},
-		"clock skew -1ns":                   {Nodes: 1, Services: 2, Size: 5000, Skew: -1},
-		"number of requests in the truth 0": {Nodes: 1, Services: 2, Size: 5000},
+		"time between requests 0s":          {Nodes: 1, Services: 2, Size: 5000},
+		"clock skew -1ns":                   {Nodes: 1, Services: 2, Size: 5000, Every: time.Second, Skew: -1},
+		"number of requests in the truth 0": {Nodes: 1, Services: 2, Size: 5000, Every: time.Second},
 	} {
 		if _, err := WriteTraces(t.Context(), t.TempDir(), o, false, nil); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)

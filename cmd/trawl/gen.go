@@ -73,6 +73,7 @@ func newGenCommand() *cobra.Command {
 	flags.IntVar(&o.Rates.Rare, "rare", o.Rates.Rare, "lines with RARE on each node")
 	flags.BoolVar(&system, "traces", false, "write a system of services that serve requests")
 	flags.IntVar(&traces.Services, "services", 20, "with --traces: how many")
+	flags.DurationVar(&traces.Every, "every", 40*time.Millisecond, "with --traces: mean `DUR` between two requests")
 	flags.DurationVar(&traces.Skew, "skew", 100*time.Millisecond, "with --traces: nodes' clocks are off by up to `DUR`")
 	flags.IntVar(&traces.Truth, "truth", 1000, "with --traces: requests whose lines the truth holds, at most")
 	return cmd
@@ -80,7 +81,7 @@ func newGenCommand() *cobra.Command {
 
 // checkGenFlags refuses flags that are of the other kind of logs.
 func checkGenFlags(cmd *cobra.Command, system bool) error {
-	others, hint := []string{"services", "skew", "truth"}, "is for --traces"
+	others, hint := []string{"services", "every", "skew", "truth"}, "is for --traces"
 	if system {
 		others, hint = []string{"everywhere", "unique", "even", "heavy", "heavy-elsewhere", "rare"}, "has no meaning with --traces"
 	}

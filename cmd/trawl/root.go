@@ -45,6 +45,7 @@ func newRootCommand() *cobra.Command {
 	root.AddCommand( // in the order of the help
 		newGrepCommand(),
 		newTailCommand(),
+		newTraceCommand(),
 		newWatchCommand(),
 		newNodesCommand(),
 		newDoctorCommand(),

@@ -1,0 +1,250 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/trawl-logs/trawl/sample"
+)
+
+// storyLine is a line of trawl trace --output json.
+type storyLine struct {
+	Type, Node, Service, File, Text string
+	Time                            *string
+	Hop                             int
+}
+
+// storyReceipt is what the receipt of trawl trace says beyond grep's.
+type storyReceipt struct {
+	Rounds, Queries int
+	Services, Notes []string
+	AllAtOnce       *struct {
+		BytesConsidered int64 `json:"bytes_considered"`
+		Blocks          struct{ Considered int64 }
+	} `json:"all_at_once"`
+}
+
+// trace asks for a request as JSON.
+func (f *fleet) trace(args ...string) result {
+	f.t.Helper()
+	return f.run(append([]string{"trace", "--server", f.url, "--output", "json"}, args...)...)
+}
+
+// story gives the lines, and what the receipt says of the trace.
+func (r result) story(t *testing.T) (lines []storyLine, receipt storyReceipt) {
+	t.Helper()
+	r.receipt(t) // the last line is one
+	for text := range strings.Lines(r.stdout) {
+		var l storyLine
+		if err := json.Unmarshal([]byte(text), &l); err != nil {
+			t.Fatalf("%v: %s", err, text)
+		}
+		if l.Type == "match" {
+			lines = append(lines, l)
+		} else if err := json.Unmarshal([]byte(text), &receipt); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return lines, receipt
+}
+
+// inTime tells whether lines are in the order of their times.
+func inTime(lines []storyLine) bool {
+	before := ""
+	for _, l := range lines {
+		if l.Time != nil && *l.Time < before {
+			return false
+		} else if l.Time != nil {
+			before = *l.Time
+		}
+	}
+	return true
+}
+
+// put makes a file in the fleet's home.
+func (f *fleet) put(name, text string) string {
+	f.t.Helper()
+	path := filepath.Join(f.home, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		f.t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		f.t.Fatal(err)
+	}
+	return path
+}
+
+// The traces of OpenStack's requests, its log split by service over three nodes, are the lines that grep
+// finds, in the order of their times: of some requests of each kind, and with -long of all 938.
+func TestTraceOpenStack(t *testing.T) {
+	text, err := os.ReadFile("testdata/loghub/OpenStack_2k.log")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := newFleet(t)
+	byService, byID := map[string]*strings.Builder{}, map[string][]string{}
+	kinds := map[string]map[string]bool{} // of an id: its services
+	id := regexp.MustCompile(`req-[0-9a-f-]{36}`)
+	for line := range strings.Lines(string(text)) {
+		service, _, _ := strings.Cut(line, ".log")
+		if byService[service] == nil {
+			byService[service] = &strings.Builder{}
+		}
+		byService[service].WriteString(line)
+		if req := id.FindString(line); req != "" {
+			byID[req] = append(byID[req], strings.TrimSuffix(line, "\n"))
+			if kinds[req] == nil {
+				kinds[req] = map[string]bool{}
+			}
+			kinds[req][service] = true
+		}
+	}
+	for service, lines := range byService {
+		node := strings.TrimPrefix(service, "nova-")
+		f.node(node, "--logs", service+"="+f.put(node+"/"+service+".log", lines.String()))
+	}
+	f.up(3)
+	relations := f.put("relations.yaml", "relations: {calls: {nova-api: [nova-scheduler, nova-compute], nova-scheduler: [nova-compute]}}")
+	var ids []string
+	ofKind := map[string]int{}
+	for _, req := range sortedKeys(byID) {
+		kind := fmt.Sprint(sortedKeys(kinds[req]))
+		if ofKind[kind]++; *long || ofKind[kind] <= 5 {
+			ids = append(ids, req)
+		}
+	}
+	if len(ofKind) != 4 || len(byID) != 938 {
+		t.Fatalf("%d ids of %d kinds: %v", len(byID), len(ofKind), ofKind)
+	}
+	for _, req := range ids {
+		r := f.trace("--relations", relations, req)
+		lines, _ := r.story(t)
+		var got []string
+		for _, l := range lines {
+			got = append(got, l.Text)
+		}
+		want := slices.Clone(byID[req])
+		ordered := inTime(lines)
+		slices.Sort(got)
+		slices.Sort(want)
+		if r.code != 0 || !slices.Equal(got, want) || !ordered {
+			t.Errorf("%s: exit status %d, %d lines, want %d; in order: %t\n%s", req, r.code, len(got), len(want), ordered, r.stderr)
+		}
+	}
+}
+
+func sortedKeys[V any](m map[string]V) (keys []string) {
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// system is a made-up system of services on a fleet, and the truth about it.
+func system(t *testing.T, o sample.TraceOptions) (f *fleet, truth *sample.TraceTruth, relations string) {
+	t.Helper()
+	f = newFleet(t)
+	dir := filepath.Join(f.home, "shop")
+	truth, err := sample.WriteTraces(t.Context(), dir, o, false, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range o.Nodes {
+		name := fmt.Sprintf("node%d", i+1)
+		f.node(name, "--logs", filepath.Join(dir, name, "*.log"))
+	}
+	f.up(o.Nodes)
+	return f, truth, filepath.Join(dir, sample.RelationsFile)
+}
+
+// wantStory holds a trace to the truth, in the order of the times in the lines.
+func wantStory(t *testing.T, r result, truth *sample.RequestTruth) storyReceipt {
+	t.Helper()
+	lines, receipt := r.story(t)
+	var got, want []string
+	for _, l := range lines {
+		got = append(got, l.Node+" "+l.Service+" "+l.Text)
+	}
+	for _, l := range truth.Lines {
+		want = append(want, l.Node+" "+l.Service+" "+l.Text)
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if r.code != 0 || !slices.Equal(got, want) || !inTime(lines) {
+		t.Errorf("%s: exit status %d, %d lines, want %d; in order: %t\n%s%s", truth.ID, r.code, len(got), len(want), inTime(lines),
+			firstDifference(strings.Join(got, "\n"), strings.Join(want, "\n")), r.stderr)
+	}
+	return receipt
+}
+
+// The traces of a made-up system are its truth, along the relations, exhaustively and without relations, and
+// along them far less is read than by asking all services. 20 services on 10 nodes, with -long on 2 GB and of
+// 1,000 requests.
+func TestTraceSystem(t *testing.T) {
+	o := sample.TraceOptions{Nodes: 10, Services: 20, Size: 1_000_000, Seed: 8, Every: 2 * time.Second, Skew: 200 * time.Millisecond, Truth: 8}
+	if *long {
+		o.Size, o.Every, o.Truth = 200_000_000, 40*time.Millisecond, 1000
+	}
+	f, truth, relations := system(t, o)
+	var read, all int64
+	for i, request := range truth.Requests {
+		r := f.trace("--relations", relations, "--skew", "400ms", "--slack", "3s", request.ID)
+		receipt := wantStory(t, r, request)
+		if receipt.AllAtOnce == nil || !slices.Contains(receipt.Services, "gateway") && !slices.Contains(receipt.Services, "web") {
+			t.Fatalf("%s: %+v\n%s", request.ID, receipt, r.stderr)
+		}
+		read += r.receipt(t).BytesRead
+		all += receipt.AllAtOnce.BytesConsidered
+		if i < 2 {
+			wantStory(t, f.trace("--exhaustive", request.ID), request)
+			receipt := wantStory(t, f.trace(request.ID), request)
+			if !slices.ContainsFunc(receipt.Notes, func(n string) bool { return strings.HasPrefix(n, "no relations are known") }) {
+				t.Errorf("without relations: %q", receipt.Notes)
+			}
+		}
+	}
+	t.Logf("%d traces read %.2f %% of what all services at once are", len(truth.Requests), 100*float64(read)/float64(all))
+	if read*2 > all {
+		t.Errorf("%d traces read %d bytes, all services at once are %d", len(truth.Requests), read, all)
+	}
+}
+
+// A request that nobody logged is exit status 1; with a node down that is not proven.
+func TestTraceExits(t *testing.T) {
+	f, truth, relations := system(t, sample.TraceOptions{Nodes: 2, Services: 3, Size: 20_000, Seed: 9, Every: 40 * time.Millisecond, Truth: 1})
+	request := truth.Requests[0]
+	if r := f.trace("--relations", relations, "no-such-request"); r.code != 1 || !strings.Contains(r.stderr, "no line was found along the relations: all services are asked") {
+		t.Errorf("no match: exit status %d\n%s", r.code, r.stderr)
+	}
+	r := f.run("trace", "--server", f.url, "--relations", relations, "--receipt", request.ID)
+	if first, _, _ := strings.Cut(r.stdout, "\n"); r.code != 0 || strings.Count(r.stdout, "\n") != len(request.Lines) ||
+		!regexp.MustCompile(`^2026-11-22T01:00:0.\.[0-9]{6}Z node[12] gateway +2026-.* gateway\[[0-9]+\]: info req=`+request.ID).MatchString(first) {
+		t.Errorf("as text: exit status %d\n%s%s", r.code, r.stdout, r.stderr)
+	}
+	if !regexp.MustCompile(`(?m)^2 of 2 nodes complete, .*\n(.*\n)*[0-9]+ lines of [0-9] services? on [12] nodes?, asked [0-9]+ times? in [0-9]+ rounds?\nread .*B; all services at once: [0-9]+kB\n`).MatchString(r.stderr) {
+		t.Errorf("receipt:\n%s", r.stderr)
+	}
+	if r := f.trace("--relations", relations, "--entry", "gatway", request.ID); r.code != 2 || !strings.Contains(r.stderr, `no node has logs of "gatway", and the relations do not know it; did you mean "gateway"?`) {
+		t.Errorf("an entry that nobody knows: exit status %d\n%s", r.code, r.stderr)
+	}
+	if r := f.trace("--relations", relations, "--until", "2026-11-21", request.ID); r.code != 1 {
+		t.Errorf("before the logs begin: exit status %d\n%s", r.code, r.stderr)
+	}
+	node := truth.Services[0].Nodes[0]
+	f.nodes[node].signal(9)
+	<-f.nodes[node].done
+	if r := f.trace("--relations", relations, "no-such-request"); r.code != 4 || r.receipt(t).status(node) == "complete" {
+		t.Errorf("no match, a node down: exit status %d\n%s", r.code, r.stderr)
+	}
+	if r := f.trace("--relations", relations, "--ok-partial", "no-such-request"); r.code != 1 {
+		t.Errorf("no match, a node down, --ok-partial: exit status %d\n%s", r.code, r.stderr)
+	}
+}
