@@ -138,7 +138,7 @@ func load(f *os.File) (*Index, error) {
 		off, line = b.To, b.FirstLine+int64(b.Lines)
 		x.known = State{Size: b.size, ModTime: b.mtime, Changed: b.changed}
 	}
-	x.blocks = slices.Clip(x.blocks)
+	x.blocks = slices.Clone(x.blocks) // without what a list that grew has to spare
 	return x, nil
 }
 
