@@ -1,6 +1,7 @@
 package requester
 
 import (
+	"encoding/json"
 	"iter"
 	"slices"
 	"time"
@@ -26,12 +27,29 @@ const (
 
 // Change is an event of a query that follows.
 type Change struct {
-	Node   string         `json:"node"`
-	Kind   ChangeKind     `json:"type"`
-	Status schemas.Status `json:"status"` // of a node that left
-	Reason string         `json:"reason"`
-	File   string         `json:"file"`
-	Count  int64          `json:"count"`
+	Node   string
+	Kind   ChangeKind
+	Status schemas.Status // of a node that left
+	Reason string         // of one that left or failed, or is back with something missing
+	File   string         // that was cut, or failed
+	Count  int64          // of lines that were skipped
+}
+
+// MarshalJSON gives {"type":"cut","node":"web1","file":"/var/log/app.log"}: of status, reason, file and count
+// those that the kind has.
+func (c *Change) MarshalJSON() ([]byte, error) {
+	event := struct {
+		Kind   ChangeKind      `json:"type"`
+		Node   string          `json:"node"`
+		Status *schemas.Status `json:"status,omitempty"`
+		File   string          `json:"file,omitempty"`
+		Count  int64           `json:"count,omitempty"`
+		Reason string          `json:"reason,omitempty"`
+	}{Kind: c.Kind, Node: c.Node, File: c.File, Count: c.Count, Reason: c.Reason}
+	if c.Kind == Left {
+		event.Status = &c.Status
+	}
+	return json.Marshal(&event)
 }
 
 // MissedReason is the reason of Back where the node began anew.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"strings"
 	"syscall"
 	"time"
@@ -185,7 +186,7 @@ func tailFleet(cmd *cobra.Command, connect *connectFlags, o *grepOptions) error 
 	if err != nil {
 		return err
 	}
-	err = s.printTail(answer)
+	err = s.printTail(answer.Released())
 	answer.Close()
 	receipt := answer.Receipt()
 	s.asked(receipt, err)
@@ -195,18 +196,22 @@ func tailFleet(cmd *cobra.Command, connect *connectFlags, o *grepOptions) error 
 	return s.end(ctx, receipt, err)
 }
 
-// printTail prints lines as they come, and on stderr what becomes of the nodes.
-func (s *fleetSearch) printTail(answer *requester.Answer) error {
-	for r := range answer.Released() {
+// printTail prints lines as they come, and what becomes of the nodes where it happens.
+func (s *fleetSearch) printTail(releases iter.Seq[requester.Release]) error {
+	for r := range releases {
 		if r.Change != nil {
 			s.tell(r.Change)
 		}
-		if err := s.printChunks(r.Node, r.Chunks); err != nil {
-			return err
+		if s.reply != nil {
+			if err := s.reply.send(r.Node, r.Chunks); err != nil {
+				return err
+			}
 		}
 		for i := range r.Chunks {
 			if change := requester.ChangeOf(r.Node, &r.Chunks[i]); change != nil {
 				s.tell(change)
+			} else if err := s.print.Print(r.Node, &r.Chunks[i]); err != nil {
+				return err
 			}
 		}
 		if err := s.print.Flush(); err != nil {
@@ -224,6 +229,7 @@ func (s *fleetSearch) tell(c *requester.Change) {
 		}
 		return
 	}
+	_ = s.print.Flush() // the error comes again
 	var text string
 	switch c.Kind {
 	case requester.Joined:
