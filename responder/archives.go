@@ -15,6 +15,8 @@ type archives struct {
 	limits archive.Limits
 	gate   *archive.Gate
 	grown  atomic.Int64 // by how much the archives' contents are larger than their files
+
+	unpacked atomic.Int64 // bytes
 }
 
 func newArchives(l *Limits) *archives {
@@ -51,6 +53,7 @@ type openArchive struct {
 // Close notes how large the content is, which at its end is known for sure.
 func (o *openArchive) Close() error {
 	n, all := o.r.Total()
+	o.of.unpacked.Add(n)
 	if !all {
 		n = max(n, o.known)
 	}
@@ -65,16 +68,12 @@ func (p *plan) measure(ctx context.Context) (bytes int64) {
 		if ctx.Err() != nil || f.Open() != nil {
 			continue // a search would say so
 		}
-		kind := f.Kind()
-		if kind == archive.Plain {
+		if f.Kind() == archive.Plain {
 			bytes += p.pruning.planned(f)
 			continue
 		}
-		n, ok := archive.Size(f, f.Size(), kind)
-		if !ok {
-			n = f.Size()
-		}
-		p.archives.grown.Add(n - f.Size())
+		n, size := p.plannedArchive(f)
+		p.archives.grown.Add(size - f.Size())
 		bytes += n
 	}
 	return bytes

@@ -80,12 +80,12 @@ func (p *plan) open(ctx context.Context, e *source.Entry) (scan.File, error) {
 	if err != nil {
 		return scan.File{}, err
 	}
-	file, err := p.archives.open(f)
+	file, err := p.openArchive(f)
 	if err != nil {
 		return scan.File{}, err
 	}
 	file = p.feeds.unwrapped(file, e)
-	if file.Stream == nil {
+	if file.Stream == nil && !file.InOrder {
 		file = p.pruning.apply(file, f)
 	}
 	return file, nil

@@ -12,6 +12,7 @@ import (
 	"github.com/trawl-logs/trawl/responder/indexer"
 	"github.com/trawl-logs/trawl/responder/scan"
 	"github.com/trawl-logs/trawl/responder/source"
+	"github.com/trawl-logs/trawl/responder/timestamp"
 )
 
 // index is the blocks of the node's logs, while the responder runs.
@@ -63,13 +64,14 @@ func (x *index) logs(r *Responder) (logs []indexer.Log) {
 	for _, e := range snap.Files {
 		if id := indexer.ID(e.ID); r.feeds.formats[e.Source()] == 0 && e.Size > 0 {
 			x.entries[id] = e
-			logs = append(logs, indexer.Log{ID: id, Path: e.Path, Service: e.Service, Size: e.Size, ModTime: e.ModTime})
+			_, packed := source.PackedFrom(e.Path)
+			logs = append(logs, indexer.Log{ID: id, Path: e.Path, Service: e.Service, Size: e.Size, ModTime: e.ModTime, Packed: packed})
 		}
 	}
 	return logs
 }
 
-// openToIndex opens a registered file that is not compressed.
+// openToIndex opens a registered file.
 func (r *Responder) openToIndex(ctx context.Context, e *source.Entry) (o indexer.Opened, err error) {
 	f, err := r.catalog.Open(ctx, e)
 	if err != nil {
@@ -85,8 +87,8 @@ func (r *Responder) openToIndex(ctx context.Context, e *source.Entry) (o indexer
 	if err != nil && !errors.Is(err, io.EOF) {
 		return o, err
 	}
-	if archive.Detect(head[:n]) != archive.Plain {
-		return o, indexer.ErrNotIndexed
+	if kind := archive.Detect(head[:n]); kind != archive.Plain {
+		return r.archiveToIndex(f, e, kind)
 	}
 	o = indexer.Opened{File: f.Raw()}
 	o.Clock, o.Form, err = r.blockClock(f, f.Size(), e)
@@ -98,10 +100,18 @@ func (r *Responder) openToIndex(ctx context.Context, e *source.Entry) (o indexer
 func (r *Responder) blockClock(at io.ReaderAt, size int64, e *source.Entry) (block.Clock, uint64, error) {
 	about := r.timesOf(e)
 	form, err := r.clocks.Form(at, size, &about)
-	if err != nil || form == nil || form.Stateful() {
+	if err != nil {
 		return nil, 0, err
+	}
+	clock, number := formClock(form)
+	return clock, number, nil
+}
+
+func formClock(form *timestamp.Form) (block.Clock, uint64) {
+	if form == nil || form.Stateful() {
+		return nil, 0
 	}
 	clock := form.NewReader()
 	read := func(line []byte) (int64, bool) { return clock.Time(line[:min(len(line), scan.HeadBytes)]) }
-	return read, form.Sum(), nil
+	return read, form.Sum()
 }

@@ -46,7 +46,10 @@ func (s *said) String() string {
 func indexedFleet(t *testing.T, files map[string]string) (*indexed, string) {
 	t.Helper()
 	state := t.TempDir()
-	plain, dir := newFleet(t, func(c *Config) { c.State, c.Index.CPU = state, 100 }, files)
+	plain, dir := newFleet(t, func(c *Config) {
+		c.State, c.Index.CPU = state, 100
+		c.Sources[0].Logs = append(c.Sources[0].Logs, c.Sources[0].Logs[0]+".*") // rotated ones
+	}, files)
 	f := &indexed{fleet: plain}
 	f.r.compile = compile
 	f.r.log = slog.New(slog.NewTextHandler(&f.said, nil))

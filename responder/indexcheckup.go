@@ -3,7 +3,9 @@ package responder
 import (
 	"context"
 	"fmt"
+	"io"
 
+	"github.com/trawl-logs/trawl/responder/archive"
 	"github.com/trawl-logs/trawl/responder/block"
 	"github.com/trawl-logs/trawl/responder/indexer"
 	"github.com/trawl-logs/trawl/responder/source"
@@ -33,6 +35,10 @@ func (r *Responder) IndexCheckup(ctx context.Context, verify bool) *schemas.Inde
 			if u == nil {
 				continue
 			}
+			if u.File().Packed && u.Content() == nil { // not through
+				u.Done()
+				continue
+			}
 			if len(c.Files) < schemas.MaxIndexed {
 				c.Files = append(c.Files, r.indexedFile(ctx, x.store, u, e, verify))
 			} else {
@@ -48,10 +54,17 @@ func (r *Responder) IndexCheckup(ctx context.Context, verify bool) *schemas.Inde
 func (r *Responder) indexedFile(ctx context.Context, store *indexer.Store, u *indexer.Use, e *source.Entry, verify bool) schemas.IndexedFile {
 	blocks := u.Blocks()
 	f := schemas.IndexedFile{Service: e.Service, Path: e.Path, Size: e.Size, IndexBytes: u.Bytes(), Blocks: int64(len(blocks))}
+	c := u.Content()
+	if c != nil {
+		f.Size = c.Size
+	}
 	for _, b := range blocks {
 		l := schemas.ListedBlock{From: b.From, Bytes: b.To - b.From, Lines: int64(b.Lines), First: schemas.NoTime, Last: schemas.NoTime}
 		if b.Timed {
 			l.First, l.Last = b.MinTime, b.MaxTime
+		}
+		if c != nil {
+			l.Lines = min(l.Lines, c.Lines-b.FirstLine)
 		}
 		f.Listed = append(f.Listed, l)
 	}
@@ -61,11 +74,21 @@ func (r *Responder) indexedFile(ctx context.Context, store *indexer.Store, u *in
 	open, err := r.catalog.Open(ctx, e)
 	if err == nil {
 		defer open.Close()
+		var at io.ReaderAt = open.Raw()
 		var wrong error
-		err = u.Verify(ctx, open.Raw(), func(_ block.Block, err error) bool {
-			wrong = err
-			return err == nil
-		})
+		if c != nil {
+			var content *archive.Content
+			if content, wrong = r.contentToVerify(u, open); content != nil {
+				defer content.Close()
+				at = content
+			}
+		}
+		if wrong == nil {
+			err = u.Verify(ctx, at, func(_ block.Block, err error) bool {
+				wrong = err
+				return err == nil
+			})
+		}
 		if wrong != nil {
 			store.Drop(indexer.ID(e.ID), wrong)
 			err = fmt.Errorf("%w; dropped, and built anew", wrong)

@@ -158,7 +158,7 @@ func (p *plan) inputs(ctx context.Context) []scan.Input {
 	for i, e := range p.files {
 		inputs[i] = scan.Input{Name: e.Path, Service: e.Service, Open: func() (scan.File, error) {
 			file, err := p.open(ctx, e)
-			if err == nil && file.At != nil {
+			if err == nil && file.At != nil && !file.InOrder {
 				p.sizes[i] = file.Size
 			}
 			return file, err

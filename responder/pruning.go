@@ -73,6 +73,10 @@ func (p *pruning) apply(file scan.File, f *rotation.File) scan.File {
 		return file
 	}
 	defer u.Done()
+	if u.File().Packed {
+		p.store.Drop(indexer.ID(f.Entry.ID), errOther)
+		return file
+	}
 	ranges, dated, state, err := p.ranges(u, f)
 	if err != nil || ranges == nil {
 		if err != nil {
@@ -105,15 +109,27 @@ func (p *pruning) ranges(u *indexer.Use, f *rotation.File) (ranges []scan.Range,
 		p.store.Suspect(id)
 		return nil, false, state, nil
 	}
-	q := p.query
+	q, size := p.query, f.Size()
+	c := u.Content()
+	if c != nil {
+		if state.Size != size {
+			return nil, false, state, nil // it has grown since it was opened
+		}
+		size = c.Size
+	}
 	if p.timed {
-		if _, q.Form, err = p.r.blockClock(f, f.Size(), f.Entry); err != nil {
+		if c == nil {
+			_, q.Form, err = p.r.blockClock(f, size, f.Entry)
+		} else {
+			q.Form, err = p.r.headForm(c, f.Entry)
+		}
+		if err != nil {
 			return nil, false, state, err
 		}
 		dated = q.Form != 0 && q.Form == u.File().Form
 	}
 	ranges = []scan.Range{}
-	counts, err := u.Walk(q, f.Size(), func(g block.Range) bool {
+	counts, err := u.Walk(q, size, func(g block.Range) bool {
 		if len(ranges) == maxRanges {
 			ranges = halved(ranges)
 		}
@@ -132,7 +148,7 @@ func (p *pruning) ranges(u *indexer.Use, f *rotation.File) (ranges []scan.Range,
 		SkippedTime: int64(counts.SkippedTime), IndexBytes: counts.IndexRead,
 	})
 	if p.binary {
-		ranges = scan.UpToTail(ranges, f.Size())
+		ranges = scan.UpToTail(ranges, size)
 	}
 	return ranges, dated, state, nil
 }

@@ -31,7 +31,7 @@ type IndexCheckup struct {
 type IndexedFile struct {
 	Service    string
 	Path       string
-	Size       int64 // of the file
+	Size       int64 // of the file; of what it holds, if that is compressed
 	IndexBytes int64
 	Blocks     int64 // of which Listed are the first
 	Err        string

@@ -32,7 +32,7 @@ func newGzipStream(in *input, p *Point) (*gzipStream, error) {
 	if p.Window == nil {
 		return g, nil
 	}
-	window, err := unpackWindow(p.Window)
+	window, err := Unpack(p.Window)
 	if err != nil {
 		return nil, err
 	}

@@ -87,7 +87,7 @@ func (s *Survey) place(g *gzipStream, bit int64, window []byte) {
 	}
 	p := Point{Out: out, Bit: bit}
 	if window != nil {
-		p.Window = packWindow(window)
+		p.Window = Pack(window)
 	}
 	s.points, s.last = append(s.points, p), out
 }
@@ -113,10 +113,14 @@ var windowPacker = sync.OnceValues(func() (*zstd.Encoder, error) {
 })
 
 var windowUnpacker = sync.OnceValues(func() (*zstd.Decoder, error) {
-	return zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(historyBytes))
+	return zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(mostPacked))
 })
 
-func packWindow(window []byte) []byte {
+// mostPacked bounds what Unpack makes.
+const mostPacked = 64 << 10
+
+// Pack compresses a piece of text, up to 64 KiB.
+func Pack(window []byte) []byte {
 	z, err := windowPacker()
 	if err != nil {
 		panic(err) // of options that are constants
@@ -124,14 +128,15 @@ func packWindow(window []byte) []byte {
 	return z.EncodeAll(window, nil)
 }
 
-func unpackWindow(packed []byte) ([]byte, error) {
+// Unpack is the reverse of Pack.
+func Unpack(packed []byte) ([]byte, error) {
 	z, err := windowUnpacker()
 	if err != nil {
 		panic(err) // of options that are constants
 	}
 	window, err := z.DecodeAll(packed, nil)
 	if err != nil {
-		return nil, fmt.Errorf("window of an archive: %w", err)
+		return nil, fmt.Errorf("packed piece of an archive: %w", err)
 	}
 	return window, nil
 }

@@ -36,6 +36,21 @@ type Opened struct {
 	File  *os.File    // closed by the Builder
 	Clock block.Clock // nil: its lines have no times
 	Form  uint64      // of the times
+
+	// Archive, if set, is what the File holds, which is compressed and has Size bytes; Head is the first part
+	// of the content, and Rules number how it is read, as Content of package block has them.
+	Archive Archive
+	Size    int64
+	Head    []byte
+	Rules   uint64
+}
+
+// close closes what is open.
+func (o *Opened) close() {
+	if o.Archive != nil {
+		o.Archive.Close()
+	}
+	_ = o.File.Close() // opened for reading: nothing is lost
 }
 
 // Options are what a Builder goes by. All are set but Shape.
@@ -63,9 +78,10 @@ type Builder struct {
 	made  block.Options // what block makes
 	disk  disk
 
-	due    map[ID]int64 // size from which on a log is worth a look
-	missed map[ID]int   // looks for which a log was away
-	other  map[ID]bool  // logs whose blocks have another shape than those that are made now
+	packing *packing     // an archive that is not through
+	due     map[ID]int64 // size from which on a log is worth a look
+	missed  map[ID]int   // looks for which a log was away
+	other   map[ID]bool  // logs whose blocks have another shape than those that are made now
 
 	mu      sync.Mutex
 	figures figures
@@ -83,6 +99,7 @@ func NewBuilder(s *Store, o Options) *Builder {
 // goroutine's thread.
 func (b *Builder) Run(ctx context.Context) {
 	yield()
+	defer b.abandon()
 	for {
 		more := b.look(ctx)
 		b.mu.Lock()
@@ -136,6 +153,9 @@ func (b *Builder) look(ctx context.Context) (more bool) {
 	shape := b.shape(ctx, logs)
 	build, remove := choose(logs, stored, b.o.Most, blockBytes(shape, b.figures.MeanLine)/4)
 	b.remove(logs, remove)
+	if p := b.packing; p != nil && !slices.ContainsFunc(build, func(l Log) bool { return l.ID == p.log.ID }) {
+		b.abandon()
+	}
 	for _, l := range build {
 		if l.Size < b.due[l.ID] && !b.store.isSuspect(l.ID) {
 			continue
@@ -221,7 +241,10 @@ func (b *Builder) meanLine(ctx context.Context, logs []Log) float64 {
 			continue
 		}
 		n, _ := o.File.ReadAt(b.buf[:sampleBytes], 0) // what there is
-		o.File.Close()
+		if o.Archive != nil {
+			n, _ = io.ReadFull(o.Archive, b.buf[:sampleBytes])
+		}
+		o.close()
 		if end := bytes.LastIndexByte(b.buf[:n], '\n') + 1; end > 0 {
 			sum, lines = sum+end, lines+bytes.Count(b.buf[:end], []byte{'\n'})
 		}
@@ -237,6 +260,7 @@ func (b *Builder) guarded(l Log, work func() (left bool, err error)) (left bool,
 	defer func() {
 		if p := recover(); p != nil {
 			b.store.log.Error("panic in the index", "path", l.Path, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			b.abandon()
 			b.block, left, err = nil, false, errors.New("internal error")
 		}
 	}()
@@ -253,7 +277,7 @@ func (b *Builder) open(ctx context.Context, l Log) (o Opened, state block.State,
 		err = fs.ErrNotExist // the name is another file's by now; the next look finds it
 	}
 	if err != nil {
-		_ = o.File.Close() // opened for reading: nothing is lost
+		o.close()
 	}
 	return o, state, err
 }
@@ -262,9 +286,18 @@ func (b *Builder) open(ctx context.Context, l Log) (o Opened, state block.State,
 // An index that has blocks goes on with such as it has, whatever shape is.
 func (b *Builder) extend(ctx context.Context, l Log, shape block.Options) (left bool, err error) {
 	b.store.cleared(l.ID)
+	if b.packing != nil && b.packing.log.ID == l.ID {
+		return b.goOn(ctx)
+	}
+	if b.packing != nil && l.Packed {
+		return false, nil // it is its turn when that one is through
+	}
 	o, state, err := b.open(ctx, l)
 	if err != nil {
 		return false, err
+	}
+	if o.Archive != nil {
+		return b.extendPacked(ctx, l, o, state, shape)
 	}
 	defer o.File.Close()
 	u, err := b.current(ctx, l, &o, state)
@@ -327,6 +360,10 @@ func fileOf(l Log, o *Opened, state block.State) (f block.File, err error) {
 
 // holds says whether an index speaks of its log. One that does not is dropped.
 func (b *Builder) holds(ctx context.Context, u *Use, l Log, o *Opened, state block.State) (bool, error) {
+	if u.File().Packed {
+		b.store.Drop(l.ID, fs.ErrNotExist) // of an archive that is gone
+		return false, nil
+	}
 	if u.File().Form != o.Form {
 		b.store.Drop(l.ID, errors.New("the log's times are read otherwise now"))
 		return false, nil

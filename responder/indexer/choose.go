@@ -15,6 +15,15 @@ type Log struct {
 	Service string
 	Size    int64
 	ModTime time.Time
+	Packed  bool // by its name: an archive
+}
+
+// content is about how large what a log holds is: logs are packed to a tenth, most of them.
+func (l *Log) content() int64 {
+	if l.Packed {
+		return 10 * l.Size
+	}
+	return l.Size
 }
 
 // perByte is how large an index is taken to be of a log that has none yet: docs/index.md.
@@ -33,8 +42,8 @@ func choose(logs []Log, stored []block.Stored, most, minBytes int64) (build []Lo
 	keep := map[ID]bool{}
 	sum := int64(0)
 	for _, l := range newest {
-		if have, ok := bytes[l.ID]; !keep[l.ID] && (ok || l.Size >= minBytes) {
-			need := max(have, int64(float64(l.Size)*perByte))
+		if have, ok := bytes[l.ID]; !keep[l.ID] && (ok || l.content() >= minBytes) {
+			need := max(have, int64(float64(l.content())*perByte))
 			if sum += need; sum > most {
 				break
 			}

@@ -25,8 +25,8 @@ func paths(logs []Log) (out []string) {
 func TestChoose(t *testing.T) {
 	at := func(h int) time.Time { return time.Unix(int64(h)*3600, 0) }
 	logs := []Log{
-		{ID{1, 1}, "old", "s", 100e6, at(1)}, {ID{1, 2}, "new", "s", 100e6, at(9)},
-		{ID{1, 3}, "middle", "s", 100e6, at(5)}, {ID{1, 4}, "tiny", "s", 1000, at(10)},
+		{ID{1, 1}, "old", "s", 100e6, at(1), false}, {ID{1, 2}, "new", "s", 100e6, at(9), false},
+		{ID{1, 3}, "middle", "s", 100e6, at(5), false}, {ID{1, 4}, "tiny", "s", 1000, at(10), false},
 	}
 	stored := []block.Stored{{Dev: 1, Ino: 1, Bytes: 5e6}, {Dev: 7, Ino: 7, Bytes: 1}}
 	for _, tt := range []struct {

@@ -56,7 +56,10 @@ func (b *Builder) remake(ctx context.Context, l Log, shape block.Options, room i
 	if err != nil {
 		return false, err
 	}
-	defer o.File.Close()
+	defer o.close()
+	if o.Archive != nil {
+		return false, ErrNotIndexed
+	}
 	f, err := fileOf(l, &o, state)
 	if err != nil {
 		return false, err

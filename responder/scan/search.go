@@ -114,7 +114,7 @@ func (s *searcher) reset(seg *segment) {
 // search searches a segment and leaves its result in it.
 func (s *searcher) search(seg *segment) {
 	s.reset(seg)
-	if s.left == 0 {
+	if s.left == 0 || seg.start == seg.end { // there is nothing: an archive would be decompressed up to there
 		return
 	}
 	err := s.ranges()
