@@ -356,8 +356,8 @@ func TestStreams(t *testing.T) {
 // TestMarks holds a search that finds nothing to saying how far it is.
 func TestMarks(t *testing.T) {
 	var b strings.Builder
-	for n := 0; b.Len() < 6<<20; n++ {
-		fmt.Fprintf(&b, "%d %0100d\n", 1000+n, 0)
+	for n := 0; b.Len() < 20<<20; n++ {
+		fmt.Fprintf(&b, "%d %0400d\n", 1000+n, 0)
 	}
 	tr := &trial{texts: []string{b.String()}, stream: []bool{false}, opened: map[int]int{}}
 	so := scan.Options{MaxCount: -1, Terminator: '\n', Threads: 1, Times: true, NewClock: func(int) scan.Clock { return numberClock{} }}
