@@ -65,8 +65,8 @@ func (o *openArchive) Close() error {
 // are, where they say so.
 func (p *plan) measure(ctx context.Context) (bytes int64) {
 	for _, f := range p.set.Files {
-		if ctx.Err() != nil || f.Open() != nil {
-			continue // a search would say so
+		if ctx.Err() != nil || f.Open() != nil || p.sealed.has(f.Entry) {
+			continue // a search would say so, or it is not read
 		}
 		if f.Kind() == archive.Plain {
 			bytes += p.pruning.planned(f)
@@ -76,5 +76,5 @@ func (p *plan) measure(ctx context.Context) (bytes int64) {
 		p.archives.grown.Add(size - f.Size())
 		bytes += n
 	}
-	return bytes
+	return bytes + p.measureSealed(ctx)
 }

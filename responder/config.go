@@ -35,6 +35,7 @@ const DefaultConfigFile = "/etc/trawl/trawl.yaml"
 //	    service: nginx             # default: derived from each file's name
 //	    exclude: /var/log/nginx/*debug*
 //	    labels: {tier: front}
+//	    store: sealed              # its lines outlive its files; only with a state directory
 //	    timezone: Europe/Berlin    # of times that name none; default: the node's
 //	    time_format: "02/01/2006 15:04:05" # or epoch, epoch-ms …; default: found out
 //	  - logs: /var/log/pods/*/*/*.log
@@ -46,6 +47,7 @@ const DefaultConfigFile = "/etc/trawl/trawl.yaml"
 //	roots: [/var/lib/docker/containers]
 //	state: /var/lib/trawl
 //	index: {level: normal, cpu: 10%, size: 20GiB} # or off; only with a state directory
+//	sealed: {window: 1h, lines: 32768, age: 30d, size: 20GiB, cpu: 10%} # of sources with store: sealed
 //	rescan: 30s
 //	ephemeral: false
 //	limits: {max_queries: 8, run_time: 1h, result_bytes: 20GiB}
@@ -68,6 +70,7 @@ type Config struct {
 	Limits     Limits            `yaml:"limits"`
 	Connection Connection        `yaml:"connection"`
 	Index      IndexConfig       `yaml:"index"`
+	Sealed     SealedConfig      `yaml:"sealed"`
 
 	Coordinator Coordinator `yaml:"coordinator"`
 }
@@ -123,6 +126,7 @@ func DefaultConfig() *Config {
 	return &Config{
 		Rescan: Duration(30 * time.Second), LogFormat: "text", LogLevel: "info",
 		Index:       IndexConfig{Level: block.Normal.String(), CPU: 10, Size: 20 << 30},
+		Sealed:      SealedConfig{Window: Duration(time.Hour), Lines: 32 << 10, Size: 20 << 30, CPU: 10},
 		Coordinator: Coordinator{User: "text", Queries: 4},
 		Limits: Limits{
 			MaxQueries: 8, MaxParked: 32, MaxFollows: 64, MaxWatches: 64, RunTime: Duration(time.Hour), Files: source.DefaultMaxFiles,
@@ -213,7 +217,11 @@ func (c *Config) Finish() error {
 		return errors.New(`no logs: name some with --logs '/var/log/**/*.log', or as sources in ` + DefaultConfigFile)
 	}
 	for i := range c.Sources {
-		if err := c.Sources[i].finish(); err != nil {
+		err := c.Sources[i].finish()
+		if err == nil {
+			err = c.Sources[i].checkStore(c.State)
+		}
+		if err != nil {
 			return fmt.Errorf("source %d: %w", i+1, err)
 		}
 	}
@@ -235,7 +243,7 @@ func (c *Config) Finish() error {
 	if n := c.Coordinator.Queries; n < 1 || n > 64 {
 		return fmt.Errorf("coordinator.queries: %d is not within 1 and 64", n)
 	}
-	if err := c.Index.check(); err != nil {
+	if err := errors.Join(c.Index.check(), c.Sealed.check()); err != nil {
 		return err
 	}
 	return c.Limits.check()

@@ -76,6 +76,11 @@ func (p *plan) open(ctx context.Context, e *source.Entry) (scan.File, error) {
 	if j := p.feeds.openers[e]; j != nil {
 		return p.openJournal(ctx, j)
 	}
+	if p.sealed != nil {
+		if l := p.sealed.logs[e]; l != nil {
+			return p.openSealed(e, l)
+		}
+	}
 	f, err := p.set.Open(e)
 	if err != nil {
 		return scan.File{}, err

@@ -62,7 +62,7 @@ func (x *index) logs(r *Responder) (logs []indexer.Log) {
 	}
 	x.entries = make(map[indexer.ID]*source.Entry, len(snap.Files))
 	for _, e := range snap.Files {
-		if id := indexer.ID(e.ID); r.feeds.formats[e.Source()] == 0 && e.Size > 0 {
+		if id := indexer.ID(e.ID); r.feeds.formats[e.Source()] == 0 && e.Size > 0 && !r.sealed(e) {
 			x.entries[id] = e
 			_, packed := source.PackedFrom(e.Path)
 			logs = append(logs, indexer.Log{ID: id, Path: e.Path, Service: e.Service, Size: e.Size, ModTime: e.ModTime, Packed: packed})

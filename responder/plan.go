@@ -35,8 +35,9 @@ type plan struct {
 	problems   problems
 	archives   *archives
 	feeds      *feeds
-	pruning    *pruning // nil: all is read
-	since      int64    // of the query
+	pruning    *pruning    // nil: all is read
+	sealed     *sealedPlan // nil: nothing is sealed
+	since      int64       // of the query
 	until      int64
 }
 
@@ -63,6 +64,7 @@ func (r *Responder) plan(ctx context.Context, q *schemas.Query) (*plan, error) {
 		return nil, err
 	}
 	later := func(e *source.Entry) bool { return !q.Exhaustive && clock.Over(e.ModTime, q.Since) }
+	mark, sealed := r.sealedMark(q)
 	set, err := r.keeper.Open(ctx, filter, later)
 	if err != nil {
 		return nil, err
@@ -71,10 +73,13 @@ func (r *Responder) plan(ctx context.Context, q *schemas.Query) (*plan, error) {
 	for _, f := range set.Files {
 		p.files = append(p.files, f.Entry)
 	}
-	p.files = append(p.files, r.feeds.selected(filter)...)
 	for _, f := range p.files {
 		p.bytes += f.Size
 	}
+	if sealed {
+		r.takeSealed(ctx, p, filter, mark)
+	}
+	p.files = append(p.files, r.feeds.selected(filter)...)
 	for _, f := range set.Problems {
 		p.problems.add(f.Path, f.Err)
 	}

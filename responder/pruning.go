@@ -22,7 +22,7 @@ var errRewritten = errors.New("the file was written in place while its index was
 // pruning leaves out of a search what the index says cannot match.
 type pruning struct {
 	r      *Responder
-	store  *indexer.Store
+	store  *indexer.Store // nil: there is none
 	query  block.Query
 	timed  bool
 	binary bool // a NUL decides what is given
@@ -37,12 +37,15 @@ type pruning struct {
 func (r *Responder) pruning(q *schemas.Query, needs func() match.Needs) *pruning {
 	x := r.index.Load()
 	inTimeOrder := q.Order == schemas.OrderTime && q.Mode == schemas.ModeLines // which reads all to know it
-	if x == nil || q.Exhaustive || q.NullData || inTimeOrder || needs == nil {
+	if x == nil && r.sealing == nil || q.Exhaustive || q.NullData || inTimeOrder || needs == nil {
 		return nil
 	}
-	p := &pruning{r: r, store: x.store, timed: q.Since != 0 || q.Until != 0,
+	p := &pruning{r: r, timed: q.Since != 0 || q.Until != 0,
 		binary: q.Binary == schemas.BinaryWithout || q.Binary == schemas.BinaryReport && q.Mode == schemas.ModeLines, query: block.Query{Since: block.NoTime, Until: block.NoTime}}
 	p.times, p.before = p.timed || q.Columns&schemas.ColumnTime != 0, q.Before
+	if x != nil {
+		p.store = x.store
+	}
 	if q.Since != 0 {
 		p.query.Since = q.Since
 	}
@@ -60,7 +63,7 @@ func (r *Responder) pruning(q *schemas.Query, needs func() match.Needs) *pruning
 
 // apply narrows an open file to what its index leaves.
 func (p *pruning) apply(file scan.File, f *rotation.File) scan.File {
-	if p == nil || p.r.feeds.formats[f.Entry.Source()] != 0 {
+	if p == nil || p.store == nil || p.r.feeds.formats[f.Entry.Source()] != 0 {
 		return file
 	}
 	if p.query.Filter == nil && !p.timed { // nothing to ask the index

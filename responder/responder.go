@@ -66,6 +66,7 @@ type Responder struct {
 	totals   totals
 	answered func(*Answer) // nil: nobody wants to know
 	index    atomic.Pointer[index]
+	sealing  *sealing      // nil: no source wants it
 	blocks   block.Options // what blocks are made, whatever the disk; zero but in tests
 
 	mu        sync.Mutex
@@ -97,13 +98,17 @@ func New(c *Config, version string, log *slog.Logger, publish Publisher, changed
 	if err != nil {
 		return nil, err
 	}
+	sealing, err := newSealing(c, log)
+	if err != nil {
+		return nil, err
+	}
 	host, err := os.Hostname()
 	if err != nil {
 		host = "unknown"
 	}
 	r := &Responder{
 		config: c, version: version, instance: rand.Text(), host: host, started: time.Now(), log: log, publish: publish,
-		catalog: catalog, keeper: rotation.New(catalog, archiveLimits(&c.Limits)), feeds: feeds, clocks: clock.NewCache(), times: times, compile: compile, search: scan.Run, sorting: timeorder.NewBudget(int64(c.Limits.SortBytes)), watcher: follow.NewWatcher(), workers: make(chan struct{}, c.Limits.MaxQueries),
+		catalog: catalog, keeper: rotation.New(catalog, archiveLimits(&c.Limits)), feeds: feeds, clocks: clock.NewCache(), sealing: sealing, times: times, compile: compile, search: scan.Run, sorting: timeorder.NewBudget(int64(c.Limits.SortBytes)), watcher: follow.NewWatcher(), workers: make(chan struct{}, c.Limits.MaxQueries),
 		ledger: outbox.NewLedger(), sessions: map[Key]*session{}, warned: map[string]bool{}, changed: changed,
 	}
 	for range c.Limits.MaxQueries {
@@ -136,6 +141,9 @@ func (r *Responder) Scan(ctx context.Context) (files int, bytes int64, err error
 	if x := r.index.Load(); x != nil {
 		x.builder.Wake()
 	}
+	if r.sealing != nil {
+		r.sealing.poke()
+	}
 	return len(snap.Files) + len(r.feeds.journals), snap.Bytes, nil
 }
 
@@ -143,6 +151,7 @@ func (r *Responder) Scan(ctx context.Context) (files int, bytes int64, err error
 // they are over.
 func (r *Responder) Run(ctx context.Context) {
 	defer r.startIndex(ctx)()
+	defer r.startSealing(ctx)()
 	defer r.proving.start(ctx)()
 	tick := time.NewTicker(time.Duration(r.config.Rescan))
 	defer tick.Stop()

@@ -126,7 +126,7 @@ func (s *session) answer() (end *schemas.End) {
 	if err != nil {
 		return s.failed(err)
 	}
-	defer p.set.Close()
+	defer p.close()
 	if err := s.jitter(); err != nil {
 		return s.failed(err)
 	}

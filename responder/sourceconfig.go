@@ -26,6 +26,9 @@ type SourceConfig struct {
 	TimeFormat string `yaml:"time_format"`
 	// Format is how a container runtime has wrapped the lines, docker or cri; empty: they are not.
 	Format string `yaml:"format"`
+	// Store is sealed where the lines are kept in sealed blocks as well, which outlive the files; empty: they
+	// are not.
+	Store string `yaml:"store"`
 	// Kind is files, which is the default, or journald: then Units, Priority and Directory say which
 	// entries.
 	Kind      string `yaml:"kind"`

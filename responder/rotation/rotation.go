@@ -205,6 +205,13 @@ func (f *File) Open() error {
 	return f.take(file)
 }
 
+// Held says whether the file is open.
+func (f *File) Held() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.file != nil && !f.closed
+}
+
 // Size is the length in bytes of what is read.
 func (f *File) Size() int64 { return f.file.Size() }
 

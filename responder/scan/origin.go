@@ -30,7 +30,7 @@ func (s *searcher) place(lineAt, at int64) (number, offset int64) {
 		return number, offset
 	}
 	if s.o.Numbers {
-		number = s.numberAt(lineAt) + 1
+		number = s.numberAt(lineAt) + 1 + s.seg.file.f.LinesBefore
 	}
-	return number, at
+	return number, at + s.seg.file.f.BytesBefore
 }

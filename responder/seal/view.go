@@ -1,0 +1,239 @@
+package seal
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"io"
+	"maps"
+	"slices"
+	"time"
+)
+
+// View is a Store as a query sees it, until Close.
+type View struct {
+	s    *Store
+	mark int64
+	logs map[ID]*Log
+}
+
+// View opens a view.
+func (s *Store) View() *View {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.views[s.mark]++
+	return &View{s: s, mark: s.mark, logs: maps.Clone(s.logs)}
+}
+
+// Close lets go of blocks that were dropped meanwhile. What was made of the View must not be read any more.
+func (v *View) Close() {
+	v.s.mu.Lock()
+	defer v.s.mu.Unlock()
+	if v.s.views[v.mark]--; v.s.views[v.mark] == 0 {
+		delete(v.s.views, v.mark)
+	}
+	v.s.sweep()
+}
+
+// Logs are those of which anything is sealed, in no order.
+func (v *View) Logs() []*Log { return slices.Collect(maps.Values(v.logs)) }
+
+// File is a file that is there, and may be a Log or hold one.
+type File struct {
+	Identity        // without the head
+	Family   string // what its name has in common with those that rotation gives it
+	At       io.ReaderAt
+	Size     int64
+	ModTime  time.Time
+	// Content, if set, opens what is compressed in it: then it is an archive, and At is not read.
+	Content func() (io.ReadCloser, error)
+}
+
+// Matches are what Match found.
+type Matches struct {
+	// Of has, for each file, the Log that it goes on with; nil: none, so that it is searched as it is.
+	Of []*Log
+	// Twice tells, for each file, that all it holds is in a Log that is in Gone: it is not to be searched.
+	Twice []bool
+	// Gone are the Logs without a file: there are but their blocks.
+	Gone []*Log
+}
+
+// Match tells which of the files is which Log. mark is of before the files' sizes were looked at. wanted, if
+// not nil, says which Logs matter. family is that of a path.
+func (v *View) Match(files []File, mark int64, wanted func(*Log) bool, family func(path string) string) Matches {
+	m := matcher{v: v, files: files, family: family, Matches: Matches{Of: make([]*Log, len(files)), Twice: make([]bool, len(files))}, taken: map[ID]bool{}}
+	byInode := map[[2]uint64][]int{}
+	for i := range files {
+		byInode[[2]uint64{files[i].Dev, files[i].Ino}] = append(byInode[[2]uint64{files[i].Dev, files[i].Ino}], i)
+	}
+	logs := v.Logs()
+	slices.SortFunc(logs, func(a, b *Log) int { return cmp.Compare(b.last().block.Sealed, a.last().block.Sealed) })
+	for _, l := range logs {
+		for _, i := range byInode[[2]uint64{l.last().Dev, l.last().Ino}] {
+			m.byInode(l, i, mark)
+		}
+	}
+	for _, l := range logs {
+		if m.taken[l.ID] || wanted != nil && !wanted(l) {
+			continue
+		}
+		if was := l.upTo(mark); was == nil || !m.inCopy(was) {
+			if !m.inArchive(l) {
+				m.Gone = append(m.Gone, l)
+			}
+		}
+	}
+	slices.SortFunc(m.Gone, func(a, b *Log) int { return cmp.Compare(a.Sealed(), b.Sealed()) })
+	return m.Matches
+}
+
+type matcher struct {
+	Matches
+	v      *View
+	files  []File
+	family func(string) string
+	taken  map[ID]bool
+}
+
+// byInode takes a file for the Log if it has its inode and holds what was sealed of it.
+func (m *matcher) byInode(l *Log, i int, mark int64) {
+	f := &m.files[i]
+	if m.taken[l.ID] || m.Of[i] != nil || f.Content != nil || !f.same(&l.last().Identity) {
+		return
+	}
+	was := l.upTo(mark)
+	if was == nil { // its first block was made after the file was looked at, which has it all
+		m.taken[l.ID] = true
+		return
+	}
+	if ok, _ := was.isIn(f.At, f.Size); ok {
+		m.Of[i], m.taken[l.ID] = was, true
+	}
+}
+
+// inCopy looks for a file with another inode that begins with all that is sealed: a copy that was made of
+// the log before that was cut.
+func (m *matcher) inCopy(l *Log) bool {
+	family := m.family(l.Path())
+	for i := range m.files {
+		f := &m.files[i]
+		if f.Content != nil || m.Of[i] != nil || f.Family != family {
+			continue
+		}
+		if ok, _ := l.isIn(f.At, f.Size); ok {
+			m.Of[i] = l
+			return true
+		}
+	}
+	return false
+}
+
+// Verdicts about an archive and a Log.
+const (
+	otherContent = iota + 1
+	sameContent  // the archive holds what is sealed, and no more
+	moreContent
+)
+
+type copyKey struct {
+	archive Identity
+	size    int64
+	modTime int64
+	log     ID
+	end     int64
+}
+
+// maxCopies bounds the verdicts that are remembered, at some 100 bytes each.
+const maxCopies = 16 << 10
+
+// inArchive looks for an archive of the log. If it holds no more than what is sealed, it is there twice; else
+// it is searched in place of the Log.
+func (m *matcher) inArchive(l *Log) bool {
+	family := m.family(l.Path())
+	start, _ := l.Start()
+	for i := range m.files {
+		f := &m.files[i]
+		if f.Content == nil || m.Twice[i] || f.Family != family {
+			continue
+		}
+		switch v := m.v.s.verdict(f, l); {
+		case v == sameContent && start == 0:
+			m.Twice[i] = true
+			return false
+		case v == sameContent || v == moreContent: // it has what the blocks do not
+			return true
+		}
+	}
+	return false
+}
+
+// verdict compares an archive with a Log, or remembers what came of that.
+func (s *Store) verdict(f *File, l *Log) int {
+	end, _ := l.End()
+	k := copyKey{f.Identity, f.Size, f.ModTime.UnixNano(), l.ID, end}
+	s.mu.Lock()
+	v := s.copies[k]
+	s.mu.Unlock()
+	if v != 0 {
+		return v
+	}
+	if v = compareArchive(f, l); v == 0 {
+		return otherContent // it could not be read; perhaps it can next time
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.copies) >= maxCopies {
+		clear(s.copies)
+	}
+	s.copies[k] = v
+	return v
+}
+
+// compareArchive reads an archive, beyond its head only if that is the log's. 0: it could not be read.
+func compareArchive(f *File, l *Log) int {
+	r, err := f.Content()
+	if err != nil {
+		return 0
+	}
+	defer r.Close()
+	p := l.last()
+	head := make([]byte, p.HeadBytes)
+	if _, err := io.ReadFull(r, head); err != nil {
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			return otherContent
+		}
+		return 0
+	}
+	if sum, _ := sumAt(bytes.NewReader(head), 0, len(head)); sum != p.Head {
+		return otherContent
+	}
+	ring := tailKeeper{kept: head}
+	n, err := io.CopyN(&ring, r, p.To-int64(len(head)))
+	if errors.Is(err, io.EOF) {
+		return otherContent
+	}
+	if err != nil || n < p.To-int64(len(head)) {
+		return 0
+	}
+	if sum, err := tailAt(bytes.NewReader(ring.kept), int64(len(ring.kept))); err != nil || sum != p.Tail {
+		return otherContent
+	}
+	if _, err := io.ReadFull(r, make([]byte, 1)); errors.Is(err, io.EOF) {
+		return sameContent
+	} else if err != nil {
+		return 0
+	}
+	return moreContent
+}
+
+// tailKeeper keeps the last 4 KiB at least of what is written to it.
+type tailKeeper struct{ kept []byte }
+
+func (t *tailKeeper) Write(p []byte) (int, error) {
+	t.kept = append(t.kept, p...)
+	if over := len(t.kept) - 16*printBytes; over > 0 {
+		t.kept = t.kept[:copy(t.kept, t.kept[len(t.kept)-printBytes:])]
+	}
+	return len(p), nil
+}

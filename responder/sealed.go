@@ -1,0 +1,244 @@
+package responder
+
+import (
+	"context"
+	"errors"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/trawl-logs/trawl/responder/archive"
+	"github.com/trawl-logs/trawl/responder/rotation"
+	"github.com/trawl-logs/trawl/responder/scan"
+	"github.com/trawl-logs/trawl/responder/seal"
+	"github.com/trawl-logs/trawl/responder/source"
+	"github.com/trawl-logs/trawl/schemas"
+)
+
+// sealedPlan is what a search takes from sealed blocks.
+type sealedPlan struct {
+	view *seal.View
+	logs map[*source.Entry]*seal.Log // of which the sealed part is taken from blocks
+	gone map[*source.Entry]bool      // there are but blocks of these
+	// twice are archives that hold nothing but what is in the blocks of a log that is gone: they are not read.
+	twice map[*source.Entry]bool
+}
+
+// has says whether what there is of a file is read from blocks. s may be nil.
+func (s *sealedPlan) has(e *source.Entry) bool {
+	return s != nil && (s.logs[e] != nil || s.twice[e])
+}
+
+// close lets go of what the search had open.
+func (p *plan) close() {
+	p.set.Close()
+	if p.sealed != nil {
+		p.sealed.view.Close()
+	}
+}
+
+// takeSealed has the search read sealed lines from blocks: it finds out which files of its set are which
+// logs, adds the logs that are gone, and leaves out archives that hold nothing but what is sealed. mark is of
+// before the set was opened.
+func (r *Responder) takeSealed(ctx context.Context, p *plan, filter *source.Filter, mark int64) {
+	x := r.sealing
+	for _, d := range x.store.Damaged() {
+		p.problems.add("sealed block "+d.Name, d.Err)
+	}
+	s := &sealedPlan{view: x.store.View(), logs: map[*source.Entry]*seal.Log{}, gone: map[*source.Entry]bool{}, twice: map[*source.Entry]bool{}}
+	p.sealed = s
+	files, entries, done := r.sealedFiles(ctx, p, s.view)
+	defer done()
+	absent := map[seal.ID]*source.Entry{}
+	wanted := func(l *seal.Log) bool {
+		e := r.catalog.Absent(l.Path(), l.Service, l.Bytes(), time.Unix(0, l.ModTime()))
+		if e == nil || !r.sealed(e) || !filter.Admits(e) {
+			return false
+		}
+		absent[l.ID] = e
+		return true
+	}
+	m := s.view.Match(files, mark, wanted, source.Family)
+	for i, e := range entries {
+		if l := m.Of[i]; l != nil {
+			s.logs[e] = l
+		}
+		if m.Twice[i] {
+			s.twice[e] = true
+			p.files = slices.DeleteFunc(p.files, func(f *source.Entry) bool { return f == e })
+			p.bytes -= e.Size
+		}
+	}
+	var gone []*source.Entry
+	for _, l := range m.Gone {
+		e := absent[l.ID]
+		s.logs[e], s.gone[e] = l, true
+		gone = append(gone, e)
+		p.bytes += e.Size
+	}
+	p.files = slices.Concat(gone, p.files) // of two with the same name, the one that is gone comes first
+	slices.SortStableFunc(p.files, func(a, b *source.Entry) int { return source.CompareNatural(a.Path, b.Path) })
+}
+
+// sealedFiles are the files that may be, or hold, a sealed log: those of the search, and others with the inode
+// of one. done closes what was opened for it.
+func (r *Responder) sealedFiles(ctx context.Context, p *plan, v *seal.View) (files []seal.File, entries []*source.Entry, done func()) {
+	var opened []io.Closer
+	done = func() {
+		for _, f := range opened {
+			_ = f.Close() // opened for reading: nothing is lost
+		}
+	}
+	known := map[source.ID]bool{}
+	for _, f := range p.set.Files {
+		known[f.Entry.ID] = true
+		if !r.sealed(f.Entry) || f.Entry.Size == 0 {
+			continue
+		}
+		held := f.Held()
+		if err := f.Open(); err != nil {
+			continue // the search meets it again, and says so
+		}
+		if !held {
+			opened = append(opened, f)
+		}
+		id, err := seal.IdentityOf(f.Raw())
+		if err != nil {
+			continue
+		}
+		file := seal.File{Identity: id, Family: source.Family(f.Entry.Path), At: f, Size: f.Size(), ModTime: f.Entry.ModTime}
+		if f.Kind() != archive.Plain {
+			file.Content = func() (io.ReadCloser, error) { return archive.Open(f, f.Size(), f.Kind(), p.archives.limits, nil), nil }
+		}
+		files, entries = append(files, file), append(entries, f.Entry)
+	}
+	sealed := map[source.ID]bool{}
+	for _, l := range v.Logs() {
+		dev, ino := l.Inode()
+		sealed[source.ID{Dev: dev, Ino: ino}] = true
+	}
+	snap := r.catalog.Newest()
+	for i := 0; snap != nil && i < len(snap.Files); i++ {
+		e := snap.Files[i]
+		if known[e.ID] || !sealed[e.ID] || !r.sealed(e) {
+			continue
+		}
+		f, err := r.catalog.Open(ctx, e)
+		if err != nil {
+			continue // it has gone
+		}
+		opened = append(opened, f)
+		if id, err := seal.IdentityOf(f.Raw()); err == nil {
+			files = append(files, seal.File{Identity: id, Family: source.Family(e.Path), At: f, Size: f.Size(), ModTime: e.ModTime})
+			entries = append(entries, e)
+		}
+	}
+	return files, entries, done
+}
+
+// openSealed opens a log whose sealed lines come from blocks.
+func (p *plan) openSealed(e *source.Entry, l *seal.Log) (scan.File, error) {
+	var live *rotation.File
+	var text *seal.Text
+	if p.sealed.gone[e] {
+		text = p.sealed.view.Text(l, nil, 0)
+	} else {
+		f, err := p.set.Open(e)
+		if err != nil {
+			return scan.File{}, err
+		}
+		live, text = f, p.sealed.view.Text(l, f, f.Size())
+	}
+	file := scan.File{At: text, Size: text.Size(), Closer: &sealedFile{text, live}}
+	file.BytesBefore, file.LinesBefore = text.Start()
+	if p.pruning == nil || text.NUL() {
+		return file, nil
+	}
+	ranges, dated, err := p.pruning.sealed(text, e)
+	if err != nil {
+		return file, errors.Join(err, file.Closer.Close())
+	}
+	file.Ranges, file.Dated = ranges, dated
+	return file, nil
+}
+
+// sealedFile is the Closer of such a log.
+type sealedFile struct {
+	text *seal.Text
+	live *rotation.File
+}
+
+// Close closes blocks and live file.
+func (f *sealedFile) Close() error {
+	err := f.text.Close()
+	if f.live != nil {
+		err = errors.Join(err, f.live.Close())
+	}
+	return err
+}
+
+// sealed narrows a log to what the blocks' times and filters leave; nil: all of it.
+func (p *pruning) sealed(text *seal.Text, e *source.Entry) (ranges []scan.Range, dated bool, err error) {
+	q := p.query
+	if p.timed {
+		if _, q.Form, err = p.r.blockClock(text, text.Size(), e); err != nil {
+			return nil, false, err
+		}
+		dated = text.Dated(q.Form)
+	}
+	found, counts := text.Ranges(q)
+	skipped := int64(counts.SkippedTime + counts.SkippedIndex)
+	p.count(schemas.Blocks{Considered: int64(counts.Blocks), Skipped: skipped, Read: int64(counts.Blocks) - skipped,
+		SkippedTime: int64(counts.SkippedTime), IndexBytes: counts.IndexRead})
+	if skipped == 0 && p.query.Filter == nil {
+		return nil, dated, nil
+	}
+	ranges = make([]scan.Range, 0, len(found))
+	for _, g := range found {
+		if len(ranges) == maxRanges {
+			ranges = halved(ranges)
+		}
+		ranges = append(ranges, scan.Range(g))
+	}
+	if p.binary {
+		ranges = scan.UpToTail(ranges, text.Size())
+	}
+	return ranges, dated, nil
+}
+
+// measureSealed is how much of all logs with blocks would be read.
+func (p *plan) measureSealed(ctx context.Context) (n int64) {
+	if p.sealed == nil {
+		return 0
+	}
+	for _, e := range p.files {
+		if l := p.sealed.logs[e]; l != nil && ctx.Err() == nil {
+			n += p.plannedSealed(e, l)
+		}
+	}
+	return n
+}
+
+// plannedSealed is how much of a log would be read.
+func (p *plan) plannedSealed(e *source.Entry, l *seal.Log) (n int64) {
+	file, err := p.openSealed(e, l)
+	if err != nil {
+		return 0 // a search would say so
+	}
+	defer file.Closer.Close()
+	if file.Ranges == nil {
+		return file.Size
+	}
+	for _, g := range file.Ranges {
+		n += g.To - g.From
+	}
+	return n
+}
+
+// sealedMark is the moment before a set is opened, as far as sealed blocks go.
+func (r *Responder) sealedMark(q *schemas.Query) (mark int64, any bool) {
+	if r.sealing == nil || q.Mode == schemas.ModeFollow {
+		return 0, false
+	}
+	return r.sealing.store.Mark(), true
+}

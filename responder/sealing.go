@@ -1,0 +1,203 @@
+package responder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/trawl-logs/trawl/responder/archive"
+	"github.com/trawl-logs/trawl/responder/indexer"
+	"github.com/trawl-logs/trawl/responder/seal"
+	"github.com/trawl-logs/trawl/responder/source"
+)
+
+// storeSealed is the Store of a source whose lines are sealed.
+const storeSealed = "sealed"
+
+// SealedConfig says how the lines of the sources with store: sealed are kept: see docs/store.md.
+type SealedConfig struct {
+	Window Duration `yaml:"window"` // of time, that lines are clustered by
+	Lines  int      `yaml:"lines"`  // of a block
+	Age    Duration `yaml:"age"`    // after which blocks are dropped; 0: never
+	Size   Size     `yaml:"size"`   // of all blocks together; the oldest go
+	CPU    Percent  `yaml:"cpu"`    // of one core, to seal
+}
+
+func (c *SealedConfig) check() error {
+	window := time.Duration(c.Window)
+	switch {
+	case window < time.Minute || window > 31*24*time.Hour:
+		return fmt.Errorf("sealed.window: %v is not within 1m and 31d", window)
+	case c.Lines < 64 || c.Lines > 1<<20:
+		return fmt.Errorf("sealed.lines: %d is not within 64 and %d", c.Lines, 1<<20)
+	case c.Age != 0 && c.Age < c.Window:
+		return fmt.Errorf("sealed.age: %v is shorter than a window of %v", time.Duration(c.Age), window)
+	case c.Size < 1<<20:
+		return fmt.Errorf("sealed.size: %d bytes are less than 1MiB", c.Size)
+	case c.CPU < 1 || c.CPU > 100:
+		return fmt.Errorf("sealed.cpu: %v%% is not within 1%% and 100%%", float64(c.CPU))
+	}
+	return nil
+}
+
+// checkStore says what is wrong with how a source is stored.
+func (s *SourceConfig) checkStore(state string) error {
+	switch {
+	case s.Store == "":
+		return nil
+	case s.Store != storeSealed:
+		return fmt.Errorf("store %q is not %s", s.Store, storeSealed)
+	case s.Kind == kindJournal || s.Format != "":
+		return fmt.Errorf("store: %s is of plain logs, not of kind: %s nor of wrapped ones", storeSealed, kindJournal)
+	case state == "":
+		return fmt.Errorf("store: %s wants a state directory (state: DIR, or --state DIR)", storeSealed)
+	}
+	return nil
+}
+
+// sealing is the sealed blocks of a node, and what makes them.
+type sealing struct {
+	store  *seal.Store
+	sealer *seal.Sealer
+	worked func(context.Context) error // of the goroutine that seals
+	wake   chan struct{}
+	now    func() time.Time
+
+	entries map[source.ID]*source.Entry // as of the sealer's last look; it alone uses them
+
+	mu      sync.Mutex
+	turns   int  // that are over
+	settled bool // the last of them left nothing to do
+}
+
+// newSealing opens the blocks; nil if no source wants any.
+func newSealing(c *Config, log *slog.Logger) (*sealing, error) {
+	for i := range c.Sources {
+		if c.Sources[i].Store == storeSealed {
+			store, err := seal.Open(filepath.Join(c.State, "sealed"), log)
+			if err != nil {
+				return nil, err
+			}
+			return &sealing{store: store, wake: make(chan struct{}, 1), now: time.Now}, nil
+		}
+	}
+	return nil, nil
+}
+
+// startSealing seals from now on. stop ends that, and lets go of the blocks.
+func (r *Responder) startSealing(ctx context.Context) (stop func()) {
+	x := r.sealing
+	if x == nil {
+		return func() {}
+	}
+	c := &r.config.Sealed
+	x.sealer = seal.NewSealer(x.store, seal.Options{
+		Window: time.Duration(c.Window), Lines: c.Lines, Age: time.Duration(c.Age), Most: int64(c.Size), Now: x.now,
+		Files: func() []seal.Candidate { return x.candidates(r) },
+		Open:  func(ctx context.Context, c seal.Candidate) (seal.Opened, error) { return x.open(ctx, r, c) },
+
+		Family: source.Family, Worked: func(ctx context.Context) error { return x.worked(ctx) },
+	})
+	ctx, cancel := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	running.Go(func() { x.run(ctx, r) })
+	return func() {
+		cancel()
+		running.Wait()
+		x.store.Close()
+	}
+}
+
+// run seals until ctx ends. It takes over the goroutine's thread.
+func (x *sealing) run(ctx context.Context, r *Responder) {
+	x.worked = indexer.Background(float64(r.config.Sealed.CPU)/100, func() bool { return len(r.workers) < cap(r.workers) })
+	for ctx.Err() == nil {
+		more, err := x.sealer.Turn(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		x.mu.Lock()
+		x.turns++
+		x.settled = !more && err == nil
+		x.mu.Unlock()
+		if more {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-x.wake:
+		}
+	}
+}
+
+// poke has the sealer look again.
+func (x *sealing) poke() {
+	select {
+	case x.wake <- struct{}{}:
+	default:
+	}
+}
+
+// looks returns how often the logs were looked at, and whether the last time left nothing to be sealed.
+func (x *sealing) looks() (n int, settled bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.turns, x.settled
+}
+
+// sealed says whether the lines of a file are to be sealed.
+func (r *Responder) sealed(e *source.Entry) bool {
+	return r.sealing != nil && r.config.Sources[e.Source()].Store == storeSealed
+}
+
+// candidates are the registered files that may be sealed.
+func (x *sealing) candidates(r *Responder) []seal.Candidate {
+	snap := r.catalog.Newest()
+	if snap == nil {
+		return nil
+	}
+	files := []seal.Candidate{}
+	x.entries = map[source.ID]*source.Entry{}
+	for _, e := range snap.Files {
+		if r.sealed(e) && e.Size > 0 {
+			x.entries[e.ID] = e
+			files = append(files, seal.Candidate{Path: e.Path, Service: e.Service, Family: source.Family(e.Path), Dev: e.ID.Dev, Ino: e.ID.Ino, Size: e.Size, ModTime: e.ModTime})
+		}
+	}
+	return files
+}
+
+// open opens a file that is to be sealed.
+func (x *sealing) open(ctx context.Context, r *Responder, c seal.Candidate) (o seal.Opened, err error) {
+	e := x.entries[source.ID{Dev: c.Dev, Ino: c.Ino}]
+	f, err := r.catalog.Open(ctx, e)
+	if err != nil {
+		return o, err
+	}
+	defer func() {
+		if err != nil {
+			_ = f.Close() // opened for reading: nothing is lost
+		}
+	}()
+	head := make([]byte, archive.HeadSize)
+	n, err := f.ReadAt(head, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return o, err
+	}
+	if archive.Detect(head[:n]) != archive.Plain {
+		return o, seal.ErrNotSealed
+	}
+	o.File = seal.File{Family: c.Family, At: f, Size: f.Size(), ModTime: c.ModTime}
+	if o.Identity, err = seal.IdentityOf(f.Raw()); err != nil {
+		return o, err
+	}
+	o.Close = func() { _ = f.Close() }
+	o.Clock, o.Form, err = r.blockClock(f, f.Size(), e)
+	return o, err
+}
