@@ -46,7 +46,9 @@ package timestamp
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
+	"math/bits"
 	"strings"
 	"time"
 )
@@ -77,6 +79,8 @@ type reading struct {
 	epoch   bool   // it counts from 1970
 	plain   bool   // nothing stands before the time
 	lead    byte   // what does, if it is one byte at the start of the line
+	first   bool   // it stands right behind the first separator, or the first run of them
+	seps    uint64 // eight of these
 	digit   bool   // it begins with one
 	apart   bool   // a zone may follow after a blank
 }
@@ -110,8 +114,42 @@ func newReading(p place, layout, sample string) reading {
 	if p.isStart() && p.count == 1 {
 		r.lead = p.text[0]
 	}
+	r.first = (p.kind == afterRuns || p.kind == afterBytes) && p.count == 1 && p.text == "" && p.sep != 'm'
+	r.seps = uint64(p.sep) * eachByte
 	r.pattern = clockZero | uint64(r.sep)*clockSeps
 	return r
+}
+
+// farBytes is how much of a line is looked through at once for the first separator, where that was farther
+// away in the line before.
+const farBytes = 32
+
+// behindFirst is find where the time stands behind the first separator: that is looked for eight bytes at a
+// time, as mostly it is near. It takes and gives back whether it was beyond farBytes.
+func (r *reading) behindFirst(line []byte, far *bool) int {
+	i := 0
+	if *far && len(line) > farBytes {
+		b := line[:farBytes:farBytes]
+		x := (binary.LittleEndian.Uint64(b) ^ r.seps) - eachByte
+		x |= (binary.LittleEndian.Uint64(b[8:]) ^ r.seps) - eachByte
+		x |= (binary.LittleEndian.Uint64(b[16:]) ^ r.seps) - eachByte
+		x |= (binary.LittleEndian.Uint64(b[24:]) ^ r.seps) - eachByte
+		if x&topBits == 0 { // set by a separator, and by bytes beyond ASCII
+			i = farBytes
+		}
+	}
+	for ; i+9 <= len(line); i += 8 {
+		x := binary.LittleEndian.Uint64(line[i:]) ^ r.seps
+		if zero := (x - eachByte) &^ x & topBits; zero != 0 {
+			at := i + bits.TrailingZeros64(zero)>>3 + 1
+			if line[at] == r.place.sep && r.place.kind == afterRuns {
+				break
+			}
+			*far = at > farBytes
+			return at
+		}
+	}
+	return r.place.find(line)
 }
 
 // find returns where the time stands in the line, -1 if nowhere. Where a key may come again, only

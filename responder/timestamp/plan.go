@@ -8,16 +8,16 @@ import (
 // plan is where the parts of a time stood in a line of the remembered day, behind its date: what most
 // lines of a file have at the same offsets. Lines that have it otherwise are read part by part.
 type plan struct {
-	need           int    // bytes that a line must have, from its date on
-	clock          int    // offset of the clock
-	pattern, mask  uint64 // of its bytes
-	reach          uint64 // what carries into the top bit of what is no digit
-	minute, second uint8  // shifts of their digits
-	digits         int    // of the fraction, at most nine
-	point          byte   // before them
-	end            int    // offset of what is behind the fraction
-	keep           uint64 // the last digits, eight at most, of a word
-	scale          int64  // of the number that they are
+	need          int    // bytes that a line must have, from its date on
+	clock         int    // offset of the clock
+	pattern, mask uint64 // of its bytes
+	reach         uint64 // what carries into the top bit of what is no digit
+	tight         bool   // it has no separators
+	digits        int    // of the fraction, at most nine
+	point         byte   // before them
+	end           int    // offset of what is behind the fraction
+	keep          uint64 // the last digits, eight at most, of a word
+	scale         int64  // of the number that they are
 }
 
 const (
@@ -47,11 +47,11 @@ func (d *dayCache) replan(r *reading, b []byte) {
 	if r.half || at+8 > len(b) || r.width == 8 && at+1 < len(b) && b[at+1] == r.sep {
 		return
 	}
-	p := plan{clock: at, pattern: r.pattern, mask: math.MaxUint64, reach: clockReach, minute: 24, second: 48}
+	p := plan{clock: at, pattern: r.pattern, mask: math.MaxUint64, reach: clockReach}
 	if r.width == 6 {
 		p.mask = maskOf(6)
 		p.pattern, p.reach = zeroDigits&p.mask, digitsReach&p.mask
-		p.minute, p.second = 16, 32
+		p.tight = true
 	}
 	p.end = at + r.width
 	if p.end < len(b) && (b[p.end] == '.' || b[p.end] == ',' || b[p.end] == ':') {
@@ -78,7 +78,11 @@ func (d *dayCache) replan(r *reading, b []byte) {
 func (d *dayCache) planned(b []byte) (int64, bool) {
 	p := &d.plan
 	x := (binary.LittleEndian.Uint64(b[p.clock:]) ^ p.pattern) & p.mask
-	hour, minute, second := x&15*10+x>>8&15, x>>(p.minute&63)&15*10+x>>((p.minute+8)&63)&15, x>>(p.second&63)&15*10+x>>((p.second+8)&63)&15
+	pairs := x*10 + x>>8 // of two digits each
+	hour, minute, second := pairs&255, pairs>>24&255, pairs>>48&255
+	if p.tight {
+		minute, second = pairs>>16&255, pairs>>32&255
+	}
 	if (x|(x+p.reach))&topBits != 0 || hour > 23 || minute > 59 || second > 60 {
 		return 0, false
 	}

@@ -49,7 +49,8 @@ type dayCache struct {
 	mask, tailMask        uint64
 
 	plan plan
-	odd  int // lines of the day that the plan did not fit
+	odd  int  // lines of the day that the plan did not fit
+	far  bool // the first separator of the line before was beyond farBytes
 }
 
 // time returns what slow returns, faster if date and tail are those of the line before.
@@ -61,6 +62,8 @@ func (d *dayCache) time(f *Form, r *reading, line []byte) (int64, bool) {
 		if len(line) == 0 || line[0] != r.lead {
 			return 0, false
 		}
+	case r.first:
+		at = r.behindFirst(line, &d.far)
 	default:
 		at = r.find(line, 0)
 	}
@@ -120,6 +123,7 @@ const (
 	clockSeps  = 0x0000_0100_0001_0000
 	clockReach = 0x7676_7f76_767f_7676
 	topBits    = 0x8080_8080_8080_8080
+	eachByte   = 0x0101_0101_0101_0101
 )
 
 // packed returns the hour, minute and second of eight characters by their pattern.
