@@ -112,7 +112,7 @@ type Limits struct {
 	Patterns    int      `yaml:"patterns"`     // of one query
 	Program     Size     `yaml:"program"`      // compiled pattern
 	LineBytes   Size     `yaml:"line_bytes"`   // of a line kept in memory; longer ones are read twice
-	Memory      Size     `yaml:"memory"`       // Go's soft limit for the process; 0: none
+	Memory      Size     `yaml:"memory"`       // of the process, which it stays below as far as it can; 0: no limit
 	SortBytes   Size     `yaml:"sort_bytes"`   // on disk, of all queries in time order
 
 	// Of compressed files. The window is also what the decoders of one query may have together.
@@ -131,7 +131,7 @@ func DefaultConfig() *Config {
 		Limits: Limits{
 			MaxQueries: 8, MaxParked: 32, MaxFollows: 64, MaxWatches: 64, RunTime: Duration(time.Hour), Files: source.DefaultMaxFiles,
 			QueryBytes: schemas.MaxQuery, Patterns: schemas.MaxPatterns,
-			LineBytes: 1 << 20, Memory: 64 << 20, SortBytes: 1 << 30,
+			LineBytes: 256 << 10, Memory: 64 << 20, SortBytes: 1 << 30,
 			ArchiveWindow: 16 << 20, ArchiveRatio: 1000, ArchiveOutput: 64 << 30,
 		},
 	}

@@ -19,6 +19,7 @@ import (
 
 	"github.com/trawl-logs/trawl/bus"
 	"github.com/trawl-logs/trawl/responder"
+	"github.com/trawl-logs/trawl/responder/mapped"
 )
 
 const responderHelp = `Serve this machine's logs: answer queries by searching the log files that --logs
@@ -211,19 +212,26 @@ func collectLess(percent int) {
 	}
 }
 
-// limitMemory sets Go's soft limit, unless GOMEMLIMIT does: what the configuration says, or less if
-// the control group allows less.
+// programBytes is about how much of the program itself is resident, which Go does not count.
+const programBytes = 18 << 20
+
+// limitMemory has the process stay below limit, as far as it can, or below what the control group allows, if that is less; 0 is
+// no limit. A fifth is for parts of logs that are mapped, and what the program leaves of the rest is Go's soft limit,
+// unless GOMEMLIMIT says it.
 func limitMemory(limit int64) {
-	if os.Getenv("GOMEMLIMIT") != "" {
-		return
-	}
 	if limit == 0 {
 		limit = math.MaxInt64
 	}
 	if group, err := memlimit.FromCgroup(); err == nil && group < uint64(limit) {
 		limit = int64(group / 10 * 9)
 	}
-	debug.SetMemoryLimit(limit)
+	if limit == math.MaxInt64 {
+		return
+	}
+	mapped.Bound(limit / 5)
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(max(limit-limit/5-programBytes, limit/2))
+	}
 }
 
 // daemonLog is the log of a daemon in a form and from a level on.

@@ -19,5 +19,6 @@
 //     whole process, whose scheduler does not know that a thread waits. Only what preadv2 with
 //     RWF_NOWAIT finds in memory is mapped, and file systems without it (network, FUSE) never are.
 //
-// Mapped pages count as resident memory; a Window maps at most MaxBytes at a time.
+// Mapped pages count as resident memory; a Window maps at most MaxBytes at a time, and all of
+// them together what Bound says.
 package mapped

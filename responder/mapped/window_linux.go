@@ -1,9 +1,11 @@
 package mapped
 
 import (
+	"math"
 	"os"
 	"runtime"
 	"runtime/debug"
+	"sync/atomic"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -23,6 +25,28 @@ const (
 
 // trusting: windows map what is small, too, and do not ask whether it is in memory.
 var trusting bool
+
+// budget is how much all windows of the process may still map.
+type budget struct{ left atomic.Int64 }
+
+var room = func() *budget {
+	b := &budget{}
+	b.left.Store(math.MaxInt64)
+	return b
+}()
+
+// take takes n bytes, if they are left.
+func (b *budget) take(n int64) bool {
+	if b.left.Add(-n) >= 0 {
+		return true
+	}
+	b.left.Add(n)
+	return false
+}
+
+// Bound sets how many bytes all windows of the process together may map, before any does; there is no bound else. Where little is
+// left windows are smaller, and where nothing is, reading is left to pread.
+func Bound(bytes int64) { room.left.Store(bytes) }
 
 // Trust makes windows map whatever they are given, as if it were large and in memory, and returns what
 // was set before. It is for tests, whose files are small and lie on whatever file system there is.
@@ -108,6 +132,9 @@ func (w *Window) move(off, end int64) {
 	w.unmap()
 	w.lo = off &^ (hugePage - 1)
 	w.hi = min(end, w.lo+MaxBytes)
+	if room.left.Load() < MaxBytes {
+		w.hi = min(w.hi, w.lo+hugePage)
+	}
 	if w.hi-off < MinBytes && !trusting || w.hi <= off {
 		return
 	}
@@ -123,8 +150,12 @@ func (w *Window) move(off, end int64) {
 			return
 		}
 		whole := (w.hi - w.lo + hugePage - 1) &^ (hugePage - 1)
+		if !room.take(whole) {
+			return
+		}
 		mem, err := unix.Mmap(int(fd), w.lo, int(whole), unix.PROT_READ, unix.MAP_SHARED)
 		if err != nil {
+			room.left.Add(whole)
 			w.refused = true
 			return
 		}
@@ -136,6 +167,7 @@ func (w *Window) move(off, end int64) {
 func (w *Window) unmap() {
 	if w.mem != nil {
 		_ = unix.Munmap(w.mem) // of what was mapped; there is nothing to be done about it
+		room.left.Add(int64(len(w.mem)))
 	}
 	w.mem, w.lo, w.hi = nil, 0, 0
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -58,6 +59,34 @@ func TestReadAnywhere(t *testing.T) {
 	}
 	if len(w.mem) > MaxBytes+os.Getpagesize() {
 		t.Errorf("%d bytes are mapped at once", len(w.mem))
+	}
+}
+
+// TestBound: windows together map no more than they may, and what one gives back another can have.
+func TestBound(t *testing.T) {
+	f, text := textFile(t, 2*MaxBytes)
+	Bound(hugePage + MinBytes)
+	defer Bound(math.MaxInt64)
+	var a, b Window
+	defer a.Close()
+	defer b.Close()
+	dst := make([]byte, 4096)
+	read := func(w *Window, off int64) bool {
+		_, ok := w.Read(f, dst, off, int64(len(text)))
+		return ok
+	}
+	if !read(&a, 0) || len(a.mem) > hugePage {
+		t.Errorf("the first window maps %d bytes", len(a.mem))
+	}
+	if read(&b, 0) || read(&b, MaxBytes) {
+		t.Error("both map")
+	}
+	if !read(&a, MaxBytes) {
+		t.Error("the first window does not move on")
+	}
+	a.Close()
+	if !read(&b, MaxBytes+hugePage) {
+		t.Error("the second window has no use of what the first gave back")
 	}
 }
 

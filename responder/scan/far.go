@@ -95,7 +95,7 @@ func (s *searcher) farLine(at, limit int64, context bool) (int64, bool) {
 			}
 			return next, ok
 		}
-		if size >= int64(s.maxLine()) || size == limit-at {
+		if size >= int64(s.o.MaxLine) || size == limit-at {
 			break
 		}
 	}
@@ -126,11 +126,7 @@ func (s *searcher) farEnd(at, limit int64) (int64, error) {
 // once to see that it is text, and again to be given in pieces.
 func (s *searcher) giveLong(at, end int64, context bool) bool {
 	if s.o.OnlyMatching {
-		if context == s.o.Invert {
-			s.res.lineErr = errLong(at, s.o.MaxKept)
-		}
-		s.lastOut = end
-		return true
+		return s.giveLongSpans(at, end, context)
 	}
 	if s.o.Binary != BinaryText {
 		var check textChecker
@@ -157,6 +153,25 @@ func (s *searcher) giveLong(at, end int64, context bool) bool {
 		s.res.lineErr = err // what came of the line is ended, so that nothing runs into it
 	}
 	return ok && s.text([]byte{s.o.Terminator})
+}
+
+// giveLongSpans gives the spans of the line in [at, end), if it may be kept whole.
+func (s *searcher) giveLongSpans(at, end int64, context bool) bool {
+	s.lastOut = end
+	switch {
+	case context != s.o.Invert:
+		return true
+	case end-at > int64(s.o.MaxKept):
+		s.res.lineErr = errLong(at, s.o.MaxKept)
+		return true
+	}
+	line := make([]byte, end-at)
+	if err := s.readFar(line, at); err != nil {
+		s.res.lineErr = err
+		return true
+	}
+	line[len(line)-1] = s.o.Terminator // where a NUL ended it
+	return s.spans(at, line, context)
 }
 
 // pieces reads [at, end) and calls give with one piece after another, until it returns false.

@@ -124,6 +124,39 @@ func TestLongLinesArePeekedAt(t *testing.T) {
 	}
 }
 
+// Of a line too long to be held the spans are looked for only if it matches, and only then is it held, if it may be.
+func TestSpansOfLongLines(t *testing.T) {
+	const size = 3 << 20
+	hay := strings.Repeat("0123456789abcde ", size/16)
+	for _, c := range []struct {
+		line, want string
+		stream     bool
+	}{
+		{hay + "needle" + hay[:100] + "needle", "f:1:false:needle$\nf:1:false:needle$\n", false},
+		{hay + "needle" + hay[:100] + "needle", "f:1:false:needle$\nf:1:false:needle$\n", true},
+		{hay + hay, "", false},
+		{hay + hay + "needle", "error of f: line too long", false},
+	} {
+		for _, end := range []string{"", "\n"} {
+			in := text("f", c.line+end)
+			if c.stream {
+				in = stream("f", func() io.Reader { return strings.NewReader(c.line + end) })
+			}
+			var fed, seen atomic.Int64
+			o := lines()
+			o.OnlyMatching, o.Numbers = true, true
+			p := compiled(t, "needle")
+			got, _ := record(t, []Input{in}, func() Matcher { return counting{p.NewMatcher(), &fed, &seen} }, o)
+			if c.want == "" && got != "" || !strings.HasPrefix(got, c.want) {
+				t.Errorf("stream %v, %d bytes: %.100q, want %q", c.stream, len(c.line), got, c.want)
+			}
+			if seen.Load() == 0 {
+				t.Errorf("stream %v, %d bytes: held before it was known to match", c.stream, len(c.line))
+			}
+		}
+	}
+}
+
 func BenchmarkLongLine(b *testing.B) {
 	line := strings.Repeat("2026-11-22T14:30:00Z a line of a log that never ends ", 32<<20/53) + "\n"
 	for _, pattern := range []string{"absent", `(?i)absent`, `absent=\w+ x`, `\babsent\b`, `[a-z]+ing\b.*[0-9]{4}`} {

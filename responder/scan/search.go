@@ -306,7 +306,7 @@ func (s *searcher) block(fresh int, from int64) error {
 	if s.out != nil && (s.seg.file.f.At == nil || time.Since(s.outSince) > flushAfter) && !s.flush() {
 		return s.r.ctx.Err()
 	}
-	if s.n > s.maxLine() && !s.eof && s.base < s.seg.end {
+	if s.n > s.o.MaxLine && !s.eof && s.base < s.seg.end {
 		return s.longLine()
 	}
 	return nil
@@ -472,13 +472,6 @@ func grown(b []byte, n int) []byte {
 		return make([]byte, n)
 	}
 	return b[:n]
-}
-
-func (s *searcher) maxLine() int {
-	if s.o.OnlyMatching {
-		return s.o.MaxKept
-	}
-	return s.o.MaxLine
 }
 
 // flush hands the batch on. It waits while enough of this segment's batches wait to be emitted, and
