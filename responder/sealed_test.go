@@ -215,3 +215,35 @@ func TestStoreConfig(t *testing.T) {
 		}
 	}
 }
+
+// The node tells its sealed blocks, and what is wrong with them.
+func TestSealedCheckup(t *testing.T) {
+	n := sealedFleet(t, 64, map[string]string{"a.log": drawLog(rand.New(rand.NewPCG(8, 7)), 200)})
+	n.seal(time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC))
+	c := n.r.SealedCheckup(context.Background(), true)
+	if c.Refused != "" || !c.Settled || len(c.Blocks) != 4 || n.plain.r.SealedCheckup(context.Background(), false) != nil {
+		t.Fatalf("%+v", c)
+	}
+	lines := int64(0)
+	for _, b := range c.Blocks {
+		if lines += b.Lines; b.Err != "" || b.Logs != 1 || b.Service != "app" || b.First == schemas.NoTime || b.First > b.Last || b.Stored >= b.Bytes {
+			t.Errorf("%+v", b)
+		}
+	}
+	if lines != 200 {
+		t.Errorf("%d lines", lines)
+	}
+	writeAt(t, filepath.Join(n.state, "sealed", c.Blocks[1].ID+".sealed"), "damaged by somebody", 200)
+	for i, b := range n.r.SealedCheckup(context.Background(), true).Blocks {
+		if (b.Err != "") != (i == 1) {
+			t.Errorf("block %d after the second was damaged: %q", i, b.Err)
+		}
+	}
+	if _, end := n.found(query("live", "id=")); end.Status != schemas.StatusComplete || end.Lines != 200 {
+		t.Errorf("the log is there still: %+v", end)
+	}
+	remove(t, filepath.Join(n.dir, "a.log"))
+	if _, end := n.found(query("q", "id=")); end.Status != schemas.StatusPartial || !strings.Contains(fmt.Sprint(end.Errors), "damaged") {
+		t.Errorf("%+v", end)
+	}
+}

@@ -35,6 +35,7 @@ type Checkup struct {
 	Sources  []SourceCheckup
 	Problems []FileError // places that could not be read, or must not be
 	Index    *IndexCheckup
+	Sealed   *SealedCheckup
 }
 
 // SourceCheckup is one source of a node.
@@ -114,7 +115,7 @@ func DecodeCheckupRequest(msg []byte) (*CheckupRequest, error) {
 // AppendCheckup appends the encoded checkup to dst. What is beyond the limits is cut.
 func AppendCheckup(dst []byte, c *Checkup) []byte {
 	w := appending(dst)
-	w.open(checkupFields + 1)
+	w.open(checkupFields + 2)
 	w.string(c.Name)
 	w.int(c.Received)
 	w.int(c.Sent)
@@ -133,6 +134,7 @@ func AppendCheckup(dst []byte, c *Checkup) []byte {
 		w.string(cut(p.Err, maxCheckupText))
 	}
 	w.indexCheckup(c.Index)
+	w.sealedCheckup(c.Sealed)
 	return w.done()
 }
 
@@ -180,6 +182,10 @@ func DecodeCheckup(msg []byte) (*Checkup, error) {
 	}
 	if extra > 0 {
 		c.Index = r.indexCheckup()
+		extra--
+	}
+	if extra > 0 {
+		c.Sealed = r.sealedCheckup()
 		extra--
 	}
 	if err := r.close("checkup", extra); err != nil {

@@ -71,6 +71,9 @@ func sampleCheckup() *Checkup {
 			Service: "api", Path: "/var/log/api/a.log", Size: 4096, IndexBytes: 70, Blocks: 2, Err: "differs",
 			Listed: []ListedBlock{{0, 2048, 64, NoTime, 5}},
 		}}},
+		Sealed: &SealedCheckup{Refused: "no space left", Settled: true, Further: 3, Blocks: []SealedBlock{
+			{"000102030405060708090a0b0c0d0e0f", "api", NoTime, 5, 32768, 4000000, 300000, 2, 1 << 63, "damaged"},
+		}},
 	}
 }
 

@@ -39,8 +39,12 @@ func TestOlderMessages(t *testing.T) {
 			t.Errorf("%s:\n got %+v\nwant %+v", name, f.End, want)
 		}
 	}
-	checkup := sampleCheckup() // before index
-	checkup.Index = nil
+	checkup := sampleCheckup() // before sealed
+	checkup.Sealed = nil
+	if got, err := DecodeCheckup(oldBytes(t, "old2-checkup")); err != nil || !reflect.DeepEqual(got, checkup) {
+		t.Errorf("checkup: %v\n got %+v\nwant %+v", err, got, checkup)
+	}
+	checkup.Index = nil // and before index
 	if got, err := DecodeCheckup(oldBytes(t, "old1-checkup")); err != nil || !reflect.DeepEqual(got, checkup) {
 		t.Errorf("checkup: %v\n got %+v\nwant %+v", err, got, checkup)
 	}

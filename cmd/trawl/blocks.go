@@ -24,6 +24,9 @@ in the background where their configuration names a state directory.
 With --verify every node reads all that is indexed and makes every block anew:
 one that is not what its file holds is dropped with its index, and named.
 
+With --sealed, a row a sealed block: lines of sources with store: sealed, which
+are found when their files are gone.
+
 With --sizing, a row a node: the formula of the blocks' size with its figures.
 
 With --prove each pattern is asked twice, with the index and without, and what
@@ -40,11 +43,12 @@ const (
 )
 
 type blocksFlags struct {
-	connect                                     connectFlags
-	nodes                                       []string
-	each, verify, sizing, prove, fixed, anyCase bool
-	output                                      string
-	timeout                                     time.Duration
+	connect                      connectFlags
+	nodes                        []string
+	each, verify, sizing, sealed bool
+	prove, fixed, anyCase        bool
+	output                       string
+	timeout                      time.Duration
 }
 
 func newBlocksCommand() *cobra.Command {
@@ -56,6 +60,7 @@ func newBlocksCommand() *cobra.Command {
 		Example: `  trawl blocks
   trawl blocks --each --node web1 --output json
   trawl blocks --verify
+  trawl blocks --sealed --verify
   trawl blocks --sizing
   trawl blocks --prove 'timeout|refused' 4f9a1c77`,
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
@@ -65,6 +70,7 @@ func newBlocksCommand() *cobra.Command {
 	flags.StringArrayVar(&f.nodes, "node", nil, "`GLOB` of the nodes to ask; repeatable")
 	flags.BoolVar(&f.each, "each", false, "a row a block")
 	flags.BoolVar(&f.verify, "verify", false, "make every block anew, and compare")
+	flags.BoolVar(&f.sealed, "sealed", false, "the sealed blocks, a row a block")
 	flags.BoolVar(&f.sizing, "sizing", false, "how the size of the blocks comes about")
 	flags.BoolVar(&f.prove, "prove", false, "ask each PATTERN with the index and without")
 	flags.BoolVarP(&f.fixed, "fixed-strings", "F", false, "with --prove: patterns are strings")
@@ -94,6 +100,8 @@ func (f *blocksFlags) run(cmd *cobra.Command, args []string) error {
 	switch {
 	case f.output == "json":
 		print = f.json
+	case f.sealed:
+		print = f.sealedBlocks
 	case f.sizing:
 		print = f.sizings
 	case f.each:
@@ -110,6 +118,8 @@ type nodeBlocks struct {
 	Node  string
 	Error string // why Index is nil
 	Index *schemas.IndexCheckup
+
+	Sealed *schemas.SealedCheckup // nil: no source has any
 }
 
 // ask asks every node that is up.
@@ -160,7 +170,7 @@ func (f *blocksFlags) askOne(ctx context.Context, conn *bus.Conn, n *bus.Known, 
 	case c.Index == nil:
 		return nodeBlocks{Node: n.Name, Error: "its trawl is too old to have an index"}
 	}
-	return nodeBlocks{Node: n.Name, Index: c.Index}
+	return nodeBlocks{Node: n.Name, Index: c.Index, Sealed: c.Sealed}
 }
 
 // verdict is the exit status, and says on w what is wrong.
@@ -171,6 +181,9 @@ func (f *blocksFlags) verdict(w io.Writer, answers []nodeBlocks) error {
 			fmt.Fprintf(w, "trawl: %s: %s\n", a.Node, shown(a.Error))
 			code = max(code, exitSilentNode)
 			continue
+		}
+		if sealedVerdict(w, &a) && code == 0 {
+			code = exitWrongBlock
 		}
 		for _, x := range a.Index.Files {
 			if x.Err != "" {

@@ -19,7 +19,10 @@ func TestBlocksJSON(t *testing.T) {
 					{From: 2_000_000, Bytes: 2_100_000, Lines: 17_472, First: schemas.NoTime, Last: schemas.NoTime},
 				}},
 				{Service: "shop", Path: "/var/log/bad.log", Size: 9, Err: "index is damaged"},
-			}}},
+			}}, Sealed: &schemas.SealedCheckup{Settled: true, Further: 1, Blocks: []schemas.SealedBlock{
+			{ID: "000102030405060708090a0b0c0d0e0f", Service: "shop", First: 1_767_225_600_000_000_000, Last: 1_767_225_601_500_000_000, Lines: 32_768, Bytes: 4_000_000, Stored: 300_000, Logs: 1, Checksum: 77},
+			{ID: "f.sealed.damaged", First: schemas.NoTime, Last: schemas.NoTime, Err: "sealed block is damaged"},
+		}}},
 		{Node: "web2", Index: &schemas.IndexCheckup{Off: "the node has no state directory"}},
 		{Node: "web3", Error: "down"},
 	}

@@ -11,6 +11,8 @@ type blocksReport struct {
 	Node  string       `json:"node"`
 	Error string       `json:"error,omitempty"`
 	Index *indexReport `json:"index"` // null with an error
+
+	Sealed *sealedReport `json:"sealed,omitempty"` // not there if no source has any
 }
 
 type indexReport struct {
@@ -44,7 +46,7 @@ type listedBlock struct {
 func (f *blocksFlags) json(w io.Writer, answers []nodeBlocks) error {
 	for i := range answers {
 		a := &answers[i]
-		if err := encodeLine(w, blocksReport{Node: a.Node, Error: a.Error, Index: reportIndex(a.Index)}); err != nil {
+		if err := encodeLine(w, blocksReport{Node: a.Node, Error: a.Error, Index: reportIndex(a.Index), Sealed: reportSealed(a.Sealed)}); err != nil {
 			return err
 		}
 	}

@@ -102,7 +102,8 @@ func (n *busNode) watch(ctx context.Context, log *slog.Logger) {
 // checkup answers a request for a checkup.
 func checkup(ctx context.Context, r *responder.Responder, q *schemas.CheckupRequest) *schemas.Checkup {
 	if q.Blocks != schemas.BlocksNone {
-		return &schemas.Checkup{Index: r.IndexCheckup(ctx, q.Blocks == schemas.BlocksVerify)}
+		verify := q.Blocks == schemas.BlocksVerify
+		return &schemas.Checkup{Index: r.IndexCheckup(ctx, verify), Sealed: r.SealedCheckup(ctx, verify)}
 	}
 	return r.Checkup(ctx)
 }

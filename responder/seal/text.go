@@ -71,7 +71,8 @@ func (t *Text) Size() int64 {
 // Start is what stood in the log before the Text begins: bytes, and lines.
 func (t *Text) Start() (bytes, lines int64) { return t.base, t.line }
 
-// ReadAt reads as io.ReaderAt does. The error is ErrMissing or ErrDamaged where bytes cannot be had.
+// ReadAt reads as io.ReaderAt does. What is damaged in a block is read from the live file, if there is one; the
+// error is ErrMissing or ErrDamaged where bytes cannot be had.
 func (t *Text) ReadAt(p []byte, off int64) (int, error) {
 	if off < 0 {
 		return 0, errors.New("negative offset")
@@ -85,7 +86,12 @@ func (t *Text) ReadAt(p []byte, off int64) (int, error) {
 		}
 		i := t.log.partAt(at)
 		if i < len(t.log.parts) && t.log.parts[i].From <= at {
-			k, err := t.sealed(p[n:], &t.log.parts[i], at)
+			part := &t.log.parts[i]
+			k, err := t.sealed(p[n:], part, at)
+			if err != nil && t.live != nil && at < t.liveSize { // which has the lines as well
+				t.s.log.Warn("a live log is read in place of its sealed block", "block", part.block.ID, "err", err)
+				k, err = t.unsealed(p[n:min(int64(len(p)), int64(n)+part.To-at)], at)
+			}
 			if n += k; err != nil {
 				return n, err
 			}
@@ -262,4 +268,14 @@ func (t *Text) Close() error {
 	t.frames, t.free = nil, nil
 	t.trim()
 	return nil
+}
+
+// Verify reads all of a block.
+func (s *Store) Verify(b *Block) error {
+	r, f, err := s.openBlock(b)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return r.Verify()
 }

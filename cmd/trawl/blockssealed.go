@@ -1,0 +1,82 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/trawl-logs/trawl/schemas"
+)
+
+// sealedBlocks lists sealed blocks, a row a block.
+func (f *blocksFlags) sealedBlocks(w io.Writer, answers []nodeBlocks) error {
+	return blockTable(w, "NODE\tSERVICE\tFROM\tTO\tLINES\tBYTES\tSTORED\tLOGS\tBLOCK", func(w io.Writer) {
+		for _, a := range answers {
+			none := func(why string) { fmt.Fprintf(w, "%s\t-\t-\t-\t-\t-\t-\t-\t%s\n", a.Node, shown(why)) }
+			switch {
+			case a.Index == nil:
+				none(a.Error)
+				continue
+			case a.Sealed == nil:
+				none("no source says store: sealed")
+				continue
+			}
+			for _, b := range a.Sealed.Blocks {
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%s\t%d\t%s\n", a.Node, shown(b.Service), blockTime(b.First), blockTime(b.Last), b.Lines,
+					formatBytes(b.Bytes), formatBytes(b.Stored), b.Logs, shown(b.ID))
+			}
+			if n := a.Sealed.Further; n > 0 {
+				none("and " + plural(n, "block") + " more, older ones")
+			}
+		}
+	})
+}
+
+// sealedVerdict says on w what is wrong with sealed blocks, and whether anything is.
+func sealedVerdict(w io.Writer, a *nodeBlocks) (wrong bool) {
+	if a.Sealed == nil {
+		return false
+	}
+	if a.Sealed.Refused != "" {
+		fmt.Fprintf(w, "trawl: %s: nothing is sealed: %s\n", a.Node, shown(a.Sealed.Refused))
+	}
+	for _, b := range a.Sealed.Blocks {
+		if b.Err != "" {
+			fmt.Fprintf(w, "trawl: %s: sealed block %s: %s\n", a.Node, shown(b.ID), shown(b.Err))
+			wrong = true
+		}
+	}
+	return wrong
+}
+
+// sealedReport is the sealed blocks of a node in JSON.
+type sealedReport struct {
+	Refused string        `json:"refused,omitempty"` // why nothing is sealed
+	Settled bool          `json:"settled"`           // nothing was left to be sealed
+	Further int64         `json:"further"`           // older blocks that are not listed
+	Blocks  []sealedBlock `json:"blocks"`
+}
+
+type sealedBlock struct {
+	ID       string  `json:"id"`
+	Service  string  `json:"service"`
+	First    *string `json:"first"`
+	Last     *string `json:"last"`
+	Lines    int64   `json:"lines"`
+	Bytes    int64   `json:"bytes"`
+	Stored   int64   `json:"stored"`
+	Logs     int64   `json:"logs"`
+	Checksum string  `json:"checksum"`
+	Error    string  `json:"error,omitempty"`
+}
+
+func reportSealed(x *schemas.SealedCheckup) *sealedReport {
+	if x == nil {
+		return nil
+	}
+	r := &sealedReport{Refused: x.Refused, Settled: x.Settled, Further: x.Further, Blocks: []sealedBlock{}}
+	for _, b := range x.Blocks {
+		r.Blocks = append(r.Blocks, sealedBlock{b.ID, b.Service, stamp(b.First), stamp(b.Last), b.Lines, b.Bytes, b.Stored, b.Logs,
+			fmt.Sprintf("%016x", b.Checksum), b.Err})
+	}
+	return r
+}
