@@ -18,21 +18,27 @@ type pace struct {
 	busy  func() bool // a search runs
 	sleep func(context.Context, time.Duration) error
 	owed  time.Duration
+	used  time.Duration // since the last rest
 }
 
-// worked notes that the processor was used for so long, and rests as is due. An error is ctx's.
+// worked notes that the processor was used for so long, and rests as is due. Where a search begins meanwhile, the
+// rest is as long as if it had run before: it finds the processor free. An error is ctx's.
 func (p *pace) worked(ctx context.Context, used time.Duration) error {
-	share := p.share
-	if p.busy() {
+	share, busy := p.share, p.busy()
+	if busy {
 		share /= whileBusy
 	}
+	p.used += used
 	p.owed += time.Duration(float64(used) * (1/share - 1))
 	if p.owed < restAtLeast {
 		return ctx.Err()
 	}
-	rest := p.owed
-	p.owed = 0
-	return p.sleep(ctx, rest)
+	rest, more := p.owed, time.Duration(float64(p.used)/p.share*(whileBusy-1))
+	p.owed, p.used = 0, 0
+	if err := p.sleep(ctx, rest); err != nil || busy || !p.busy() {
+		return err
+	}
+	return p.sleep(ctx, more)
 }
 
 // sleep waits, or returns the error of ctx when it ends.
