@@ -81,7 +81,7 @@ func misplaced(random *rand.Rand, n int, from time.Time) []time.Time {
 // found is counted as assumed until the file is proven, and from then on all is found, also of what
 // is appended. Files that are small are searched in full, and nothing is assumed.
 func TestNothingIsMissedUnsaid(t *testing.T) {
-	rounds := 40
+	rounds := 24
 	if testing.Short() {
 		rounds = 10
 	}

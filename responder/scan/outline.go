@@ -36,8 +36,9 @@ type Outline struct {
 	Lines  int64   // before End
 	NUL    bool    // there is one before End
 
-	last  int64 // time of the line before End
-	grain int64 // length of a piece
+	Grain int64 // least length of a piece but the last; 0: 64 KiB
+
+	last int64 // time of the line before End
 }
 
 // Clone returns a copy that can be extended.
@@ -51,6 +52,9 @@ func (o *Outline) Clone() *Outline {
 // is set, after each read; an error from it ends the reading, as does that of ctx. What was read until an
 // error stays, and is right.
 func (o *Outline) Extend(ctx context.Context, at io.ReaderAt, size int64, clock Clock, terminator byte, pace func() error) error {
+	if size <= o.End {
+		return nil
+	}
 	buf := make([]byte, min(outlineBytes, size-o.End))
 	held := line{start: -1} // a line that is longer than buf
 	for off, n := o.End, 0; off < size; {
@@ -134,9 +138,11 @@ func read(text []byte, start int64, clock Clock) line {
 // add adds a line, which ends before next.
 func (o *Outline) add(l line, next int64) {
 	if len(o.Pieces) == 0 {
-		o.last, o.grain = NoTime, pieceBytes
+		if o.last = NoTime; o.Grain == 0 {
+			o.Grain = pieceBytes
+		}
 	}
-	if n := len(o.Pieces); n == 0 || l.start-o.Pieces[n-1].From >= o.grain {
+	if n := len(o.Pieces); n == 0 || l.start-o.Pieces[n-1].From >= o.Grain {
 		if n == mostPieces {
 			o.coarsen()
 		}
@@ -178,7 +184,7 @@ func (o *Outline) coarsen() {
 		n++
 	}
 	o.Pieces = o.Pieces[:n]
-	o.grain *= 2
+	o.Grain *= 2
 }
 
 // Coarse returns an outline of half as many pieces.

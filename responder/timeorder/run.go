@@ -124,7 +124,7 @@ func (s *search) prepare(most int) ([]source, error) {
 	if err != nil {
 		return all, err
 	}
-	if err := s.each(len(many), func(_ *surveyor, n int) error { return s.sortAgain(many[n]) }); err != nil {
+	if err := s.each(len(many), func(n int) error { return s.sortAgain(many[n]) }); err != nil {
 		return all, err
 	}
 	return append(all, s.sorter.sources()...), nil
@@ -132,18 +132,17 @@ func (s *search) prepare(most int) ([]source, error) {
 
 // each calls do for 0 to n-1 from as many goroutines as there are threads, and returns the first
 // error, which ends it.
-func (s *search) each(n int, do func(y *surveyor, i int) error) error {
+func (s *search) each(n int, do func(i int) error) error {
 	var next atomic.Int64
 	var once sync.Once
 	var first error
 	var workers sync.WaitGroup
 	for range min(s.o.Threads, n) {
 		workers.Go(func() {
-			y := &surveyor{}
 			for i := next.Add(1) - 1; i < int64(n); i = next.Add(1) - 1 {
 				err := s.ctx.Err()
 				if err == nil {
-					err = guard(func() error { return do(y, int(i)) })
+					err = guard(func() error { return do(int(i)) })
 				}
 				if err != nil {
 					once.Do(func() { first = err })
@@ -158,7 +157,7 @@ func (s *search) each(n int, do func(y *surveyor, i int) error) error {
 
 // look opens an input and surveys it. What is not in order, or a stream, is searched at once and
 // given to the sorter; a file that is stays open if it may.
-func (s *search) look(y *surveyor, i int) error {
+func (s *search) look(i int) error {
 	file, err := s.inputs[i].Open()
 	if err != nil {
 		s.failed(i, err)
@@ -171,12 +170,9 @@ func (s *search) look(y *surveyor, i int) error {
 	if s.o.NewClock != nil {
 		clock = s.o.NewClock(i)
 	}
-	survey, err := y.survey(s.ctx, &file, clock, s.o.Terminator)
+	survey, err := look(s.ctx, &file, clock, s.o.Terminator, s.grouped)
 	if err != nil || !survey.inOrder { // the search meets the error again, behind the lines before it
 		return s.sort(i, &file)
-	}
-	if s.grouped && file.From > 0 {
-		survey.first = scan.NoTime // of the context before
 	}
 	s.found[i].survey = survey
 	s.mu.Lock()

@@ -81,6 +81,9 @@ type trial struct {
 	o      Options
 	opened map[int]int // files that are open
 	mu     sync.Mutex
+
+	knows bool // outlines of its files
+	known map[int]*scan.Outline
 }
 
 func newTrial(seed uint64) *trial {
@@ -103,6 +106,10 @@ func newTrial(seed uint64) *trial {
 		tr.so.OnlyMatching = false
 	case 1:
 		tr.so.MaxCount = int64(rng.IntN(20))
+	}
+	if tr.knows, tr.known = rng.IntN(2) == 0, map[int]*scan.Outline{}; rng.IntN(3) == 0 {
+		tr.so.Since = int64(rng.IntN(span)) + 1
+		tr.so.Until = tr.so.Since + int64(rng.IntN(span))
 	}
 	tr.o = Options{
 		Create: func() (File, error) { return &memory{}, nil }, Budget: NewBudget(1 << 30),
@@ -158,11 +165,32 @@ func (tr *trial) inputs() []scan.Input {
 			})}
 			if tr.stream[i] {
 				f.At, f.Stream = nil, strings.NewReader(text)
+			} else if tr.knows {
+				tr.outline(i, &f, text)
 			}
 			return f, nil
 		}})
 	}
 	return inputs
+}
+
+// outline gives a file what earlier searches may have found out of its times, and keeps what this one does.
+func (tr *trial) outline(i int, f *scan.File, text string) {
+	tr.mu.Lock()
+	o := tr.known[i]
+	tr.mu.Unlock()
+	if o == nil && len(text) > 0 {
+		o = &scan.Outline{Grain: 100}
+		_ = o.Extend(context.Background(), f.At, int64(len(text)*(i%3)/2), numberClock{}, '\n', nil) // all, half, or none of it
+	}
+	if f.Outline = o; o != nil && !o.NUL && (tr.so.Since != 0 || tr.so.Until != 0) {
+		f.Ranges = scan.UpToTail(o.Within(tr.so.Since, tr.so.Until, f.Size), f.Size)
+	}
+	f.Outlined = func(o *scan.Outline) {
+		tr.mu.Lock()
+		defer tr.mu.Unlock()
+		tr.known[i] = o
+	}
 }
 
 func pattern(t testing.TB, text string) func() scan.Matcher {
@@ -258,12 +286,12 @@ func TestSorted(t *testing.T) {
 		if tr.rng.IntN(4) == 0 {
 			tr.so.Limit = int64(1 + tr.rng.IntN(30))
 		}
-		limit := tr.so.Limit
-		tr.so.Limit = 0
+		limit, knows := tr.so.Limit, tr.knows
+		tr.so.Limit, tr.knows = 0, false
 		if _, err := scan.Run(t.Context(), tr.inputs(), newMatcher, tr.so, collect(&all)); err != nil {
 			t.Fatal(err)
 		}
-		tr.so.Limit = limit
+		tr.so.Limit, tr.knows = limit, knows
 		want := sorted(all, tr.so.Groups, limit)
 		low, emitted := int64(scan.NoTime), collect(&got)
 		tr.o.Mark = func(ns int64) { low = max(low, ns) }
