@@ -27,6 +27,7 @@ type tail struct {
 	options  scan.Options
 	clocks   map[*source.Entry]scan.Clock // of files whose times are wanted; nil: it has none
 	wrapped  map[*source.Entry]*feed.Unwrapper
+	arounds  map[*source.Entry]*around // of files of which lines of context are wanted
 	past     []follow.Past
 	held     []follow.Piece // wrapped lines at the end of what a file held, of which the rest is to come
 	journals []*journalTail
@@ -52,7 +53,7 @@ func (r *Responder) newTail(ctx context.Context, q *schemas.Query, newMatcher fu
 	}
 	o.Mode, o.MaxCount, o.Threads, o.Since, o.Until, o.Limit = scan.Lines, -1, 1, 0, 0, 0
 	t := &tail{r: r, q: q, options: o, failed: failed, matcher: func() scan.Matcher { return m },
-		clocks: map[*source.Entry]scan.Clock{}, wrapped: map[*source.Entry]*feed.Unwrapper{}}
+		clocks: map[*source.Entry]scan.Clock{}, wrapped: map[*source.Entry]*feed.Unwrapper{}, arounds: map[*source.Entry]*around{}}
 	t.follower = follow.New(follow.Options{
 		Catalog: r.catalog, Filter: filter, Terminator: o.Terminator, MaxLine: o.MaxLine, Numbers: o.Numbers,
 		Failed: func(e *source.Entry, err error) { failed(e.Path, err) }, Resume: resume,
@@ -100,6 +101,7 @@ func (t *tail) piece(ctx context.Context, p *follow.Piece) (err error) {
 	if p.Cut {
 		delete(t.clocks, p.Entry)
 		delete(t.wrapped, p.Entry)
+		delete(t.arounds, p.Entry)
 		err = t.cut(p.Entry)
 	} else {
 		err = t.search(ctx, p)
@@ -119,6 +121,13 @@ func (t *tail) search(ctx context.Context, p *follow.Piece) error {
 			t.wrapped[p.Entry] = w
 		}
 		return t.searchFed(ctx, p.Entry, w.Unwrap(p.Text, p.Offset, p.Line))
+	}
+	if t.options.Groups {
+		b, err := t.aroundPiece(ctx, p, 0)
+		if err == nil && b.Lines > 0 {
+			err = t.emit(b)
+		}
+		return err
 	}
 	file := scan.File{At: bytes.NewReader(p.Text), Size: int64(len(p.Text))}
 	o := t.options
@@ -238,13 +247,22 @@ func (t *tail) history(ctx context.Context) (read int64, err error) {
 // last gives the last lines that are selected of a file: it is searched from its end backwards, each
 // time four times as much, until there are enough.
 func (t *tail) last(ctx context.Context, p *follow.Past) (read int64, err error) {
+	o := t.options
+	if o.Groups {
+		if t.r.feeds.formats[p.Entry.Source()] == 0 {
+			return t.lastAround(ctx, p)
+		}
+		if t.q.Last > 0 { // which of the lines are the last is not known before they all are
+			o.Before, o.After, o.Groups = 0, 0, false
+		}
+	}
 	for window := int64(firstWindow); ; window *= 4 {
 		from, err := t.lineAt(p, p.Size-window)
 		if t.q.Last < 0 || t.q.Since != 0 || err != nil {
 			from = 0
 		}
 		var found int64
-		n, err := t.searchPast(ctx, p, from, func(b *scan.Batch) error { found += b.Selected; return nil })
+		n, err := t.searchPast(ctx, p, from, o, func(b *scan.Batch) error { found += b.Selected; return nil })
 		if read += n; err != nil || found == 0 && from == 0 {
 			return read, err
 		}
@@ -255,7 +273,7 @@ func (t *tail) last(ctx context.Context, p *follow.Past) (read int64, err error)
 		if t.q.Last < 0 {
 			skip = 0
 		}
-		n, err = t.searchPast(ctx, p, from, func(b *scan.Batch) error {
+		n, err = t.searchPast(ctx, p, from, o, func(b *scan.Batch) error {
 			if b.Kind != scan.KindLines || skip == 0 {
 				return t.emit(b)
 			}
@@ -300,12 +318,11 @@ func (t *tail) lineAt(p *follow.Past, off int64) (int64, error) {
 }
 
 // searchPast searches one file from a line on, as it was.
-func (t *tail) searchPast(ctx context.Context, p *follow.Past, from int64, emit func(*scan.Batch) error) (read int64, err error) {
+func (t *tail) searchPast(ctx context.Context, p *follow.Past, from int64, o scan.Options, emit func(*scan.Batch) error) (read int64, err error) {
 	base, err := t.linesBefore(p, from)
 	if err != nil {
 		return 0, err
 	}
-	o := t.options
 	o.Since = t.q.Since
 	var failed error
 	o.OnError = func(_ int, err error) { failed = err }

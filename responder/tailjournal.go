@@ -71,6 +71,9 @@ func (t *tail) lastOfJournal(ctx context.Context, j *journalTail) (read int64, e
 // searchJournal searches a journal's newest entries, or if n is negative all.
 func (t *tail) searchJournal(ctx context.Context, j *journalTail, n int64, emit func(*scan.Batch) error) (read int64, err error) {
 	o := t.options
+	if t.q.Last > 0 { // which of them are the last is not known yet
+		o.Before, o.After, o.Groups = 0, 0, false
+	}
 	o.Since, o.NewClock = t.q.Since, func(int) scan.Clock { return timeless{} } // the origin of the lines knows
 	o.OnError = func(_ int, err error) { t.failed(j.entry.Path, err) }
 	open := func() (scan.File, error) {
@@ -107,6 +110,13 @@ func (t *tail) runJournals(ctx context.Context, running *sync.WaitGroup, fail fu
 
 // searchFed gives what is selected of lines that know where they came from. mu is held.
 func (t *tail) searchFed(ctx context.Context, e *source.Entry, p *feed.Piece) error {
+	if t.options.Groups {
+		b, err := t.aroundFed(ctx, e, p)
+		if err == nil && b.Lines > 0 {
+			err = t.emit(b)
+		}
+		return err
+	}
 	o := t.options
 	o.NewClock = func(int) scan.Clock { return timeless{} }
 	file := scan.File{Stream: bytes.NewReader(p.Text), Origin: p}

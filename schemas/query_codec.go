@@ -222,7 +222,7 @@ func (q *Query) validatePattern() error {
 		return fieldErrorf("query.syntax", "%d is not known", q.Syntax)
 	case q.Mode > ModeFollow:
 		return fieldErrorf("query.mode", "%d is not known", q.Mode)
-	case q.Mode == ModeFollow && (q.Order == OrderTime || q.Before != 0 || q.After != 0 || q.MaxCount >= 0 || q.Until != 0):
+	case q.Mode == ModeFollow && (q.Order == OrderTime || q.MaxCount >= 0 || q.Until != 0 || q.OnlyMatching && (q.Before != 0 || q.After != 0 || q.Columns&ColumnGroup != 0)):
 		return fieldErrorf("query.mode", "follow goes with neither context, max_count, until nor the order of times")
 	case q.Binary > BinaryWithout:
 		return fieldErrorf("query.binary", "%d is not known", q.Binary)

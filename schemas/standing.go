@@ -89,6 +89,8 @@ func (s *Standing) Validate() error {
 		return fieldErrorf("standing.query", "does not follow")
 	case s.Query.Last != 0 || s.Query.Since != 0 || s.Query.Limit != 0:
 		return fieldErrorf("standing.query", "has a start or an end: since, last or limit")
+	case s.Query.Before != 0 || s.Query.After != 0 || s.Query.Columns&ColumnGroup != 0:
+		return fieldErrorf("standing.query", "asks for context")
 	}
 	return s.Query.Validate()
 }

@@ -39,7 +39,6 @@ const tailExits = `exit status:
 // tailWithout are the flags of trawl grep that trawl tail does not have.
 var tailWithout = map[string]bool{
 	"count": true, "files-with-matches": true, "files-without-match": true, "quiet": true, "silent": true, "max-count": true,
-	"after-context": true, "before-context": true, "context": true, "group-separator": true, "no-group-separator": true,
 	"local": true, "label": true, "until": true, "order": true, "explain": true, "exhaustive": true, "timing": true,
 	"no-progress": true, "line-buffered": true, "binary-files": true, "text": true, "initial-tab": true, "threads": true,
 	"directories": true, "devices": true,
@@ -47,6 +46,7 @@ var tailWithout = map[string]bool{
 
 // tailSays are the helps of flags that mean something else for trawl tail.
 var tailSays = map[string]string{
+	"context": "both; -NUM is the same. Of containers and journald, what --lines gives has none",
 	"since":   "first all lines from TIME on: 15m, 2d, today, 14:30, 2026-11-22 14:30, RFC 3339, @epoch",
 	"tz":      "time zone of --since (default: local)",
 	"timeout": "end after DUR (default, and at most: 7d)",
@@ -106,8 +106,8 @@ func (o *grepOptions) toTail(flags *pflag.FlagSet, lines string) error {
 		return errors.New("flag --local: trawl tail follows the fleet; tail -F follows a file")
 	case o.count, o.list != schemas.ModeLines, o.quiet, o.maxCount >= 0:
 		return errors.New("-c, -l, -L, -q and -m have no meaning for what has no end; --limit stops after so many lines")
-	case o.contextGiven():
-		return errors.New("-A, -B and -C are not served by trawl tail")
+	case o.contextGiven() && o.onlyMatching:
+		return errors.New("-o goes with neither -A, -B nor -C: of the lines around matches, trawl tail has none to show")
 	case o.until != "":
 		return errors.New("flag --until: trawl tail has no end; --timeout gives it one")
 	case o.order == schemas.OrderTime:
@@ -198,8 +198,10 @@ func tailFleet(cmd *cobra.Command, connect *connectFlags, o *grepOptions) error 
 
 // printTail prints lines as they come, and what becomes of the nodes where it happens.
 func (s *fleetSearch) printTail(releases iter.Seq[requester.Release]) error {
+	before := "" // of which node and file lines were printed last
 	for r := range releases {
 		if r.Change != nil {
+			before = ""
 			s.tell(r.Change)
 		}
 		if s.reply != nil {
@@ -210,7 +212,14 @@ func (s *fleetSearch) printTail(releases iter.Seq[requester.Release]) error {
 		for i := range r.Chunks {
 			if change := requester.ChangeOf(r.Node, &r.Chunks[i]); change != nil {
 				s.tell(change)
-			} else if err := s.print.Print(r.Node, &r.Chunks[i]); err != nil {
+				before = ""
+				continue
+			}
+			if of := r.Node + "\x00" + r.Chunks[i].File; of != before && s.o.contextGiven() && !r.Chunks[i].Continues {
+				apart(&r.Chunks[i])
+				before = of
+			}
+			if err := s.print.Print(r.Node, &r.Chunks[i]); err != nil {
 				return err
 			}
 		}
@@ -219,6 +228,14 @@ func (s *fleetSearch) printTail(releases iter.Seq[requester.Release]) error {
 		}
 	}
 	return nil
+}
+
+// apart begins a group before the lines of a chunk: others stand between them and those of its file that
+// were printed before.
+func apart(c *schemas.Chunk) {
+	if c.Kind == schemas.ChunkLines && (len(c.Groups) == 0 || c.Groups[0] != 0) {
+		c.Groups = append([]int64{0}, c.Groups...)
+	}
 }
 
 // tell says what became of a node: on stderr, or as JSON among the lines.

@@ -67,3 +67,29 @@ func TestTailEvents(t *testing.T) {
 		}
 	}
 }
+
+// Lines with context are told apart as grep tells groups, wherever those of other files and nodes, or what
+// was skipped, stand between them.
+func TestTailGroups(t *testing.T) {
+	lines := func(file, text string, context []int64, groups ...int64) schemas.Chunk {
+		return schemas.Chunk{Kind: schemas.ChunkLines, File: file, Text: []byte(text), Context: context, Groups: groups}
+	}
+	of := func(node string, chunks ...schemas.Chunk) requester.Release {
+		return requester.Release{Node: node, Chunks: chunks}
+	}
+	var out bytes.Buffer
+	o := newGrepOptions()
+	o.after = 2
+	s := &fleetSearch{o: o, errout: &out, print: printer.New(&out, printer.Options{Node: true, File: true, Terminator: '\n', Separator: "--"})}
+	err := s.printTail(slices.Values([]requester.Release{
+		of("n1", lines("a", "x 1\n", nil, 0)),
+		of("n1", lines("a", "2\n", []int64{0, 1}), lines("b", "x 1\n", nil, 0), lines("a", "3\n", []int64{0, 1})),
+		of("n2", lines("a", "x 1\n", nil, 0)),
+		of("n2", lines("a", "x 2\n", nil), schemas.Chunk{Kind: schemas.ChunkSkipped, Count: 5}, lines("a", "x 8\n", nil)),
+	}))
+	const want = "n1:a:x 1\nn1-a-2\n--\nn1:b:x 1\n--\nn1-a-3\n--\nn2:a:x 1\nn2:a:x 2\n" +
+		"trawl: n2: skipped 5 lines: the output is read too slowly\n--\nn2:a:x 8\n"
+	if err != nil || out.String() != want {
+		t.Errorf("%v; printed\n%swant\n%s", err, &out, want)
+	}
+}

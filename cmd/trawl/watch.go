@@ -80,6 +80,7 @@ func (f *watchFlags) register(flags *pflag.FlagSet) {
 
 // watchWithout are the flags of trawl grep that trawl watch add does not have.
 var watchWithout = map[string]bool{
+	"after-context": true, "before-context": true, "context": true, "group-separator": true, "no-group-separator": true,
 	"since": true, "tz": true, "limit": true, "timeout": true, "output": true, "receipt": true, "ok-partial": true,
 	"color": true, "colour": true, "null": true, "with-filename": true, "no-filename": true, "no-messages": true,
 	"directories": true, "devices": true, "version": true, "reply-to": true, "reply-to-format": true,
@@ -142,6 +143,9 @@ func (f *watchFlags) standing(name string, o *grepOptions, stdin io.Reader, now 
 		return nil, l, errors.New("flag --since: a standing query begins when it is added")
 	case o.limit != 0:
 		return nil, l, errors.New("flag --limit: a standing query has no end; trawl watch run has that flag")
+	}
+	if o.contextGiven() {
+		return nil, l, errors.New("-A, -B and -C are not served by a standing query; trawl tail has them")
 	}
 	if err := o.toTail(pflag.NewFlagSet("", pflag.ContinueOnError), ""); err != nil {
 		return nil, l, errors.New(strings.ReplaceAll(err.Error(), "trawl tail", "a standing query"))
