@@ -322,6 +322,7 @@ type receipt struct {
 
 	BytesRead       int64 `json:"bytes_read"`
 	BytesConsidered int64 `json:"bytes_considered"`
+	AssumedSorted   int64 `json:"assumed_sorted"`
 
 	Nodes []struct {
 		Node, Status, Reason string

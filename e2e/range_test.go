@@ -169,7 +169,7 @@ func TestRangeReadsLittle(t *testing.T) {
 
 	end := start.Add(time.Duration(lines) * step)
 	middle := start.Add(end.Sub(start) / 2).Truncate(time.Minute)
-	for _, c := range []struct {
+	for i, c := range []struct {
 		since, until time.Time
 		want         int
 	}{
@@ -190,6 +190,9 @@ func TestRangeReadsLittle(t *testing.T) {
 		t.Logf("%v: %d of %d bytes read, %v", args[3:], receipt.BytesRead, receipt.BytesConsidered, r.elapsed)
 		if !receipt.Complete || receipt.Lines != int64(c.want) {
 			t.Errorf("%v: %+v, want %d lines\n%s", args, receipt, c.want, r.stderr)
+		}
+		if i == 0 && receipt.AssumedSorted != 1 {
+			t.Errorf("%v: nobody has read the file, and %d are assumed to be sorted", args, receipt.AssumedSorted)
 		}
 		if written, err := os.Stat(path); err != nil || receipt.BytesConsidered != written.Size() || receipt.BytesRead*100 >= receipt.BytesConsidered {
 			t.Errorf("%v: read %d of %d bytes; %v", args, receipt.BytesRead, receipt.BytesConsidered, err)

@@ -67,7 +67,7 @@ func grepLocal(ctx context.Context, o *grepOptions, stdin io.Reader, out, errout
 	s.print = printer.New(out, po)
 	s.outInfo = outputFile(o, out)
 	so.Since, so.Until = since, until
-	clock.NewCache().Attach(inputs, s.timesOf, o.exhaustive, &so)
+	times := clock.NewCache().Attach(inputs, s.timesOf, o.exhaustive, &so)
 	so.OnError = func(input int, err error) { s.complain(inputs[input].Name, err) }
 	search := scan.Run
 	if o.order == schemas.OrderTime && so.Mode == scan.Lines {
@@ -78,6 +78,9 @@ func grepLocal(ctx context.Context, o *grepOptions, stdin io.Reader, out, errout
 		c.Size = s.sizes[b.Input]
 		return s.print.Print("", &c)
 	})
+	if n := times.Assumed(); n > 0 && !o.noMessages && err == nil {
+		say(errout, plural(n, "file")+" taken for sorted from samples; --exhaustive reads all")
+	}
 	return s.end(ctx, stats, err)
 }
 
