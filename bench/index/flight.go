@@ -25,6 +25,9 @@ func whileBuilding(c config, idle *procs.Fleet, globs []string, s search) error 
 		return err
 	}
 	defer busy.Stop()
+	if err := builderShare(c, busy, s); err != nil {
+		return err
+	}
 	during, without, err := pairs(busy, idle, s, c.runs)
 	if err != nil {
 		return err
@@ -46,6 +49,48 @@ func whileBuilding(c config, idle *procs.Fleet, globs []string, s search) error 
 	}
 	fmt.Printf("Queries in flight while the nodes index (%d pairs, --exhaustive, %s): %s ms, and %s ms without; ratio %s; when neither indexes %s.\n",
 		c.runs, state, paired.Milliseconds(during), paired.Milliseconds(without), paired.Likely(paired.Ratios(during, without)), paired.Likely(paired.Ratios(one, other)))
+	return nil
+}
+
+// sharedFor is for how long builderShare looks at each.
+const sharedFor = 3 * time.Second
+
+// builderShare prints what the Builders of a fleet that indexes use, without queries and under one after the
+// other: unlike the time of queries it hardly depends on what else the machine does.
+func builderShare(c config, f *procs.Fleet, s search) error {
+	for _, asking := range []bool{false, true} {
+		built, err := f.Lowered()
+		if err != nil {
+			return err
+		}
+		before, err := f.CPU()
+		if err != nil {
+			return err
+		}
+		started, queries := time.Now(), 0
+		for time.Since(started) < sharedFor {
+			if !asking {
+				time.Sleep(sharedFor)
+				continue
+			}
+			if _, err := paired.Once(f.Grep("--exhaustive", "-e", s.texts[queries%len(s.texts)])); err != nil {
+				return err
+			}
+			queries++
+		}
+		took := time.Since(started).Seconds()
+		now, err := f.Lowered()
+		if err != nil {
+			return err
+		}
+		after, err := f.CPU()
+		if err != nil {
+			return err
+		}
+		built = now - built
+		fmt.Printf("Indexing used %.2f %% of a core a node, %.2f %% of what the nodes used, during %d queries one after the other.\n",
+			100*built/took/float64(c.nodes), 100*built/(after.Nodes-before.Nodes), queries)
+	}
 	return nil
 }
 

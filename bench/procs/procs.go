@@ -179,17 +179,46 @@ func (f *Fleet) Nodes() ([]Usage, error) {
 	return all, nil
 }
 
+// Lowered is the processor time, in seconds, of those of the responders' threads that gave up priority: that of
+// their index, while it is built.
+func (f *Fleet) Lowered() (seconds float64, err error) {
+	for _, p := range f.procs[1:] {
+		n, err := cpuOfThreads(p.cmd.Process.Pid, lowered)
+		if err != nil {
+			return 0, err
+		}
+		seconds += n
+	}
+	return seconds, nil
+}
+
+// lowered says of a directory in /proc whether its thread is nicer than others.
+func lowered(task string) bool {
+	text, err := os.ReadFile(filepath.Join(task, "stat"))
+	if err != nil {
+		return false // it has just ended
+	}
+	const nice = 16 // of the fields behind the name, which may hold anything
+	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
+	return len(fields) > nice && fields[nice] > "0" && fields[nice][0] != '-'
+}
+
 // cpuOf reads the processor time of a process in seconds, to the nanosecond: that of all its threads,
 // which a Go process does not end.
 func cpuOf(pid int) (float64, error) {
-	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
+	return cpuOfThreads(pid, func(string) bool { return true })
+}
+
+// cpuOfThreads is cpuOf for some of its threads, by their directories in /proc.
+func cpuOfThreads(pid int, counts func(task string) bool) (float64, error) {
+	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*", pid))
 	if err != nil || len(tasks) == 0 {
 		return 0, fmt.Errorf("processor time of process %d: not to be had (%v)", pid, err)
 	}
 	sum := 0.0
 	for _, task := range tasks {
-		text, err := os.ReadFile(task)
-		if err != nil {
+		text, err := os.ReadFile(filepath.Join(task, "schedstat"))
+		if err != nil || !counts(task) {
 			continue // the thread has just ended
 		}
 		fields := strings.Fields(string(text))
