@@ -2,6 +2,8 @@ package e2e
 
 import (
 	"bufio"
+	"bytes"
+	"compress/gzip"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -46,6 +48,22 @@ func loghub(t *testing.T, path string, times int) []string {
 	return strings.Split(strings.TrimSpace(string(text)), "\n")
 }
 
+// packLog writes lines as a rotation packs them.
+func packLog(t *testing.T, path, text string) {
+	t.Helper()
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	if _, err := z.Write([]byte(text)); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, packed.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // blocks waits until the index of every node is built, and returns how many blocks there are.
 func (f *fleet) blocks() (n int64) {
 	f.t.Helper()
@@ -80,14 +98,15 @@ func TestIndexedFleet(t *testing.T) {
 		lines = loghub(t, filepath.Join(f.home, name+".log"), 4)
 	}
 	f.indexedNode("a1", filepath.Join(f.home, "a1.log"), 100)
-	victim := f.indexedNode("a2", filepath.Join(f.home, "a2.log"), 1)
+	packLog(t, filepath.Join(f.home, "a2old.log.gz"), strings.Join(lines, "\n"))
+	victim := f.indexedNode("a2", filepath.Join(f.home, "a2*.log*"), 1)
 	f.up(2)
 	f.await("half an index", time.Minute, func() bool {
 		indexes, _ := filepath.Glob(filepath.Join(f.home, "a2-state", "index", "*.blocks*"))
 		return len(indexes) > 0
 	})
 	victim.end(syscall.SIGKILL)
-	f.indexedNode("a2", filepath.Join(f.home, "a2.log"), 100)
+	f.indexedNode("a2", filepath.Join(f.home, "a2*.log*"), 100)
 	f.up(2)
 	f.prove(lines[:3]) // while it is being built
 	if n := f.blocks(); n < 4 {
@@ -105,7 +124,7 @@ func TestIndexedFleet(t *testing.T) {
 	if read, all := f.prove(patterns); read > all*9/10 {
 		t.Errorf("read %d of %d bytes", read, all)
 	}
-	if r := f.run("blocks", "--server", f.url, "--verify"); r.code != 0 || !strings.Contains(r.stdout, "a2.log") {
+	if r := f.run("blocks", "--server", f.url, "--verify"); r.code != 0 || !strings.Contains(r.stdout, "a2.log") || !strings.Contains(r.stdout, "a2old.log.gz") {
 		t.Errorf("verify: exit %d: %s%s", r.code, r.stdout, r.stderr)
 	}
 	if r := f.run("blocks", "--server", f.url, "--sizing"); r.code != 0 || !strings.Contains(r.stdout, "bytes a line =") {

@@ -43,7 +43,11 @@ func (r *Responder) archiveToIndex(f *source.File, e *source.Entry, kind archive
 		return indexer.Opened{}, err
 	}
 	o := indexer.Opened{File: f.Raw(), Size: size, Head: archive.Pack(head), Rules: rulesOf(limits)}
-	o.Archive = survey{archive.NewSurvey(f.Raw(), size, kind, limits)}
+	s := archive.NewSurvey(f.Raw(), size, kind, limits)
+	if r.points > 0 {
+		s.Every = r.points
+	}
+	o.Archive = survey{s}
 	o.Clock, o.Form = r.headClock(head, e)
 	return o, nil
 }

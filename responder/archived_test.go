@@ -147,6 +147,11 @@ func TestArchivesAreReadFromPoints(t *testing.T) {
 	if n := unpacked(q); n == 0 || n > int64(len(text)) && !testing.Short() { // of twice as much
 		t.Errorf("%d bytes were decompressed for one line near the end of twice %d", n, len(text))
 	}
+	for _, name := range []string{"a.log.gz", "b.log.zst"} {
+		q.Select.Paths = []string{"**/" + name}
+		t.Logf("%s: %d of %d bytes are decompressed for one line", name, unpacked(q), len(text))
+	}
+	q.Select.Paths = nil
 	q.Explain = true
 	_, end := f.found(q)
 	if end.BytesConsidered != 2*int64(len(text)) || end.BytesRead == 0 || end.BytesRead > int64(len(text)/20) || end.Blocks.Skipped == 0 {

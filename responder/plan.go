@@ -124,6 +124,7 @@ func (p *plan) run(s *session) *schemas.End {
 	end.BytesRead, end.Selected = stats.Bytes, stats.Selected
 	end.Blocks = p.pruned()
 	end.BytesConsidered += p.archives.grown.Load()
+	s.unpacked = p.archives.unpacked.Load()
 	end.Errors, end.ErrorCount = p.problems.first, p.problems.count
 	switch {
 	case err != nil:
@@ -299,7 +300,7 @@ func (s *session) account(e *schemas.End) {
 		level = slog.LevelWarn
 	}
 	s.log.Log(context.Background(), level, "query", "status", e.Status.String(), "reason", e.Reason, "files", e.Files,
-		"lines", e.Lines, "bytes_read", e.BytesRead, "bytes_considered", e.BytesConsidered, "errors", e.ErrorCount,
+		"lines", e.Lines, "bytes_read", e.BytesRead, "bytes_considered", e.BytesConsidered, "bytes_unpacked", s.unpacked, "errors", e.ErrorCount,
 		"ms", e.Elapsed.Milliseconds())
 	if s.r.answered != nil {
 		s.r.answered(&Answer{s.key, s.q, s.started, e})

@@ -68,6 +68,7 @@ type Responder struct {
 	index    atomic.Pointer[index]
 	sealing  *sealing      // nil: no source wants it
 	blocks   block.Options // what blocks are made, whatever the disk; zero but in tests
+	points   int64         // how far apart the points of archives are; 0 but in tests
 
 	mu        sync.Mutex
 	ledger    *outbox.Ledger

@@ -40,6 +40,8 @@ type session struct {
 	room    chan struct{} // there may be room
 	working bool          // holds a worker; search alone uses it
 
+	unpacked int64 // bytes of archives that were decompressed; search alone uses it
+
 	mu       sync.Mutex
 	box      *outbox.Outbox
 	pack     packer

@@ -4,7 +4,7 @@
 //
 // With -fleet it times instead a fleet with its index built, beside itself without and ripgrep (fleet.go, rows.go),
 // and queries while the index is being built (flight.go); with -growth, the same over logs of several sizes
-// (growth.go); with -unprunable, queries that an index cannot help (unprunable.go); with -build, how fast
+// (growth.go); with -archives, over archives (archives.go); with -unprunable, queries that an index cannot help (unprunable.go); with -build, how fast
 // package block builds (speed.go). All these are over a corpus that is kept on disk.
 package main
 
@@ -49,6 +49,7 @@ func run() (err error) {
 		chosen     bool
 	}{
 		{"fleet", "time a fleet over the corpus", fleet, false},
+		{"archives", "time it over the corpus packed by gzip and zstd", archives, false},
 		{"growth", "time it over 240, 1024 and 4096 MB, whatever -mb", growth, false},
 		{"unprunable", "time queries that an index cannot help", loss, false},
 		{"build", "time how package block builds", speed, false},

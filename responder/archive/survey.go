@@ -18,8 +18,9 @@ type Point struct {
 }
 
 const (
-	// pointEvery is how much content lies between two Points at least: a window takes 5 KB, packed.
-	pointEvery = 1 << 20
+	// pointEvery is how much content lies between two Points at least, where Every does not say it: a window
+	// takes 6 KB, packed, so that they are 0.16 % of the content.
+	pointEvery = 4 << 20
 	// framesEvery is how much of a zstd archive does, whose Points have no window.
 	framesEvery = 64 << 10
 	// surveyed is the part of the allowed ratio that a Survey admits: a search counts what is read a
@@ -31,6 +32,9 @@ const (
 // members and of deflate's blocks, in zstd those of frames. What a search would refuse, and some that it
 // would just admit, is an error. One goroutine uses it.
 type Survey struct {
+	// Every, if set before a Read, is how much content lies between two Points of a gzip archive at least.
+	Every int64
+
 	a       *Reader
 	content io.Reader
 	points  []Point
@@ -40,7 +44,7 @@ type Survey struct {
 // NewSurvey returns a Survey of the archive in the first size bytes of r.
 func NewSurvey(r io.ReaderAt, size int64, kind Kind, limits Limits) *Survey {
 	limits.Ratio = int64(float64(limits.Ratio) * surveyed)
-	return &Survey{a: open(r, size, kind, limits, (*Gate)(nil).ticket(), Point{})}
+	return &Survey{Every: pointEvery, a: open(r, size, kind, limits, (*Gate)(nil).ticket(), Point{})}
 }
 
 // Read reads the content. It returns io.EOF where all of it was read and is sound; the other errors are
@@ -82,7 +86,7 @@ func (s *Survey) place(g *gzipStream, bit int64, window []byte) {
 	if window != nil {
 		out += int64(b.w - b.at)
 	}
-	if out-s.last < pointEvery {
+	if out-s.last < s.Every {
 		return
 	}
 	p := Point{Out: out, Bit: bit}

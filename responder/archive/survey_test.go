@@ -17,6 +17,7 @@ import (
 // survey reads an archive with a Survey.
 func survey(data []byte, kind Kind, piece int) (content []byte, points []Point, err error) {
 	s := NewSurvey(bytes.NewReader(data), int64(len(data)), kind, Limits{})
+	s.Every = 1 << 20
 	defer s.Close()
 	p := make([]byte, piece)
 	for err == nil {
