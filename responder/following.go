@@ -20,7 +20,6 @@ const (
 // follow answers a query that wants lines as they are written: first those of its history, for which
 // the search waits as any other, then, without a worker, those that come, until the query ends.
 func (s *session) follow(p *plan) *schemas.End {
-	p.set.Close()
 	end := &schemas.End{BytesConsidered: p.bytes, Files: int64(len(p.files))}
 	t, err := s.r.newTail(s.ctx, s.q, p.newMatcher, p.options(s), func(file string, err error) {
 		s.log.Warn("not followed", "path", file, "reason", err)
@@ -38,12 +37,19 @@ func (s *session) follow(p *plan) *schemas.End {
 	end.Files, end.BytesConsidered = int64(len(t.past)+len(t.journals)), t.bytes()
 	t.emit, t.cut = s.emit, s.emitCut
 	if s.q.Last != 0 {
+		t.addPacked(p.set, p.archives)
 		if end.BytesRead, err = t.history(s.ctx); err == nil {
 			s.mu.Lock()
 			err = s.sendKept()
 			s.mu.Unlock()
 		}
 	}
+	end.Files += int64(len(t.packed))
+	end.BytesConsidered += p.archives.grown.Load()
+	for _, f := range t.packed {
+		end.BytesConsidered += f.Entry.Size
+	}
+	p.set.Close()
 	if err == nil {
 		s.release()
 		t.emit = s.emitNew

@@ -10,6 +10,7 @@ import (
 	"github.com/trawl-logs/trawl/responder/clock"
 	"github.com/trawl-logs/trawl/responder/feed"
 	"github.com/trawl-logs/trawl/responder/follow"
+	"github.com/trawl-logs/trawl/responder/rotation"
 	"github.com/trawl-logs/trawl/responder/scan"
 	"github.com/trawl-logs/trawl/responder/source"
 	"github.com/trawl-logs/trawl/responder/timestamp"
@@ -31,7 +32,9 @@ type tail struct {
 	past     []follow.Past
 	held     []follow.Piece // wrapped lines at the end of what a file held, of which the rest is to come
 	journals []*journalTail
-	mu       sync.Mutex // held for each piece, since journals run beside the files
+	packed   []*rotation.File // archives that history reaches back into
+	archives *archives        // what they are opened with
+	mu       sync.Mutex       // held for each piece, since journals run beside the files
 	failed   func(file string, err error)
 	emit     func(*scan.Batch) error
 	cut      func(*source.Entry) error
@@ -229,6 +232,9 @@ const firstWindow = 64 << 10
 
 // history gives the last lines that are selected of what each file held, or all of the range of times.
 func (t *tail) history(ctx context.Context) (read int64, err error) {
+	if read, err = t.packedHistory(ctx); err != nil {
+		return read, err
+	}
 	for i := range t.past {
 		n, err := t.last(ctx, &t.past[i])
 		if read += n; err != nil {

@@ -115,7 +115,8 @@ type Query struct {
 	Server string
 
 	// Last is how many of the last selected lines of each file come before those that are written, with
-	// ModeFollow; negative: all in the range of times.
+	// ModeFollow, those of a log's archives where its other files have fewer in all; negative: all in the
+	// range of times.
 	Last int64
 
 	Host string // informational: the machine that the requester says it runs on; stands in the nodes' logs

@@ -46,7 +46,7 @@ var tailWithout = map[string]bool{
 
 // tailSays are the helps of flags that mean something else for trawl tail.
 var tailSays = map[string]string{
-	"context": "both; -NUM is the same. Of containers and journald, what --lines gives has none",
+	"context": "both; -NUM is the same. Of containers, journald and archives, what --lines gives has none",
 	"since":   "first all lines from TIME on: 15m, 2d, today, 14:30, 2026-11-22 14:30, RFC 3339, @epoch",
 	"tz":      "time zone of --since (default: local)",
 	"timeout": "end after DUR (default, and at most: 7d)",
@@ -139,7 +139,8 @@ func tailUsage() string {
 	var b strings.Builder
 	b.WriteString(tailHelp)
 	b.WriteString("\nusage: trawl tail [flags] PATTERNS [PATH-GLOB...]\n\nflags:\n")
-	b.WriteString("      --lines=N              print the last N matching lines of each file first;\n" +
+	b.WriteString("      --lines=N              print the last N matching lines of each file first,\n" +
+		"                             of archives where those are fewer in all;\n" +
 		"                             default: 0, or with --since all from TIME on\n")
 	b.WriteString(tailFlags(false))
 	b.WriteString("\nflags of the fleet:\n" + tailFlags(true))

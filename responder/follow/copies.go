@@ -87,7 +87,7 @@ func (f *Follower) cut(ctx context.Context, l *log, emit func(*Piece) error) err
 	}
 	copies := l.copies
 	l.copies = nil
-	slices.SortStableFunc(copies, func(a, b *log) int { return older(a.now, b.now) })
+	slices.SortStableFunc(copies, func(a, b *log) int { return Older(a.now, b.now) })
 	for i, c := range copies {
 		has, size := l.holds(c)
 		switch {
@@ -145,7 +145,7 @@ func (f *Follower) drain(l, c *log, size int64, emit func(*Piece) error) error {
 	}
 }
 
-// older orders files that rotation left: by when they were written last, then by their numbers.
-func older(a, b *source.Entry) int {
+// Older orders files that rotation left: by when they were written last, then by their numbers.
+func Older(a, b *source.Entry) int {
 	return cmp.Or(a.ModTime.Compare(b.ModTime), source.CompareNatural(b.Path, a.Path))
 }

@@ -128,7 +128,7 @@ func (f *Follower) Look(ctx context.Context) error {
 	}
 	f.other = others
 	// Of several that rotation left since the last look, the older ones come first.
-	slices.SortFunc(fresh, older)
+	slices.SortFunc(fresh, Older)
 	for _, e := range fresh {
 		f.found(ctx, e)
 	}
