@@ -185,9 +185,9 @@ func wantStory(t *testing.T, r result, truth *sample.RequestTruth) storyReceipt 
 	return receipt
 }
 
-// The traces of a made-up system are its truth, along the relations, exhaustively and without relations, and
-// along them far less is read than by asking all services. 20 services on 10 nodes, with -long on 2 GB and of
-// 1,000 requests.
+// The traces of a made-up system are its truth, along the relations, exhaustively and without relations. 20
+// services on 10 nodes, with -long on 2 GB and of 1,000 requests. How much is read depends on what the nodes
+// know of the files' times by then, and is only told: package trail's tests hold the windows that are asked.
 func TestTraceSystem(t *testing.T) {
 	o := sample.TraceOptions{Nodes: 10, Services: 20, Size: 1_000_000, Seed: 8, Every: 2 * time.Second, Skew: 200 * time.Millisecond, Truth: 8}
 	if *long {
@@ -212,9 +212,6 @@ func TestTraceSystem(t *testing.T) {
 		}
 	}
 	t.Logf("%d traces read %.2f %% of what all services at once are", len(truth.Requests), 100*float64(read)/float64(all))
-	if read*2 > all {
-		t.Errorf("%d traces read %d bytes, all services at once are %d", len(truth.Requests), read, all)
-	}
 }
 
 // A request that nobody logged is exit status 1; with a node down that is not proven.

@@ -98,6 +98,11 @@ func (t *tracer) follow(ctx context.Context) error {
 			return context.Cause(ctx)
 		}
 		for i, a := range asks {
+			if len(a.Services) == 0 { // all, in place of what was asked before
+				for j := range t.receipts {
+					t.receipts[j].void = true
+				}
+			}
 			counts := t.plan.Answer(a, found[i], timeless(receipts[i]))
 			t.receipts = append(t.receipts, traceReceipt{receipts[i], !counts})
 		}
