@@ -83,7 +83,7 @@ func misplaced(random *rand.Rand, n int, from time.Time) []time.Time {
 func TestNothingIsMissedUnsaid(t *testing.T) {
 	rounds := 24
 	if testing.Short() {
-		rounds = 10
+		rounds = 6
 	}
 	missed, pruned := 0, 0
 	for round := range rounds {
