@@ -241,7 +241,7 @@ func (h *history) outlives(c Candidate) bool {
 // written, each once.
 func TestCrashes(t *testing.T) {
 	quickly(t)
-	seeds := 120
+	seeds := 100
 	if testing.Short() {
 		seeds = 6
 	}

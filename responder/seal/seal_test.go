@@ -211,3 +211,26 @@ func TestTooLongALine(t *testing.T) {
 	}
 	w.holds(before + long + after)
 }
+
+// A log that is more than a Turn looks at is sealed to its end all the same, in blocks of the same number of
+// lines.
+func TestManyTurns(t *testing.T) {
+	before := turnBytes
+	turnBytes = 3000
+	defer func() { turnBytes = before }()
+	w := newWorld(t, 50)
+	text := w.dated(0, 1020)
+	w.append("app.log", text)
+	w.now = w.now.Add(3 * time.Hour)
+	w.turn()
+	w.must(os.Remove(w.path("app.log")))
+	w.holds(text)
+	for i, b := range w.s.Blocks() {
+		if b.Lines != 50 && b.Lines != 20 {
+			t.Errorf("block %d of %d has %d lines", i, len(w.s.Blocks()), b.Lines)
+		}
+	}
+	if n := len(w.s.Blocks()); n != 21 {
+		t.Errorf("%d blocks", n)
+	}
+}

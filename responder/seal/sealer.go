@@ -155,12 +155,13 @@ func (z *Sealer) sealOne(ctx context.Context, tails []*tail) (bool, error) {
 	}
 	now := z.o.Now()
 	for _, w := range slices.Sorted(maps.Keys(windows)) {
-		lines, bytes, over := int64(0), int64(0), true
+		lines, bytes, over, whole := int64(0), int64(0), true, true
 		for _, t := range windows[w] {
 			st := t.stretches[0]
 			lines, bytes, over = lines+st.lines, bytes+st.to-st.from, over && len(t.stretches) > 1
+			whole = whole && (t.whole || len(t.stretches) > 1)
 		}
-		over = over || !now.Before(time.Unix(0, w).Add(z.o.Window+grace))
+		over = over || whole && !now.Before(time.Unix(0, w).Add(z.o.Window+grace))
 		if lines < int64(z.o.Lines) && bytes < MaxBlock/2 && !over {
 			continue
 		}

@@ -12,13 +12,14 @@ import (
 const (
 	// pieceBytes is how much is read at once.
 	pieceBytes = 64 << 10
-	// turnBytes is how much of a file a Turn looks at.
-	turnBytes = 64 << 20
 	// maxLine is how long a line may be in a sealed block. A log with a longer one is sealed up to that.
 	maxLine = MaxBlock / 2
 	// ahead is how far the times of a log may be ahead of now and still be believed.
 	ahead = 24 * time.Hour
 )
+
+// turnBytes is how much of a file a Turn looks at. Tests make it small.
+var turnBytes int64 = 64 << 20
 
 // stretch is lines of a file, next to one another, that are of one window.
 type stretch struct {
@@ -48,6 +49,7 @@ type tail struct {
 	skip      int64     // size up to which it need not be looked at
 	foreign   bool      // it is nothing that is sealed
 	stuck     bool      // before a line that is too long
+	whole     bool      // all that can be sealed was looked at
 }
 
 func (t *tail) key() [2]uint64 { return [2]uint64{t.c.Dev, t.c.Ino} }
@@ -234,7 +236,7 @@ func (z *Sealer) lives(ctx context.Context, l *Log) bool {
 func (z *Sealer) survey(ctx context.Context, t *tail, o *Opened) error {
 	end := min(o.Size, t.seen+turnBytes)
 	buf := make([]byte, pieceBytes)
-	t.skip = 0
+	t.skip, t.whole = 0, o.Size <= end
 	for t.seen < end && !t.stuck {
 		piece := buf[:min(int64(len(buf)), o.Size-t.seen)]
 		if n, err := o.At.ReadAt(piece, t.seen); n < len(piece) {
@@ -246,11 +248,12 @@ func (z *Sealer) survey(ctx context.Context, t *tail, o *Opened) error {
 		whole := bytes.LastIndexByte(piece, '\n') + 1
 		if whole == 0 {
 			if int64(len(piece)) == o.Size-t.seen { // the line is not written to its end
+				t.whole = true
 				break
 			}
 			if len(buf) >= maxLine {
 				z.s.log.Warn("a log is sealed only up to a line that is too long", "path", t.c.Path, "offset", t.seen, "most", maxLine)
-				t.stuck = true
+				t.stuck, t.whole = true, true
 				break
 			}
 			buf = make([]byte, 2*len(buf))
@@ -262,7 +265,7 @@ func (z *Sealer) survey(ctx context.Context, t *tail, o *Opened) error {
 		}
 	}
 	z.forgo(t)
-	if t.stuck || t.seen+turnBytes/2 >= o.Size {
+	if t.whole = t.whole || t.seen == o.Size; t.whole {
 		t.skip = o.Size
 	}
 	return z.print(t, o)
