@@ -145,7 +145,19 @@ func (f *Follower) drain(l, c *log, size int64, emit func(*Piece) error) error {
 	}
 }
 
-// Older orders files that rotation left: by when they were written last, then by their numbers.
+// Older orders files that rotation left: by when they were written last, then by their names, of which those
+// with numbers count down and those with dates up.
 func Older(a, b *source.Entry) int {
-	return cmp.Or(a.ModTime.Compare(b.ModTime), source.CompareNatural(b.Path, a.Path))
+	by := source.CompareNatural(b.Path, a.Path)
+	if dated(a.Path) && dated(b.Path) {
+		by = -by
+	}
+	return cmp.Or(a.ModTime.Compare(b.ModTime), by)
+}
+
+// dated says whether rotation has put a date into a name, rather than a number of up to four digits.
+func dated(name string) bool {
+	name, _ = source.PackedFrom(name)
+	names := source.RotatedOf(name)
+	return len(names) > 0 && len(name)-len(names[len(names)-1]) >= len("-20260131")
 }

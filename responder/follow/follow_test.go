@@ -215,6 +215,25 @@ func TestCutTwice(t *testing.T) {
 	b.gave("app.log.1:3:4 late")
 }
 
+// Of copies that were written at the same time their names tell which is older.
+func TestOlder(t *testing.T) {
+	for _, names := range [][]string{
+		{"/v/app.log.10", "/v/app.log.2", "/v/app.log.1", "/v/app.log"},
+		{"/v/app.log-20260101", "/v/app.log-20260102", "/v/app.log-20260210"},
+		{"/v/app-20260101.log", "/v/app-20260102.log"},
+	} {
+		for i := range names[1:] {
+			a, b := &source.Entry{Path: names[i]}, &source.Entry{Path: names[i+1]}
+			if Older(a, b) >= 0 || Older(b, a) <= 0 {
+				t.Errorf("%s does not count as older than %s", a.Path, b.Path)
+			}
+		}
+	}
+	if a, b := (&source.Entry{Path: "/v/app.log.1", ModTime: time.Unix(1, 0)}), (&source.Entry{Path: "/v/app.log.2", ModTime: time.Unix(2, 0)}); Older(a, b) >= 0 {
+		t.Error("a file that was written earlier does not count as older")
+	}
+}
+
 // What is called like a copy of a log and is none is followed as any other.
 func TestCalledLikeACopy(t *testing.T) {
 	b := newBench(t, "worker*", Options{})
