@@ -2,6 +2,7 @@ package seal
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -66,7 +67,7 @@ func (w *world) powerLoss(rng *rand.Rand, at string) {
 		if strings.HasSuffix(name, suffix+suffixTmp) && at != "synced" && at != "verified" && at != "indexed" && rng.IntN(2) == 0 {
 			w.must(os.Truncate(name, rng.Int64N(info.Size()+1)))
 		}
-		if id, err := ParseID(strings.TrimSuffix(e.Name(), suffix)); err == nil && w.s.blocks[id] == nil {
+		if id, err := hex.DecodeString(strings.TrimSuffix(e.Name(), suffix)); err == nil && len(id) == len(ID{}) && w.s.blocks[ID(id)] == nil {
 			newest = name
 		}
 	}

@@ -42,6 +42,7 @@ func TestKilled(t *testing.T) {
 	if testing.Short() {
 		kills = 3
 	}
+	quickly(t) // here: the process that is killed does not
 	w := newWorld(t, 70)
 	w.s.Close()
 	dir := w.logs[:len(w.logs)-len("/logs")]

@@ -69,9 +69,6 @@ func readFull(r io.ReaderAt, p []byte, at int64) error {
 	return fmt.Errorf("read sealed block: %w", err)
 }
 
-// Frames is the number of frames.
-func (r *Reader) Frames() int { return len(r.frames) }
-
 // frameAt is the frame that holds the byte of the content at that offset, which there is.
 func (r *Reader) frameAt(off int64) int {
 	i, found := slices.BinarySearchFunc(r.frames, off, func(f frame, off int64) int {

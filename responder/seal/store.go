@@ -3,7 +3,6 @@ package seal
 import (
 	"crypto/rand"
 	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -175,15 +174,6 @@ func (id ID) index() [2]uint64 {
 func newID() (id ID) {
 	_, _ = rand.Read(id[:]) // does not fail
 	return id
-}
-
-// ParseID is the reverse of ID.String.
-func ParseID(text string) (id ID, err error) {
-	p, err := hex.DecodeString(text)
-	if err != nil || len(p) != len(id) {
-		return id, fmt.Errorf("%q is no id", text)
-	}
-	return ID(p), nil
 }
 
 func (s *Store) path(id ID) string { return filepath.Join(s.dir, id.String()+suffix) }
