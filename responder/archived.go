@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 
 	"github.com/cespare/xxhash/v2"
 
@@ -149,7 +150,7 @@ func (p *plan) openArchive(f *rotation.File) (scan.File, error) {
 		n.u.Done()
 		return p.archives.open(f)
 	}
-	content := contentOf(n.u, f, f.Size(), f.Kind(), p.archives)
+	content := contentOf(n.u, p.pruning.store, f.Raw(), f, f.Size(), f.Kind(), p.archives)
 	file := scan.File{At: content, Size: n.size, Ranges: n.ranges, Dated: n.dated, InOrder: true}
 	if p.pruning.times {
 		head, err := archive.Unpack(n.u.Content().Head)
@@ -180,11 +181,18 @@ func (a *prunedArchive) Close() error {
 	return errors.Join(err, a.prunedFile.Close())
 }
 
-// contentOf is an indexed archive's content.
-func contentOf(u *indexer.Use, r io.ReaderAt, size int64, kind archive.Kind, a *archives) *archive.Content {
+// contentOf is an indexed archive's content. Where a point cannot be read, it is read from its start, and the
+// index is dropped.
+func contentOf(u *indexer.Use, store *indexer.Store, f *os.File, r io.ReaderAt, size int64, kind archive.Kind, a *archives) *archive.Content {
 	return archive.NewContent(r, size, kind, a.limits, a.gate, u.Content().Size, func(out int64) (archive.Point, error) {
 		p, err := u.PointBefore(out)
-		return archive.Point(p), err
+		if err != nil {
+			if _, id, e := indexer.StateOf(f); e == nil {
+				store.Drop(id, err)
+			}
+			return archive.Point{}, nil
+		}
+		return archive.Point(p), nil
 	})
 }
 
@@ -213,7 +221,7 @@ func (r *Responder) headForm(c *block.Content, e *source.Entry) (uint64, error) 
 
 // contentToVerify is the content of an archive that is held against its index; wrong says that the archive is
 // another one by now.
-func (r *Responder) contentToVerify(u *indexer.Use, f *source.File) (content *archive.Content, wrong error) {
+func (r *Responder) contentToVerify(u *indexer.Use, store *indexer.Store, f *source.File) (content *archive.Content, wrong error) {
 	state, _, err := indexer.StateOf(f.Raw())
 	if err == nil {
 		var verdict block.Verdict
@@ -229,5 +237,5 @@ func (r *Responder) contentToVerify(u *indexer.Use, f *source.File) (content *ar
 	if err = errors.Join(err, readErr); err != nil {
 		return nil, err
 	}
-	return contentOf(u, f.Raw(), f.Size(), archive.Detect(head[:n]), newArchives(&r.config.Limits)), nil
+	return contentOf(u, store, f.Raw(), f.Raw(), f.Size(), archive.Detect(head[:n]), newArchives(&r.config.Limits)), nil
 }

@@ -180,6 +180,40 @@ func TestArchivesAreReadFromPoints(t *testing.T) {
 	}
 }
 
+// A point that is damaged costs time, and the index, not lines.
+func TestDamagedPoint(t *testing.T) {
+	f, text := bigArchives(t, rand.New(rand.NewPCG(21, 5)))
+	indexes, err := filepath.Glob(filepath.Join(f.r.config.State, "index", "*.blocks"))
+	if err != nil || len(indexes) != 2 {
+		t.Fatalf("indexes %v, %v", indexes, err)
+	}
+	windows := 0
+	for _, name := range indexes {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for at := 0; ; at++ {
+			i := bytes.Index(data[at:], []byte("pont"))
+			if i < 0 {
+				break
+			}
+			if at += i; data[at+5] > 0 { // more than 256 bytes: it has a window
+				writeAt(t, name, string([]byte{data[at+100] ^ 1}), int64(at+100))
+				windows++
+			}
+		}
+	}
+	if windows == 0 {
+		t.Fatal("no point has a window")
+	}
+	at := strings.LastIndex(text, "id=")
+	end, _ := f.sameAnswers(query("", text[at:at+19]), 1)
+	if end.Lines != 2 || end.Blocks.Skipped == 0 || !strings.Contains(f.said.String(), "the point at") {
+		t.Errorf("%+v\n%s", end, &f.said)
+	}
+}
+
 // What happens to an archive under its index does not show in answers.
 func TestArchivesUnderTheirIndex(t *testing.T) {
 	rng := rand.New(rand.NewPCG(17, 6))

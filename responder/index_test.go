@@ -55,7 +55,7 @@ func indexedFleet(t *testing.T, files map[string]string) (*indexed, string) {
 	f.r.log = slog.New(slog.NewTextHandler(&f.said, nil))
 	f.r.blocks = block.Sizing{}.Shape()
 	f.r.blocks.Strips, f.r.blocks.StripLines = 64, 2
-	f.r.points = 1 << 20
+	f.r.points = 1 << 18
 	if _, _, err := f.r.Scan(context.Background()); err != nil {
 		t.Fatal(err)
 	}

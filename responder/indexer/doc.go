@@ -8,6 +8,9 @@
 // at the lowest priority. What it did is in the indexes alone, so that it goes on where it was after any
 // end of the process. Which indexes there shall be is decided by choose, which does no I/O.
 //
+// An archive is decompressed once, in the Builder's goroutine, and its index is there when all of it was read
+// and was sound: packed.go.
+//
 // All blocks that a node makes have the same number of lines: sizing.go says how that is found and kept. Where
 // it is another than that of an index, this one is used until the next is made: reshape.go.
 package indexer
