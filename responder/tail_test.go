@@ -197,6 +197,30 @@ func TestTailWithoutJournalctl(t *testing.T) {
 	}
 }
 
+// story are the kinds of the chunks that came, each once where several come one after the other, and how
+// many lines came or were told to be left out.
+func (t *tailed) story() (story []string, got int64) {
+	seq := uint64(0)
+	for _, frame := range t.numbered(t.k) {
+		if frame.Data == nil || frame.Seq <= seq {
+			continue
+		}
+		seq = frame.Seq
+		for i := range frame.Data.Chunks {
+			c := &frame.Data.Chunks[i]
+			kind := fmt.Sprint(c.Kind)
+			got += c.Selected('\n')
+			if c.Kind == schemas.ChunkSkipped {
+				got += c.Count
+			}
+			if len(story) == 0 || story[len(story)-1] != kind {
+				story = append(story, kind)
+			}
+		}
+	}
+	return story, got
+}
+
 // What became of files reaches a reader who is too slow for their lines, between the counts of those that
 // were left out around it.
 func TestTailNewsWhileSkipping(t *testing.T) {
@@ -237,26 +261,7 @@ func TestTailNewsWhileSkipping(t *testing.T) {
 	appendTo(t, dir+"/a.log", "last\n")
 	written++
 	q.until("the last line", func(text string) bool { return strings.HasSuffix(text, "last\n") })
-	var story []string
-	var got int64
-	seq := uint64(0)
-	for _, frame := range q.numbered(q.k) {
-		if frame.Data == nil || frame.Seq <= seq {
-			continue
-		}
-		seq = frame.Seq
-		for i := range frame.Data.Chunks {
-			c := &frame.Data.Chunks[i]
-			kind := fmt.Sprint(c.Kind)
-			got += c.Selected('\n')
-			if c.Kind == schemas.ChunkSkipped {
-				got += c.Count
-			}
-			if len(story) == 0 || story[len(story)-1] != kind {
-				story = append(story, kind)
-			}
-		}
-	}
+	story, got := q.story()
 	// lines, skipped, cut, lines or none, skipped, lines
 	if cut := slices.Index(story, fmt.Sprint(schemas.ChunkCut)); cut < 1 || story[cut-1] != fmt.Sprint(schemas.ChunkSkipped) || got != written {
 		t.Errorf("%d lines given or told to be left out, of %d; kinds %v", got, written, story)
