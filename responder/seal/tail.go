@@ -204,13 +204,15 @@ func (z *Sealer) logOf(ctx context.Context, c Candidate, o *Opened) (*Log, error
 			alike = append(alike, l)
 		}
 	}
+	var goesOn *Log
 	for _, l := range alike {
-		if ok, err := l.isIn(o.At, o.Size); !ok || err != nil || z.lives(ctx, l) {
+		ok, err := l.isIn(o.At, o.Size)
+		if !ok || err != nil || z.lives(ctx, l) {
 			return nil, fmt.Errorf("%w: it begins as what was sealed of %s", ErrNotSealed, l.Path())
 		}
-		return l, nil
+		goesOn = l
 	}
-	return nil, nil
+	return goesOn, nil
 }
 
 // lives says whether a file of the Log's own inode is there.
