@@ -28,7 +28,7 @@ const (
 	missedFor = 3
 )
 
-// ErrNotIndexed is returned by Options.Open for a log that is not to be indexed: a compressed one, say.
+// ErrNotIndexed is the error of a log that is not to be indexed, and of which nothing need be said.
 var ErrNotIndexed = errors.New("not indexed")
 
 // Opened is a log that is being indexed.
