@@ -103,9 +103,3 @@ func (g *gzipStream) member() error {
 	g.open, g.later, g.whole, g.sum, g.size = true, true, true, 0, 0
 	return nil
 }
-
-// UnreadByte gives the last byte back.
-func (f *feed) UnreadByte() error {
-	f.at--
-	return nil
-}
