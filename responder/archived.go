@@ -1,6 +1,7 @@
 package responder
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -95,7 +96,7 @@ type narrowed struct {
 
 // archive is how an archive is searched with its index; nil if it is read as a stream.
 func (p *pruning) archive(f *rotation.File, a *archives) *narrowed {
-	if p == nil || f.Kind() == archive.Plain || p.r.feeds.formats[f.Entry.Source()] != 0 {
+	if p == nil || p.store == nil || f.Kind() == archive.Plain || p.r.feeds.formats[f.Entry.Source()] != 0 {
 		return nil
 	}
 	if p.query.Filter == nil && !p.timed { // nothing to ask the index
@@ -141,7 +142,7 @@ func (n *narrowed) toSearch() (bytes int64) {
 }
 
 // open opens an archive, as a stream if its index leaves nothing out.
-func (p *plan) openArchive(f *rotation.File) (scan.File, error) {
+func (p *plan) openArchive(ctx context.Context, f *rotation.File) (scan.File, error) {
 	n := p.pruning.archive(f, p.archives)
 	if n == nil {
 		return p.archives.open(f)
@@ -150,7 +151,7 @@ func (p *plan) openArchive(f *rotation.File) (scan.File, error) {
 		n.u.Done()
 		return p.archives.open(f)
 	}
-	content := contentOf(n.u, p.pruning.store, f.Raw(), f, f.Size(), f.Kind(), p.archives)
+	content := contentOf(ctx, n.u, p.pruning.store, f.Raw(), f, f.Size(), f.Kind(), p.archives)
 	file := scan.File{At: content, Size: n.size, Ranges: n.ranges, Dated: n.dated, InOrder: true}
 	if p.pruning.times {
 		head, err := archive.Unpack(n.u.Content().Head)
@@ -183,8 +184,8 @@ func (a *prunedArchive) Close() error {
 
 // contentOf is an indexed archive's content. Where a point cannot be read, it is read from its start, and the
 // index is dropped.
-func contentOf(u *indexer.Use, store *indexer.Store, f *os.File, r io.ReaderAt, size int64, kind archive.Kind, a *archives) *archive.Content {
-	return archive.NewContent(r, size, kind, a.limits, a.gate, u.Content().Size, func(out int64) (archive.Point, error) {
+func contentOf(ctx context.Context, u *indexer.Use, store *indexer.Store, f *os.File, r io.ReaderAt, size int64, kind archive.Kind, a *archives) *archive.Content {
+	return archive.NewContent(ctx, r, size, kind, a.limits, a.gate, u.Content().Size, func(out int64) (archive.Point, error) {
 		p, err := u.PointBefore(out)
 		if err != nil {
 			if _, id, e := indexer.StateOf(f); e == nil {
@@ -221,7 +222,7 @@ func (r *Responder) headForm(c *block.Content, e *source.Entry) (uint64, error) 
 
 // contentToVerify is the content of an archive that is held against its index; wrong says that the archive is
 // another one by now.
-func (r *Responder) contentToVerify(u *indexer.Use, store *indexer.Store, f *source.File) (content *archive.Content, wrong error) {
+func (r *Responder) contentToVerify(ctx context.Context, u *indexer.Use, store *indexer.Store, f *source.File) (content *archive.Content, wrong error) {
 	state, _, err := indexer.StateOf(f.Raw())
 	if err == nil {
 		var verdict block.Verdict
@@ -237,5 +238,5 @@ func (r *Responder) contentToVerify(u *indexer.Use, store *indexer.Store, f *sou
 	if err = errors.Join(err, readErr); err != nil {
 		return nil, err
 	}
-	return contentOf(u, store, f.Raw(), f.Raw(), f.Size(), archive.Detect(head[:n]), newArchives(&r.config.Limits)), nil
+	return contentOf(ctx, u, store, f.Raw(), f.Raw(), f.Size(), archive.Detect(head[:n]), newArchives(&r.config.Limits)), nil
 }

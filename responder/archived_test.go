@@ -340,3 +340,13 @@ func TestArchivesWithLimits(t *testing.T) {
 		t.Error("an index does not know by which limits it was made")
 	}
 }
+
+// Where logs are sealed but not indexed, archives are read as streams.
+func TestArchivesWhereOthersAreSealed(t *testing.T) {
+	n := sealedFleet(t, 100, map[string]string{"a.log": "id=1 here\n", "b.log.gz": gzipped(t, "id=2 there\n", 1)})
+	for _, explain := range []bool{false, true} {
+		q := query("any", "id=")
+		q.Explain = explain
+		n.same(q)
+	}
+}

@@ -85,7 +85,7 @@ func (p *plan) open(ctx context.Context, e *source.Entry) (scan.File, error) {
 	if err != nil {
 		return scan.File{}, err
 	}
-	file, err := p.openArchive(f)
+	file, err := p.openArchive(ctx, f)
 	if err != nil {
 		return scan.File{}, err
 	}

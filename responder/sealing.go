@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"path/filepath"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -117,7 +118,7 @@ func (r *Responder) startSealing(ctx context.Context) (stop func()) {
 func (x *sealing) run(ctx context.Context, r *Responder) {
 	x.worked = indexer.Background(float64(r.config.Sealed.CPU)/100, func() bool { return len(r.workers) < cap(r.workers) })
 	for ctx.Err() == nil {
-		more, err := x.sealer.Turn(ctx)
+		more, err := x.turn(ctx, r)
 		if ctx.Err() != nil {
 			return
 		}
@@ -134,6 +135,17 @@ func (x *sealing) run(ctx context.Context, r *Responder) {
 		case <-x.wake:
 		}
 	}
+}
+
+// turn is one turn of the sealer; a panic is an error, after which it looks again when it is woken.
+func (x *sealing) turn(ctx context.Context, r *Responder) (more bool, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			r.log.Error("panic in the sealer", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			more, err = false, errors.New("internal error")
+		}
+	}()
+	return x.sealer.Turn(ctx)
 }
 
 // poke has the sealer look again.

@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -22,6 +23,7 @@ const (
 // at the cost of what lies between, back at that of what lies behind the Point. It is for one reader at a
 // time; Close may be called at any time.
 type Content struct {
+	ctx    context.Context
 	r      io.ReaderAt
 	packed int64 // size of the archive
 	kind   Kind
@@ -40,9 +42,10 @@ type Content struct {
 }
 
 // NewContent returns the content, size bytes, of an archive of packed bytes. point gives the last Point
-// at an offset or before it, Point{} if there is none. Nothing is read before ReadAt.
-func NewContent(r io.ReaderAt, packed int64, kind Kind, limits Limits, gate *Gate, size int64, point func(out int64) (Point, error)) *Content {
-	return &Content{r: r, packed: packed, kind: kind, limits: limits, size: size, point: point, ticket: gate.ticket(), keep: historyKept}
+// at an offset or before it, Point{} if there is none. Nothing is read before ReadAt, which ends with ctx: where
+// there are no points, it may have much to decompress first.
+func NewContent(ctx context.Context, r io.ReaderAt, packed int64, kind Kind, limits Limits, gate *Gate, size int64, point func(out int64) (Point, error)) *Content {
+	return &Content{ctx: ctx, r: r, packed: packed, kind: kind, limits: limits, size: size, point: point, ticket: gate.ticket(), keep: historyKept}
 }
 
 // ReadAt reads as io.ReaderAt does. Errors are those of a Reader.
@@ -97,6 +100,9 @@ func (c *Content) seek(off int64) error {
 		c.at, c.history = p.Out, c.history[:0]
 	}
 	for skip := make([]byte, min(skipStep, max(off-c.at, 0))); c.at < off; {
+		if c.ctx.Err() != nil {
+			return context.Cause(c.ctx)
+		}
 		if _, err := c.read(skip[:min(int64(len(skip)), off-c.at)]); err != nil {
 			return err
 		}

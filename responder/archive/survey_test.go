@@ -109,7 +109,7 @@ func TestContentFromPoints(t *testing.T) {
 			if len(points) < tt.points {
 				t.Errorf("only %d points", len(points))
 			}
-			c := NewContent(bytes.NewReader(tt.data), int64(len(tt.data)), tt.kind, Limits{}, NewGate(1), int64(len(want)), before(points))
+			c := NewContent(t.Context(), bytes.NewReader(tt.data), int64(len(tt.data)), tt.kind, Limits{}, NewGate(1), int64(len(want)), before(points))
 			defer c.Close()
 			reads := 30
 			if len(points) == 0 {

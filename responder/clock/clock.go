@@ -324,7 +324,7 @@ func (c *Cache) find(at io.ReaderAt, size int64, about *File, terminator byte) (
 	}
 	form := p.detect(about)
 	now := &known{form: form, size: size, modTime: about.ModTime, printed: len(head), print: c.print(head)}
-	if k != nil && size >= k.size && c.print(head[:k.printed]) == k.print {
+	if k != nil && k.size > 0 && size >= k.size && c.print(head[:k.printed]) == k.print { // 0: of an archive that had this ID
 		now.outline = k.outline // if its lines are still read so, which outline looks at
 	}
 	c.keep(about.ID, now)

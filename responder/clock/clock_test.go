@@ -228,3 +228,16 @@ func TestOtherSearchesAreLeftAlone(t *testing.T) {
 		}
 	}
 }
+
+// A file may have the ID of an archive that is gone.
+func TestIDOfAnArchive(t *testing.T) {
+	c, id := NewCache(), ID{1, 2}
+	text := strings.Repeat("2026-03-01T00:00:00Z a line\n", 400)
+	if c.HeadForm([]byte(text), true, &File{ID: id, ModTime: time.Unix(1, 0)}, '\n') == nil {
+		t.Fatal("no form")
+	}
+	short := text[:100]
+	if form, err := c.Form(strings.NewReader(short), int64(len(short)), &File{ID: id, ModTime: time.Unix(2, 0)}); form == nil || err != nil {
+		t.Errorf("%v, %v", form, err)
+	}
+}

@@ -236,15 +236,18 @@ func (b *Builder) meanLine(ctx context.Context, logs []Log) float64 {
 	slices.SortStableFunc(largest, func(x, y Log) int { return int(min(max(y.Size-x.Size, -1), 1)) })
 	sum, lines := 0, 0
 	for _, l := range largest[:min(len(largest), sampleLogs)] {
-		o, err := b.o.Open(ctx, l)
-		if err != nil {
-			continue
-		}
-		n, _ := o.File.ReadAt(b.buf[:sampleBytes], 0) // what there is
-		if o.Archive != nil {
-			n, _ = io.ReadFull(o.Archive, b.buf[:sampleBytes])
-		}
-		o.close()
+		n := 0 // of what there is
+		_, _ = b.guarded(l, func() (bool, error) {
+			o, err := b.o.Open(ctx, l)
+			if err != nil {
+				return false, err
+			}
+			defer o.close()
+			if n, _ = o.File.ReadAt(b.buf[:sampleBytes], 0); o.Archive != nil {
+				n, _ = io.ReadFull(o.Archive, b.buf[:sampleBytes])
+			}
+			return false, nil
+		})
 		if end := bytes.LastIndexByte(b.buf[:n], '\n') + 1; end > 0 {
 			sum, lines = sum+end, lines+bytes.Count(b.buf[:end], []byte{'\n'})
 		}

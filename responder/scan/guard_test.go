@@ -60,3 +60,17 @@ func TestPanicIsOneInputsError(t *testing.T) {
 		t.Errorf("got %q", got.String())
 	}
 }
+
+// A panic while a file is opened is that file's error, too.
+func TestPanicWhileOpening(t *testing.T) {
+	inputs := []Input{{Open: func() (File, error) { panic("a bug") }}, {Open: func() (File, error) {
+		return File{At: strings.NewReader("e\n"), Size: 2}, nil
+	}}}
+	failed := map[int]error{}
+	o := Options{MaxCount: -1, Terminator: '\n', Threads: 1, OnError: func(i int, err error) { failed[i] = err }}
+	_, err := Run(context.Background(), inputs, func() Matcher { return brittle{} }, o, func(*Batch) error { return nil })
+	var p *PanicError
+	if err != nil || len(failed) != 1 || !errors.As(failed[0], &p) {
+		t.Errorf("%v, %v", err, failed)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 )
@@ -188,8 +189,14 @@ func (r *run) open(i int) (*openFile, error) {
 	}
 	done := make(chan opened, 1)
 	go func() {
-		f, err := in.Open()
-		done <- opened{f, err}
+		var o opened
+		defer func() {
+			if p := recover(); p != nil {
+				o.err = &PanicError{Value: p, Stack: debug.Stack()}
+			}
+			done <- o
+		}()
+		o.f, o.err = in.Open()
 	}()
 	select {
 	case o := <-done:
