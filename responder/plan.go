@@ -64,7 +64,10 @@ func (r *Responder) plan(ctx context.Context, q *schemas.Query) (*plan, error) {
 		return nil, err
 	}
 	later := func(e *source.Entry) bool { return !q.Exhaustive && clock.Over(e.ModTime, q.Since) }
-	mark, sealed := r.sealedMark(q)
+	mark, sealed, err := r.sealedMark(q)
+	if err != nil {
+		return nil, err
+	}
 	set, err := r.keeper.Open(ctx, filter, later)
 	if err != nil {
 		return nil, err

@@ -81,8 +81,8 @@ type Responder struct {
 	idle      *time.Timer // frees memory when no query has run for a while; nil before the first
 }
 
-// New returns the responder of a node. The config has passed Finish. Nothing is read yet. changed is
-// called when the node's record has become another one.
+// New returns the responder of a node. The config has passed Finish. Nothing is read nor opened yet: Scan
+// comes first, and only Checkup may come before it. changed is called when the node's record has become another one.
 func New(c *Config, version string, log *slog.Logger, publish Publisher, changed func()) (*Responder, error) {
 	var sources []source.Source
 	var times []clock.File
@@ -99,17 +99,13 @@ func New(c *Config, version string, log *slog.Logger, publish Publisher, changed
 	if err != nil {
 		return nil, err
 	}
-	sealing, err := newSealing(c, log)
-	if err != nil {
-		return nil, err
-	}
 	host, err := os.Hostname()
 	if err != nil {
 		host = "unknown"
 	}
 	r := &Responder{
 		config: c, version: version, instance: rand.Text(), host: host, started: time.Now(), log: log, publish: publish,
-		catalog: catalog, keeper: rotation.New(catalog, archiveLimits(&c.Limits)), feeds: feeds, clocks: clock.NewCache(), sealing: sealing, times: times, compile: compile, search: scan.Run, sorting: timeorder.NewBudget(int64(c.Limits.SortBytes)), watcher: follow.NewWatcher(), workers: make(chan struct{}, c.Limits.MaxQueries),
+		catalog: catalog, keeper: rotation.New(catalog, archiveLimits(&c.Limits)), feeds: feeds, clocks: clock.NewCache(), sealing: newSealing(c, log), times: times, compile: compile, search: scan.Run, sorting: timeorder.NewBudget(int64(c.Limits.SortBytes)), watcher: follow.NewWatcher(), workers: make(chan struct{}, c.Limits.MaxQueries),
 		ledger: outbox.NewLedger(), sessions: map[Key]*session{}, warned: map[string]bool{}, changed: changed,
 	}
 	for range c.Limits.MaxQueries {
@@ -120,8 +116,11 @@ func New(c *Config, version string, log *slog.Logger, publish Publisher, changed
 }
 
 // Scan reads the globs, and logs what they name and must not be opened. It returns how many files
-// there are and their bytes.
+// there are and their bytes. The first one opens the sealed blocks: it is over before queries are handled.
 func (r *Responder) Scan(ctx context.Context) (files int, bytes int64, err error) {
+	if err := r.sealing.open(); err != nil {
+		return 0, 0, err
+	}
 	before := r.catalog.Newest()
 	snap, err := r.catalog.Refresh(ctx)
 	if err != nil {

@@ -235,10 +235,16 @@ func (p *plan) plannedSealed(e *source.Entry, l *seal.Log) (n int64) {
 	return n
 }
 
-// sealedMark is the moment before a set is opened, as far as sealed blocks go.
-func (r *Responder) sealedMark(q *schemas.Query) (mark int64, any bool) {
-	if r.sealing == nil || q.Mode == schemas.ModeFollow {
-		return 0, false
+var errNotOpen = errors.New("the sealed blocks are not open yet")
+
+// sealedMark is the moment before a set is opened, as far as sealed blocks go. Without the blocks there is no
+// answer: it would lack what only they have.
+func (r *Responder) sealedMark(q *schemas.Query) (mark int64, any bool, err error) {
+	switch {
+	case r.sealing == nil || q.Mode == schemas.ModeFollow:
+		return 0, false, nil
+	case r.sealing.store == nil:
+		return 0, false, errNotOpen
 	}
-	return r.sealing.store.Mark(), true
+	return r.sealing.store.Mark(), true, nil
 }

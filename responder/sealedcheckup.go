@@ -9,11 +9,11 @@ import (
 	"github.com/trawl-logs/trawl/schemas"
 )
 
-// SealedCheckup lists the node's sealed blocks, the newest MaxSealed; nil if no source has any. To verify reads
+// SealedCheckup lists the node's sealed blocks, the newest MaxSealed; nil if no source has any, or before Scan. To verify reads
 // all of those.
 func (r *Responder) SealedCheckup(ctx context.Context, verify bool) *schemas.SealedCheckup {
 	x := r.sealing
-	if x == nil {
+	if x == nil || x.store == nil {
 		return nil
 	}
 	view := x.store.View() // what is dropped meanwhile can be read still

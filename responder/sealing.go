@@ -63,7 +63,9 @@ func (s *SourceConfig) checkStore(state string) error {
 
 // sealing is the sealed blocks of a node, and what makes them.
 type sealing struct {
-	store  *seal.Store
+	dir    string
+	log    *slog.Logger
+	store  *seal.Store // nil before open
 	sealer *seal.Sealer
 	worked func(context.Context) error // of the goroutine that seals
 	wake   chan struct{}
@@ -76,18 +78,22 @@ type sealing struct {
 	settled bool // the last of them left nothing to do
 }
 
-// newSealing opens the blocks; nil if no source wants any.
-func newSealing(c *Config, log *slog.Logger) (*sealing, error) {
+// newSealing returns nil if no source wants its lines sealed. Nothing is opened yet.
+func newSealing(c *Config, log *slog.Logger) *sealing {
 	for i := range c.Sources {
 		if c.Sources[i].Store == storeSealed {
-			store, err := seal.Open(filepath.Join(c.State, "sealed"), log)
-			if err != nil {
-				return nil, err
-			}
-			return &sealing{store: store, wake: make(chan struct{}, 1), now: time.Now}, nil
+			return &sealing{dir: filepath.Join(c.State, "sealed"), log: log, wake: make(chan struct{}, 1), now: time.Now}
 		}
 	}
-	return nil, nil
+	return nil
+}
+
+// open opens the blocks, once. From then on no other process can have them. x may be nil.
+func (x *sealing) open() (err error) {
+	if x != nil && x.store == nil {
+		x.store, err = seal.Open(x.dir, x.log)
+	}
+	return err
 }
 
 // startSealing seals from now on. stop ends that, and lets go of the blocks.
@@ -100,7 +106,7 @@ func (r *Responder) startSealing(ctx context.Context) (stop func()) {
 	x.sealer = seal.NewSealer(x.store, seal.Options{
 		Window: time.Duration(c.Window), Lines: c.Lines, Age: time.Duration(c.Age), Most: int64(c.Size), Now: x.now,
 		Files: func() []seal.Candidate { return x.candidates(r) },
-		Open:  func(ctx context.Context, c seal.Candidate) (seal.Opened, error) { return x.open(ctx, r, c) },
+		Open:  func(ctx context.Context, c seal.Candidate) (seal.Opened, error) { return x.openLog(ctx, r, c) },
 
 		Family: source.Family, Worked: func(ctx context.Context) error { return x.worked(ctx) },
 	})
@@ -185,8 +191,8 @@ func (x *sealing) candidates(r *Responder) []seal.Candidate {
 	return files
 }
 
-// open opens a file that is to be sealed.
-func (x *sealing) open(ctx context.Context, r *Responder, c seal.Candidate) (o seal.Opened, err error) {
+// openLog opens a file that is to be sealed.
+func (x *sealing) openLog(ctx context.Context, r *Responder, c seal.Candidate) (o seal.Opened, err error) {
 	e := x.entries[source.ID{Dev: c.Dev, Ino: c.Ino}]
 	f, err := r.catalog.Open(ctx, e)
 	if err != nil {
