@@ -80,7 +80,10 @@ func (r *Responder) plan(ctx context.Context, q *schemas.Query) (*plan, error) {
 		p.bytes += f.Size
 	}
 	if sealed {
-		r.takeSealed(ctx, p, filter, mark)
+		if err := r.takeSealed(ctx, p, filter, mark); err != nil {
+			p.close()
+			return nil, err
+		}
 	}
 	p.files = append(p.files, r.feeds.selected(filter)...)
 	for _, f := range set.Problems {

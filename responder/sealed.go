@@ -3,11 +3,9 @@ package responder
 import (
 	"context"
 	"errors"
-	"io"
 	"slices"
 	"time"
 
-	"github.com/trawl-logs/trawl/responder/archive"
 	"github.com/trawl-logs/trawl/responder/rotation"
 	"github.com/trawl-logs/trawl/responder/scan"
 	"github.com/trawl-logs/trawl/responder/seal"
@@ -39,16 +37,15 @@ func (p *plan) close() {
 
 // takeSealed has the search read sealed lines from blocks: it finds out which files of its set are which
 // logs, adds the logs that are gone, and leaves out archives that hold nothing but what is sealed. mark is of
-// before the set was opened.
-func (r *Responder) takeSealed(ctx context.Context, p *plan, filter *source.Filter, mark int64) {
+// before the set was opened. An error is ctx's.
+func (r *Responder) takeSealed(ctx context.Context, p *plan, filter *source.Filter, mark int64) error {
 	x := r.sealing
 	for _, d := range x.store.Damaged() {
 		p.problems.add("sealed block "+d.Name, d.Err)
 	}
 	s := &sealedPlan{view: x.store.View(), logs: map[*source.Entry]*seal.Log{}, gone: map[*source.Entry]bool{}, twice: map[*source.Entry]bool{}}
 	p.sealed = s
-	files, entries, done := r.sealedFiles(ctx, p, s.view)
-	defer done()
+	files, entries := r.sealedFiles(ctx, p, s.view)
 	absent := map[seal.ID]*source.Entry{}
 	wanted := func(l *seal.Log) bool {
 		e := r.catalog.Absent(l.Path(), l.Service, l.Bytes(), time.Unix(0, l.ModTime()))
@@ -58,7 +55,10 @@ func (r *Responder) takeSealed(ctx context.Context, p *plan, filter *source.Filt
 		absent[l.ID] = e
 		return true
 	}
-	m := s.view.Match(files, mark, wanted, source.Family)
+	m := s.view.Match(ctx, files, mark, wanted, source.Family)
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	for i, e := range entries {
 		if l := m.Of[i]; l != nil {
 			s.logs[e] = l
@@ -78,62 +78,7 @@ func (r *Responder) takeSealed(ctx context.Context, p *plan, filter *source.Filt
 	}
 	p.files = slices.Concat(gone, p.files) // of two with the same name, the one that is gone comes first
 	slices.SortStableFunc(p.files, func(a, b *source.Entry) int { return source.CompareNatural(a.Path, b.Path) })
-}
-
-// sealedFiles are the files that may be, or hold, a sealed log: those of the search, and others with the inode
-// of one. done closes what was opened for it.
-func (r *Responder) sealedFiles(ctx context.Context, p *plan, v *seal.View) (files []seal.File, entries []*source.Entry, done func()) {
-	var opened []io.Closer
-	done = func() {
-		for _, f := range opened {
-			_ = f.Close() // opened for reading: nothing is lost
-		}
-	}
-	known := map[source.ID]bool{}
-	for _, f := range p.set.Files {
-		known[f.Entry.ID] = true
-		if !r.sealed(f.Entry) || f.Entry.Size == 0 {
-			continue
-		}
-		held := f.Held()
-		if err := f.Open(); err != nil {
-			continue // the search meets it again, and says so
-		}
-		if !held {
-			opened = append(opened, f)
-		}
-		id, err := seal.IdentityOf(f.Raw())
-		if err != nil {
-			continue
-		}
-		file := seal.File{Identity: id, Family: source.Family(f.Entry.Path), At: f, Size: f.Size(), ModTime: f.Entry.ModTime}
-		if f.Kind() != archive.Plain {
-			file.Content = func() (io.ReadCloser, error) { return archive.Open(f, f.Size(), f.Kind(), p.archives.limits, nil), nil }
-		}
-		files, entries = append(files, file), append(entries, f.Entry)
-	}
-	sealed := map[source.ID]bool{}
-	for _, l := range v.Logs() {
-		dev, ino := l.Inode()
-		sealed[source.ID{Dev: dev, Ino: ino}] = true
-	}
-	snap := r.catalog.Newest()
-	for i := 0; snap != nil && i < len(snap.Files); i++ {
-		e := snap.Files[i]
-		if known[e.ID] || !sealed[e.ID] || !r.sealed(e) {
-			continue
-		}
-		f, err := r.catalog.Open(ctx, e)
-		if err != nil {
-			continue // it has gone
-		}
-		opened = append(opened, f)
-		if id, err := seal.IdentityOf(f.Raw()); err == nil {
-			files = append(files, seal.File{Identity: id, Family: source.Family(e.Path), At: f, Size: f.Size(), ModTime: e.ModTime})
-			entries = append(entries, e)
-		}
-	}
-	return files, entries, done
+	return nil
 }
 
 // openSealed opens a log whose sealed lines come from blocks.

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -21,9 +22,11 @@ type sealedNode struct {
 	plain *indexed
 	dir   string
 	state string
-	mu    sync.Mutex
-	now   time.Time
-	stop  func()
+	// sources are those of the configuration, when start is called.
+	sources []SourceConfig
+	mu      sync.Mutex
+	now     time.Time
+	stop    func()
 }
 
 // sealedFleet has files sealed in small blocks.
@@ -32,6 +35,7 @@ func sealedFleet(t *testing.T, lines int, files map[string]string) *sealedNode {
 	n := &sealedNode{state: t.TempDir(), now: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)}
 	plain, dir := newFleet(t, func(c *Config) { c.Sources[0].Logs = List{c.Sources[0].Logs[0], c.Sources[0].Logs[0] + "*"} }, files)
 	plain.r.compile = compile
+	n.sources = []SourceConfig{{Service: "app", Logs: List{dir + "/**/*.log", dir + "/**/*.log*"}, Store: storeSealed}}
 	n.plain, n.dir = &indexed{fleet: plain}, dir
 	n.start(t, lines)
 	t.Cleanup(func() { n.stop(); plain.stop() })
@@ -43,7 +47,7 @@ func (n *sealedNode) start(t *testing.T, lines int) {
 	t.Helper()
 	f, _ := newFleet(t, func(c *Config) {
 		c.State, c.Sealed.CPU, c.Sealed.Lines = n.state, 100, lines
-		c.Sources = []SourceConfig{{Service: "app", Logs: List{n.dir + "/**/*.log", n.dir + "/**/*.log*"}, Store: storeSealed}}
+		c.Sources = slices.Clone(n.sources)
 		c.Index.Level = indexOff
 	}, nil)
 	f.r.compile = compile

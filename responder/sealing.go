@@ -71,6 +71,7 @@ type sealing struct {
 	wake   chan struct{}
 	now    func() time.Time
 
+	opening func(*source.Entry) error   // before a file is opened to be matched; nil but in tests
 	entries map[source.ID]*source.Entry // as of the sealer's last look; it alone uses them
 
 	mu      sync.Mutex
@@ -211,7 +212,7 @@ func (x *sealing) openLog(ctx context.Context, r *Responder, c seal.Candidate) (
 	if archive.Detect(head[:n]) != archive.Plain {
 		return o, seal.ErrNotSealed
 	}
-	o.File = seal.File{Family: c.Family, At: f, Size: f.Size(), ModTime: c.ModTime}
+	o.File = seal.File{Path: c.Path, At: f, Size: f.Size(), ModTime: c.ModTime}
 	if o.Identity, err = seal.IdentityOf(f.Raw()); err != nil {
 		return o, err
 	}

@@ -230,7 +230,7 @@ func (h *history) outlives(c Candidate) bool {
 	defer o.Close()
 	v := h.s.View()
 	defer v.Close()
-	m := v.Match([]File{o.File}, h.s.Mark(), nil, family)
+	m := v.Match(context.Background(), []File{o.File}, h.s.Mark(), nil, family)
 	if m.Of[0] == nil {
 		return c.Size == 0
 	}

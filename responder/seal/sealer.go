@@ -24,7 +24,7 @@ var ErrNotSealed = errors.New("not sealed")
 // Candidate is a file whose lines are to be sealed.
 type Candidate struct {
 	Path, Service string
-	Family        string // as File has it
+	Family        string // of the path: see Options
 	Dev, Ino      uint64
 	Size          int64
 	ModTime       time.Time
@@ -48,7 +48,7 @@ type Options struct {
 	// Files are the files that there are; Open opens one.
 	Files func() []Candidate
 	Open  func(context.Context, Candidate) (Opened, error)
-	// Family is that of a path.
+	// Family is what a path has in common with those that rotation gives it.
 	Family func(path string) string
 	// Worked is called after each piece of work, and rests as is due. An error is ctx's.
 	Worked func(ctx context.Context) error

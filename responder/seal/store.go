@@ -37,10 +37,11 @@ type Store struct {
 	blocks  map[ID]*Block
 	logs    map[ID]*Log
 	damaged []Damage
-	views   map[int64]int   // how many were opened at which mark
-	graves  map[ID]int64    // blocks that only older views see, and since which mark
-	copies  map[copyKey]int // verdicts about archives
-	refused string          // why nothing is sealed; empty: it is
+	views   map[int64]int    // how many were opened at which mark
+	graves  map[ID]int64     // blocks that only older views see, and since which mark
+	copies  map[copyKey]int  // verdicts about archives
+	heads   map[headKey]head // of archives
+	refused string           // why nothing is sealed; empty: it is
 }
 
 // Damage is a block that cannot be read.
@@ -63,7 +64,7 @@ func Open(dir string, log *slog.Logger) (_ *Store, err error) {
 		return nil, err
 	}
 	s := &Store{dir: dir, log: log, lock: lock, mark: 1, blocks: map[ID]*Block{}, logs: map[ID]*Log{},
-		views: map[int64]int{}, graves: map[ID]int64{}, copies: map[copyKey]int{}}
+		views: map[int64]int{}, graves: map[ID]int64{}, copies: map[copyKey]int{}, heads: map[headKey]head{}}
 	if err := s.load(); err != nil {
 		lock.Close()
 		return nil, err

@@ -117,10 +117,16 @@ func (z *Sealer) look(ctx context.Context, c Candidate) (_ *tail, left bool, err
 }
 
 // begun says whether another file of which nothing is sealed begins as this one does: either may be a copy in
-// the making of the other.
+// the making of the other. If their names do not agree, they have to have 4 KiB in common.
 func (z *Sealer) begun(ctx context.Context, t *tail, o *Opened) bool {
 	for _, other := range z.tails {
-		if other == t || other.c.Family != t.c.Family || other.log != nil || t.headBytes == 0 || other.headBytes == 0 {
+		if other == t || other.log != nil || t.headBytes == 0 || other.headBytes == 0 {
+			continue
+		}
+		if other.c.Family != t.c.Family {
+			if t.headBytes == printBytes && other.headBytes == printBytes && t.head == other.head {
+				return true
+			}
 			continue
 		}
 		if n := other.headBytes; n <= t.headBytes {
@@ -186,6 +192,7 @@ func (z *Sealer) logOf(ctx context.Context, c Candidate, o *Opened) (*Log, error
 	v := z.s.View()
 	defer v.Close()
 	var alike []*Log
+	heads := map[int]uint64{} // of the file, by length
 	for _, l := range v.Logs() {
 		p := l.last()
 		if p.Identity.same(&o.Identity) {
@@ -193,12 +200,16 @@ func (z *Sealer) logOf(ctx context.Context, c Candidate, o *Opened) (*Log, error
 				return l, err
 			}
 		}
-		if o.Size < int64(p.HeadBytes) || z.o.Family(p.Path) != c.Family {
+		if o.Size < int64(p.HeadBytes) || !kin(l, c.Path, z.o.Family) {
 			continue
 		}
-		head, err := sumAt(o.At, 0, p.HeadBytes)
-		if err != nil {
-			return nil, err
+		head, ok := heads[p.HeadBytes]
+		if !ok {
+			var err error
+			if head, err = sumAt(o.At, 0, p.HeadBytes); err != nil {
+				return nil, err
+			}
+			heads[p.HeadBytes] = head
 		}
 		if head == p.Head {
 			alike = append(alike, l)

@@ -111,7 +111,7 @@ func (w *world) open(_ context.Context, c Candidate) (o Opened, err error) {
 	}
 	info, err := f.Stat()
 	w.must(err)
-	o = Opened{File: File{Identity: identityOf(c.Path), Family: c.Family, At: f, Size: info.Size(), ModTime: c.ModTime}, Clock: clock, Form: 7, Close: func() { f.Close() }}
+	o = Opened{File: File{Identity: identityOf(c.Path), Path: c.Path, At: f, Size: info.Size(), ModTime: c.ModTime}, Clock: clock, Form: 7, Close: func() { f.Close() }}
 	if c.Service == "timeless" {
 		o.Clock, o.Form = nil, 0
 	}
@@ -171,7 +171,7 @@ func (w *world) found() map[string][]string {
 	for _, c := range list {
 		o, err := w.open(context.Background(), c)
 		if errors.Is(err, ErrNotSealed) {
-			o = Opened{File: File{Identity: identityOf(c.Path), Family: c.Family, Size: c.Size, ModTime: c.ModTime, Content: func() (io.ReadCloser, error) { return unzip(c.Path) }}, Close: func() {}}
+			o = Opened{File: File{Identity: identityOf(c.Path), Path: c.Path, Size: c.Size, ModTime: c.ModTime, Content: func() (io.ReadCloser, error) { return unzip(c.Path) }}, Close: func() {}}
 		} else {
 			w.must(err)
 		}
@@ -179,7 +179,7 @@ func (w *world) found() map[string][]string {
 	}
 	v := w.s.View()
 	defer v.Close()
-	m := v.Match(files, mark, nil, family)
+	m := v.Match(context.Background(), files, mark, nil, family)
 	out := map[string][]string{}
 	add := func(path string, text []byte) {
 		for line := range strings.Lines(string(text)) {
