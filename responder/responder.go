@@ -222,6 +222,7 @@ func (r *Responder) services(snap *source.Snapshot) []string {
 	for _, f := range snap.Files {
 		names[f.Service] = true
 	}
+	r.sealedServices(names)
 	sorted := slices.SortedFunc(maps.Keys(names), source.CompareNatural)
 	return sorted[:min(len(sorted), schemas.MaxServices)]
 }

@@ -193,3 +193,20 @@ func (r *Responder) sealedMark(q *schemas.Query) (mark int64, any bool, err erro
 	}
 	return r.sealing.store.Mark(), true, nil
 }
+
+// sealedServices adds the services of the logs that have sealed lines.
+func (r *Responder) sealedServices(names map[string]bool) {
+	if r.sealing == nil || r.sealing.store == nil {
+		return
+	}
+	view := r.sealing.store.View()
+	defer view.Close()
+	for _, l := range view.Logs() {
+		if names[l.Service] {
+			continue
+		}
+		if e := r.catalog.Absent(l.Path(), l.Service, 0, time.Time{}); e != nil && r.sealed(e) {
+			names[l.Service] = true
+		}
+	}
+}

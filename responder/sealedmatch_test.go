@@ -1,6 +1,7 @@
 package responder
 
 import (
+	"context"
 	"errors"
 	"math/rand/v2"
 	"os"
@@ -57,4 +58,31 @@ func TestSealedLogCannotBeOpenedForAMoment(t *testing.T) {
 	n.holds("too many open files", 600)
 	n.r.sealing.opening = nil
 	n.holds("fewer", 600)
+}
+
+// The node's record names the services of which there are but blocks, as long as a source seals them: whoever
+// asks for a service asks the nodes that name it.
+func TestServicesOfSealedLogs(t *testing.T) {
+	n := sealedFleet(t, 100, map[string]string{"a.log": drawLog(rand.New(rand.NewPCG(8, 13)), 200), "sub/other.txt": "plain\n"})
+	n.stop()
+	n.sources = append(n.sources, SourceConfig{Service: "other", Logs: List{n.dir + "/sub/*.txt"}})
+	n.start(t, 100)
+	n.seal(time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC))
+	remove(t, filepath.Join(n.dir, "a.log"))
+	services := func() string {
+		t.Helper()
+		if _, _, err := n.r.Scan(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		return strings.Join(n.r.Node().Services, " ")
+	}
+	if got := services(); got != "app other" {
+		t.Errorf("services %q when the log is gone", got)
+	}
+	n.stop()
+	n.sources[0].Logs = List{n.dir + "/elsewhere/*.log"}
+	n.start(t, 100)
+	if got := services(); got != "other" {
+		t.Errorf("services %q when no source names the log", got)
+	}
 }
