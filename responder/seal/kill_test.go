@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"testing"
 	"time"
@@ -38,6 +39,8 @@ func TestSealUntilKilled(t *testing.T) {
 
 // A process that is killed while it seals what another one writes neither loses nor doubles a line.
 func TestKilled(t *testing.T) {
+	runtime.LockOSThread() // the processes live no longer than the thread that started them
+	defer runtime.UnlockOSThread()
 	kills := 12
 	if testing.Short() {
 		kills = 3
@@ -49,7 +52,8 @@ func TestKilled(t *testing.T) {
 	rng := rand.New(rand.NewPCG(9, 9))
 	written, midway := "", 0
 	for i := range kills {
-		p := exec.Command(os.Args[0], "-test.run=^TestSealUntilKilled$")
+		p := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestSealUntilKilled$")
+		tie(p)
 		p.Env = append(os.Environ(), sealerDir+"="+dir)
 		out, err := p.StdoutPipe()
 		w.must(err)
