@@ -30,8 +30,9 @@ func (b *Block) newest() int64 {
 }
 
 // retain drops the oldest blocks: those whose age is over, and as many as need be that more bytes have room.
-// It returns what the rest takes. A log loses its start, never a part from between; and while a file goes on
-// with a log, that keeps the last of its blocks, which says up to where it is sealed.
+// It returns what the rest takes. A log loses its start, never a part from between. The last block of a log
+// that a file goes on with, which says up to where it is sealed, goes only when nothing else may: what it had
+// is found in the file.
 func (z *Sealer) retain(more int64) (taken int64) {
 	blocks := z.s.Blocks()
 	slices.SortStableFunc(blocks, func(a, b *Block) int { return cmp.Compare(a.Window, b.Window) })
@@ -40,26 +41,40 @@ func (z *Sealer) retain(more int64) (taken int64) {
 		sizes[i] = z.s.size(b)
 		taken += sizes[i]
 	}
-	oldest := z.o.Now().Add(-z.o.Age).UnixNano()
-	for again := true; again; { // what was not the first of its log may be now
-		again = false
+	dropSome := func(last bool) (any bool) {
 		for i, b := range blocks {
-			old := z.o.Age > 0 && b.newest() < oldest
-			full := z.o.Most > 0 && taken+more > z.o.Most
-			if sizes[i] < 0 || !old && !full || z.needed(b) {
+			full := z.o.Most > 0 && taken+more > z.o.Most && (!last || more <= z.o.Most)
+			if sizes[i] < 0 || !full && !z.old(b, last) || z.needed(b, last) {
 				continue
 			}
 			taken -= sizes[i]
-			sizes[i], again = -1, true
+			sizes[i], any = -1, true
 			z.s.drop(b.ID)
+			if last { // others may go now, that are older
+				break
+			}
 		}
+		return any
 	}
+	for dropSome(false) || dropSome(true) { // what was not the first of its log may be now
+	}
+	z.release()
 	return taken
 }
 
-// needed says whether a block must stay: a run of it is not the first of its log, or the only one of a log
-// that a file may go on with.
-func (z *Sealer) needed(b *Block) bool {
+// old says whether a block's age is over. Of the last one of a log, all its lines have to be of windows that
+// forgo passes over, of whatever length they are now: else they would be sealed again after a restart.
+func (z *Sealer) old(b *Block, last bool) bool {
+	newest := b.newest()
+	if last {
+		newest = max(newest, b.Window+b.Span) + int64(z.o.Window)
+	}
+	return z.o.Age > 0 && newest < z.o.Now().Add(-z.o.Age).UnixNano()
+}
+
+// needed says whether a block must stay: a run of it is not the first of its log; or is the only one of a log
+// that a file may go on with, unless the last one may go where the file is known.
+func (z *Sealer) needed(b *Block, last bool) bool {
 	z.s.mu.Lock()
 	defer z.s.mu.Unlock()
 	for i := range b.Runs {
@@ -70,23 +85,43 @@ func (z *Sealer) needed(b *Block) bool {
 		if l.parts[0].block.ID != b.ID {
 			return true
 		}
-		p := l.last()
-		if p.block.ID == b.ID && (!z.looked || z.goesOn(l)) {
+		if l.last().block.ID != b.ID {
+			continue
+		}
+		if !z.looked || z.mayGoOn(l) || !last && z.goesOn(l) {
 			return true
 		}
 	}
 	return false
 }
 
-// goesOn says whether a file may go on with a log.
+// goesOn says whether a file goes on with a log.
 func (z *Sealer) goesOn(l *Log) bool {
-	p := l.last()
 	for _, t := range z.tails {
-		if t.id == l.ID && !t.foreign {
+		if t.log != nil && t.id == l.ID {
 			return true
 		}
 	}
-	return slices.ContainsFunc(z.files, func(c Candidate) bool { return c.Dev == p.Dev && c.Ino == p.Ino })
+	return false
+}
+
+// mayGoOn says whether a file may go on with a log of which nothing is known but its inode. One that is known
+// goes on with its own log: the inode may have been that of several.
+func (z *Sealer) mayGoOn(l *Log) bool {
+	k := [2]uint64{l.last().Dev, l.last().Ino}
+	return z.tails[k] == nil && slices.ContainsFunc(z.files, func(c Candidate) bool { return c.Dev == k[0] && c.Ino == k[1] })
+}
+
+// release has the tails of logs that have no block any more go on where they are. They keep the log's name: if
+// the machine fails before its last block is removed, that and the next one are of one log still.
+func (z *Sealer) release() {
+	z.s.mu.Lock()
+	defer z.s.mu.Unlock()
+	for _, t := range z.tails {
+		if t.log != nil && z.s.logs[t.id] == nil {
+			t.log = nil
+		}
+	}
 }
 
 // room makes room for a block.

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Blocks whose age is over go, those of a log from its start on; a file that is there keeps its last one, and
-// what it still has is found.
+// Blocks whose age is over go, those of a log from its start on; what a file that is there still
+// has is found.
 func TestRetentionByAge(t *testing.T) {
 	w := newWorld(t, 50)
 	w.o.Age = 24 * time.Hour
@@ -39,13 +39,13 @@ func TestRetentionByAge(t *testing.T) {
 	w.turn()
 	w.reopen()
 	w.turn()
-	if n := len(w.s.Blocks()); n != 1 {
-		t.Errorf("%d blocks; the last one of a log that is there tells up to where it is sealed", n)
+	if n := len(w.s.Blocks()); n != 0 {
+		t.Errorf("%d blocks that are all too old", n)
 	}
 	w.holds(strings.ReplaceAll(old, " of ", " of another ") + young)
 	files, err := os.ReadDir(w.store)
 	w.must(err)
-	if len(files) != 2 { // the lock
+	if len(files) != 1 { // the lock
 		t.Errorf("left over: %v", files)
 	}
 }
@@ -158,4 +158,112 @@ func TestFullDisk(t *testing.T) {
 	if n := len(w.s.Blocks()); n != 2 || w.s.Refused() != "" {
 		t.Errorf("%d blocks when there is room again; %q", n, w.s.Refused())
 	}
+}
+
+// idleWorld is a service of which one file has been idle for as many hours, while another one was written to.
+func idleWorld(t *testing.T, hours int) (w *world, idle, busy string) {
+	w = newWorld(t, 40)
+	idle = strings.ReplaceAll(w.dated(0, 30), " of ", " of the idle ")
+	w.append("app.idle.log", idle)
+	for i := range hours {
+		text := w.dated(100*i, 50)
+		w.append("app.log", text)
+		busy += text
+		w.now = w.now.Add(time.Hour)
+		if i == 3 {
+			w.turn()
+		}
+	}
+	return w, idle, busy
+}
+
+// A file that is idle does not keep its service's blocks beyond their age; nothing of it is found twice or
+// sealed again, and it goes on being sealed when it goes on.
+func TestIdleLogKeepsNoOldBlocks(t *testing.T) {
+	w, idle, busy := idleWorld(t, 60)
+	w.o.Age = 24 * time.Hour
+	w.reopen()
+	young := func(after string) {
+		t.Helper()
+		w.turn()
+		w.holds(idle + busy)
+		for _, b := range w.s.Blocks() {
+			if b.MaxTime < w.now.Add(-27*time.Hour).UnixNano() {
+				t.Errorf("%s: a block is %v old", after, w.now.Sub(time.Unix(0, b.MaxTime)))
+			}
+		}
+	}
+	young("dropped")
+	if len(w.s.Blocks()) == 0 {
+		t.Error("no block is left")
+	}
+	w.reopen()
+	young("restarted")
+	more := strings.ReplaceAll(w.dated(7000, 90), " of ", " of the idle ")
+	w.append("app.idle.log", more)
+	idle += more
+	w.now = w.now.Add(3 * time.Hour)
+	young("gone on")
+	w.must(os.Remove(w.path("app.idle.log")))
+	idle = more
+	w.holds(idle + busy)
+}
+
+// A tail whose log has lost its last block goes on where it was, in the same process.
+func TestIdleLogGoesOn(t *testing.T) {
+	w, idle, busy := idleWorld(t, 10)
+	w.o.Age = 24 * time.Hour
+	w.reopen()
+	w.turn()
+	w.now = w.now.Add(48 * time.Hour)
+	w.turn()
+	if n := len(w.s.Blocks()); n != 0 {
+		t.Fatalf("%d blocks that are all too old", n)
+	}
+	w.holds(idle + busy)
+	more := strings.ReplaceAll(w.dated(7000, 90), " of ", " of the idle ")
+	w.append("app.idle.log", more)
+	w.now = w.now.Add(3 * time.Hour)
+	w.turn()
+	w.holds(idle + more + busy)
+	w.must(os.Rename(w.path("app.idle.log"), w.path("app.idle.log.1")))
+	w.zip("app.idle.log.1")
+	w.holds(idle + more + busy)
+	w.must(os.Remove(w.path("app.idle.log.1.gz")))
+	w.holds(more + busy)
+}
+
+// Nor does it end all sealing when the blocks take what they may.
+func TestIdleLogLeavesRoom(t *testing.T) {
+	w, idle, busy := idleWorld(t, 40)
+	w.o.Most = 24 << 10
+	w.reopen()
+	w.turn()
+	w.holds(idle + busy)
+	newest := int64(0)
+	for _, b := range w.s.Blocks() {
+		newest = max(newest, b.Window)
+	}
+	if want := w.now.Add(-2 * time.Hour).UnixNano(); newest < want || w.s.Refused() != "" {
+		t.Errorf("the newest block is of %v, it is %v; refused: %q", time.Unix(0, newest).UTC(), w.now, w.s.Refused())
+	}
+}
+
+// A log that was cut, or whose inode another file has, keeps no block: no file goes on with it.
+func TestOtherLogWithTheInode(t *testing.T) {
+	w := newWorld(t, 50)
+	w.o.Age = 24 * time.Hour
+	w.reopen()
+	w.append("app.log", w.dated(0, 200))
+	w.now = w.now.Add(2 * time.Hour)
+	w.turn()
+	w.must(os.Truncate(w.path("app.log"), 0))
+	w.now = w.now.Add(25 * time.Hour)
+	text := w.dated(1000, 10)
+	w.append("app.log", text)
+	w.turn()
+	if n := len(w.s.Blocks()); n != 0 {
+		t.Errorf("%d blocks of a log that nothing goes on with", n)
+	}
+	w.holds(text)
 }

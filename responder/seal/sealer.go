@@ -84,6 +84,7 @@ func (z *Sealer) Turn(ctx context.Context) (more bool, err error) {
 		services[c.Service] = append(services[c.Service], c)
 	}
 	maps.DeleteFunc(z.tails, func(k [2]uint64, _ *tail) bool { return !there[k] })
+	var due []map[uint64][]*tail
 	for _, name := range slices.Sorted(maps.Keys(services)) {
 		files := services[name]
 		slices.SortFunc(files, func(a, b Candidate) int { // an original before its copies
@@ -92,19 +93,24 @@ func (z *Sealer) Turn(ctx context.Context) (more bool, err error) {
 			}
 			return strings.Compare(a.Path, b.Path)
 		})
-		left, err := z.service(ctx, files)
-		more = more || left
+		forms, left := z.lookAt(ctx, files)
+		due, more = append(due, forms), more || left
 		if ctx.Err() != nil {
 			return false, ctx.Err()
 		}
-		if err != nil {
+	}
+	z.looked = true // before anything is sealed: only now may blocks of logs that are gone make room
+	for _, forms := range due {
+		if err := z.sealAll(ctx, forms); err != nil {
+			if ctx.Err() != nil {
+				return false, ctx.Err()
+			}
 			if z.s.refuse(err.Error()) {
 				z.s.log.Error("nothing is sealed", "err", err)
 			}
 			return false, err
 		}
 	}
-	z.looked = true
 	z.retain(0)
 	if z.s.refuse("") {
 		z.s.log.Info("lines are sealed")
@@ -112,13 +118,14 @@ func (z *Sealer) Turn(ctx context.Context) (more bool, err error) {
 	return more, nil
 }
 
-// service seals what is due of a service's files.
-func (z *Sealer) service(ctx context.Context, files []Candidate) (more bool, err error) {
-	forms := map[uint64][]*tail{}
+// lookAt looks at a service's files. forms are those with lines that are not sealed, by the form of their
+// times.
+func (z *Sealer) lookAt(ctx context.Context, files []Candidate) (forms map[uint64][]*tail, more bool) {
+	forms = map[uint64][]*tail{}
 	for _, c := range files {
 		t, left, err := z.look(ctx, c)
 		if ctx.Err() != nil {
-			return false, ctx.Err()
+			return nil, false
 		}
 		if err != nil {
 			if !errors.Is(err, ErrNotSealed) {
@@ -131,18 +138,23 @@ func (z *Sealer) service(ctx context.Context, files []Candidate) (more bool, err
 			forms[t.form] = append(forms[t.form], t)
 		}
 	}
+	return forms, more
+}
+
+// sealAll seals what is due of a service's files.
+func (z *Sealer) sealAll(ctx context.Context, forms map[uint64][]*tail) error {
 	for _, form := range slices.Sorted(maps.Keys(forms)) {
 		for {
 			done, err := z.sealOne(ctx, forms[form])
 			if err != nil {
-				return false, err
+				return err
 			}
 			if !done {
 				break
 			}
 		}
 	}
-	return more, nil
+	return nil
 }
 
 // sealOne seals one block of what tails of a form have, the oldest window first; false: nothing is due.
