@@ -114,7 +114,9 @@ func (h *history) event() string {
 			return "copy and cut " + name
 		}
 	case 11:
-		return "delete " + h.delete()
+		if h.o.Most == 0 {
+			return "delete " + h.delete()
+		}
 	}
 	return "nothing"
 }
@@ -141,6 +143,9 @@ func (h *history) write(name string) {
 // seal may end in a crash, or find the disk full.
 func (h *history) seal() {
 	defer noFaults()
+	if h.o.Most > 0 && h.rng.IntN(3) == 0 {
+		h.s.View() // of a query that runs until the process ends: what is dropped is there again when the next one starts
+	}
 	full := h.rng.IntN(3) == 0
 	hit := new(string)
 	if h.rng.IntN(3) > 0 {
@@ -155,7 +160,7 @@ func (h *history) seal() {
 	case crashed != "":
 		h.powerLoss(h.rng, crashed)
 		h.reopen()
-	case err != nil && !errors.Is(err, syscall.ENOSPC):
+	case err != nil && !errors.Is(err, syscall.ENOSPC) && h.o.Most == 0:
 		h.t.Fatal(err)
 	case err != nil && h.s.Refused() == "":
 		h.t.Fatalf("it does not say that it refuses: %v", err)
@@ -252,17 +257,7 @@ func TestCrashes(t *testing.T) {
 	hits := map[string]int{}
 	for seed := range seeds {
 		h := &history{world: newWorld(t, 20+seed%40+50*(seed/9%2*(seed%9/8))), rng: rand.New(rand.NewPCG(uint64(seed), 8)), hits: hits}
-		var events []string
-		for range 25 {
-			e := h.event()
-			events = append(events, e)
-			h.young = ""
-			if got, want := all(h.found()), sortedLines(h.written.String()); strings.Join(got, "") != strings.Join(want, "") {
-				t.Fatalf("seed %d, after %s: %s", seed, strings.Join(events, ", "), difference(got, want))
-			}
-		}
-		h.s.Close()
-		h.must(os.RemoveAll(filepath.Dir(h.logs)))
+		h.live(seed)
 	}
 	for _, name := range []string{"created", "frame written", "written", "synced", "verified", "indexed", "renamed", "published"} {
 		if hits[name] == 0 && !testing.Short() {
@@ -270,4 +265,39 @@ func TestCrashes(t *testing.T) {
 		}
 	}
 	t.Logf("%d histories; ended or failed at: %v", seeds, hits)
+}
+
+// live draws a history, and looks after every event whether each line is found once.
+func (h *history) live(seed int) {
+	h.t.Helper()
+	var events []string
+	for range 25 {
+		e := h.event()
+		events = append(events, e)
+		h.young = ""
+		if got, want := all(h.found()), sortedLines(h.written.String()); strings.Join(got, "") != strings.Join(want, "") {
+			h.t.Fatalf("seed %d, after %s: %s", seed, strings.Join(events, ", "), difference(got, want))
+		}
+	}
+	h.s.Close()
+	h.must(os.RemoveAll(filepath.Dir(h.logs)))
+}
+
+// Whatever retention drops, and whatever is killed meanwhile: as long as no file is deleted, each line is found
+// once.
+func TestCrashesUnderRetention(t *testing.T) {
+	quickly(t)
+	seeds := 40
+	if testing.Short() {
+		seeds = 6
+	}
+	if n, err := strconv.Atoi(os.Getenv("TRAWL_SEAL_SEEDS")); err == nil {
+		seeds = n
+	}
+	for seed := range seeds {
+		h := &history{world: newWorld(t, 20+seed%40), rng: rand.New(rand.NewPCG(uint64(seed), 9)), hits: map[string]int{}}
+		h.o.Age, h.o.Most = time.Duration(1+seed%4)*2*time.Hour, int64(4+seed%7*4)<<10
+		h.reopen()
+		h.live(seed)
+	}
 }
