@@ -345,7 +345,7 @@ func TestArchivesWithLimits(t *testing.T) {
 func TestArchivesWhereOthersAreSealed(t *testing.T) {
 	n := sealedFleet(t, 100, map[string]string{"a.log": "id=1 here\n", "b.log.gz": gzipped(t, "id=2 there\n", 1)})
 	for _, explain := range []bool{false, true} {
-		q := query("any", "id=")
+		q := query(fmt.Sprint("explain-", explain), "id=")
 		q.Explain = explain
 		n.same(q)
 	}
