@@ -22,7 +22,7 @@ func TestStockAskerVanishes(t *testing.T) {
 		return strings.Contains(f.nodes["node1"].log.String(), `ended="nobody listens for the answer any more"`)
 	}
 	// A question may go to node2, which has stopped, or be answered before the asker is seen to be gone.
-	f.await("the coordinator ends a question", time.Minute, func() bool {
+	f.await("the coordinator ends a question", 3*time.Minute, func() bool {
 		out := &syncBuffer{}
 		ask := exec.Command(name, "req", "--wait-for-empty", "--timeout=2s", "--reply-timeout=30s", "--raw", "trawl.v1.text", "--", "-c RARE")
 		ask.Env, ask.Dir, ask.Stdout = append(environment(f.home), "NATS_URL="+f.url), f.home, out
