@@ -71,9 +71,24 @@ func (x *index) logs(r *Responder) (logs []indexer.Log) {
 	return logs
 }
 
+// openKind opens a registered file, and says how it is packed.
+func (r *Responder) openKind(ctx context.Context, e *source.Entry) (*source.File, archive.Kind, error) {
+	f, err := r.catalog.Open(ctx, e)
+	if err != nil {
+		return nil, archive.Plain, err
+	}
+	head := make([]byte, archive.HeadSize)
+	n, err := f.ReadAt(head, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		_ = f.Close() // opened for reading: nothing is lost
+		return nil, archive.Plain, err
+	}
+	return f, archive.Detect(head[:n]), nil
+}
+
 // openToIndex opens a registered file.
 func (r *Responder) openToIndex(ctx context.Context, e *source.Entry) (o indexer.Opened, err error) {
-	f, err := r.catalog.Open(ctx, e)
+	f, kind, err := r.openKind(ctx, e)
 	if err != nil {
 		return o, err
 	}
@@ -82,12 +97,7 @@ func (r *Responder) openToIndex(ctx context.Context, e *source.Entry) (o indexer
 			_ = f.Close() // opened for reading: nothing is lost
 		}
 	}()
-	head := make([]byte, archive.HeadSize)
-	n, err := f.ReadAt(head, 0)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return o, err
-	}
-	if kind := archive.Detect(head[:n]); kind != archive.Plain {
+	if kind != archive.Plain {
 		return r.archiveToIndex(f, e, kind)
 	}
 	o = indexer.Opened{File: f.Raw()}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"path/filepath"
 	"runtime/debug"
@@ -195,7 +194,7 @@ func (x *sealing) candidates(r *Responder) []seal.Candidate {
 // openLog opens a file that is to be sealed.
 func (x *sealing) openLog(ctx context.Context, r *Responder, c seal.Candidate) (o seal.Opened, err error) {
 	e := x.entries[source.ID{Dev: c.Dev, Ino: c.Ino}]
-	f, err := r.catalog.Open(ctx, e)
+	f, kind, err := r.openKind(ctx, e)
 	if err != nil {
 		return o, err
 	}
@@ -204,12 +203,7 @@ func (x *sealing) openLog(ctx context.Context, r *Responder, c seal.Candidate) (
 			_ = f.Close() // opened for reading: nothing is lost
 		}
 	}()
-	head := make([]byte, archive.HeadSize)
-	n, err := f.ReadAt(head, 0)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return o, err
-	}
-	if archive.Detect(head[:n]) != archive.Plain {
+	if kind != archive.Plain {
 		return o, seal.ErrNotSealed
 	}
 	o.File = seal.File{Path: c.Path, At: f, Size: f.Size(), ModTime: c.ModTime}

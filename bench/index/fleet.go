@@ -13,24 +13,32 @@ import (
 	"github.com/trawl-logs/trawl/bench/procs"
 )
 
+// indexed starts the nodes over the corpus, and waits until their indexes are built. The caller stops them.
+func indexed(c config, plant []needle) (f *procs.Fleet, files, globs []string, err error) {
+	if files, globs, err = c.files(plant); err != nil {
+		return nil, nil, nil, err
+	}
+	if f, err = procs.Start(c.trawl, globs); err != nil {
+		return nil, nil, nil, err
+	}
+	if err := built(c, f, files); err != nil {
+		f.Stop()
+		return nil, nil, nil, err
+	}
+	return f, files, globs, nil
+}
+
 // fleet times queries to nodes whose indexes are built.
 func fleet(c config) (err error) {
 	if c.trawl, err = filepath.Abs(c.trawl); err != nil {
 		return err
 	}
 	plant, absent := needles(c.needles)
-	files, globs, err := c.files(plant)
-	if err != nil {
-		return err
-	}
-	f, err := procs.Start(c.trawl, globs)
+	f, files, globs, err := indexed(c, plant)
 	if err != nil {
 		return err
 	}
 	defer f.Stop()
-	if err := built(c, f, files); err != nil {
-		return err
-	}
 	all := searches(plant, absent)
 	fmt.Printf("\nms, warm; medians of %d alternating rounds, whole processes; ratios of the same round: median (quartiles)\n\n", c.runs)
 	fmt.Print(head)

@@ -5,7 +5,6 @@ import (
 	"path/filepath"
 
 	"github.com/trawl-logs/trawl/bench/paired"
-	"github.com/trawl-logs/trawl/bench/procs"
 )
 
 // growthMB are the sizes of growth's corpora.
@@ -51,18 +50,11 @@ func growth(c config) (err error) {
 // growthAt measures the rows over a corpus of c.size.
 func growthAt(c config, add func(string, outcome)) error {
 	plant, absent := needles(c.needles)
-	files, globs, err := c.files(plant)
-	if err != nil {
-		return err
-	}
-	f, err := procs.Start(c.trawl, globs)
+	f, files, _, err := indexed(c, plant)
 	if err != nil {
 		return err
 	}
 	defer f.Stop()
-	if err := built(c, f, files); err != nil {
-		return err
-	}
 	for _, s := range searches(plant, absent) {
 		if s.prunable && c.only.MatchString(s.name) {
 			o, err := measure(f, s, files, c.runs, nil)

@@ -21,18 +21,11 @@ func loss(c config) (err error) {
 		return err
 	}
 	plant, _ := needles(c.needles)
-	files, globs, err := c.files(plant)
-	if err != nil {
-		return err
-	}
-	f, err := procs.Start(c.trawl, globs)
+	f, _, _, err := indexed(c, plant)
 	if err != nil {
 		return err
 	}
 	defer f.Stop()
-	if err := built(c, f, files); err != nil {
-		return err
-	}
 	fmt.Printf("\n%d pairs by turns; median of the ratios (where it lies by 95 %%)\n\n| query | index, ms | --exhaustive, ms | index ÷ exhaustive | of CPU time |\n|---|---|---|---|---|\n", c.runs)
 	for _, query := range unprunable {
 		if err := losing(c, f, query); err != nil {
