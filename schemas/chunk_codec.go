@@ -11,12 +11,12 @@ import (
 // array of chunks, raw its length; with packing 1 the bin is one snappy block that decompresses to
 // it. So credit counts the same bytes whether or not they are compressed. Each chunk is
 //
-//	[ kind, service, file, text, flags, numbers, offsets, times, context, groups, count, size, groups_again ]
+//	[ kind, service, file, text, flags, numbers, offsets, times, context, groups, count, size, groups_again, origin ]
 //
 // flags: 1 more, 2 continues. The five columns are arrays of the differences between neighbours
 // (the first from 0; context, being run lengths, are stored as they are); a nil among times is a
 // line without a time and leaves the base where it was. Size and what follows
-// came later: a chunk without them is taken. Groups holds no index twice; those that come again stand
+// came later: a chunk without them is taken, and one without an origin is written without that field. Groups holds no index twice; those that come again stand
 // in groups_again, as do all of a chunk that is not of lines.
 const (
 	chunkFields    = 13
@@ -78,12 +78,16 @@ func sizeBound(chunks []Chunk) int {
 
 // SizeBound is an upper bound, in bytes, of what the chunk adds to the raw size of a Data frame.
 func (c *Chunk) SizeBound() int {
-	return 72 + len(c.Service) + len(c.File) + len(c.Text) +
+	return 72 + originBound + len(c.Service) + len(c.File) + len(c.Text) +
 		9*(len(c.Numbers)+len(c.Offsets)+len(c.Times)+len(c.Context)+len(c.Groups))
 }
 
 func (w *writer) chunk(c *Chunk) {
-	w.array(chunkFields)
+	fields := chunkFields
+	if c.Origin != nil {
+		fields++
+	}
+	w.array(fields)
 	w.uint(uint64(c.Kind))
 	w.string(c.Service)
 	w.string(c.File)
@@ -105,6 +109,9 @@ func (w *writer) chunk(c *Chunk) {
 	w.int(c.Count)
 	w.int(c.Size)
 	w.deltas(again)
+	if c.Origin != nil {
+		w.origin(c.Origin)
+	}
 }
 
 // splitGroups parts the groups into those at an index of their own, and those that come again.
@@ -233,6 +240,10 @@ func (r *reader) chunk(c, before *Chunk) {
 		}
 		extra--
 	}
+	if extra > 0 {
+		c.Origin = r.origin()
+		extra--
+	}
 	r.skip("chunk", extra)
 }
 
@@ -253,11 +264,13 @@ func (r *reader) runs(field string, most int) []int64 {
 
 func (c *Chunk) validate() error {
 	switch {
-	case c.Kind > ChunkFailed:
+	case c.Kind > ChunkUnread:
 		return fieldErrorf("chunk.kind", "%d is not known", c.Kind)
 	case c.Kind == ChunkFailed && len(c.Text) > MaxFailure:
 		return fieldErrorf("chunk.text", "has %d bytes, more than %d", len(c.Text), MaxFailure)
-	case c.Kind != ChunkLines && c.Kind != ChunkFailed && len(c.Text) > 0, c.Kind != ChunkLines && len(c.Numbers)+len(c.Offsets)+len(c.Times)+len(c.Context) > 0, c.Kind != ChunkLines && c.Kind != ChunkBinary && len(c.Groups) > 0:
+	case c.Kind == ChunkUnread && (c.Origin == nil || len(c.Text) == 0 || len(c.Text)%idBytes != 0):
+		return fieldErrorf("chunk.text", "is no list of a node's blocks")
+	case c.Kind != ChunkLines && c.Kind < ChunkFailed && len(c.Text) > 0, c.Kind != ChunkLines && len(c.Numbers)+len(c.Offsets)+len(c.Times)+len(c.Context) > 0, c.Kind != ChunkLines && c.Kind != ChunkBinary && len(c.Groups) > 0:
 		return fieldErrorf("chunk.text", "stands in a chunk that is not of lines")
 	case c.Kind != ChunkLines && (c.More || c.Continues):
 		return fieldErrorf("chunk.flags", "stand in a chunk that is not of lines")

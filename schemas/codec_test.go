@@ -66,6 +66,9 @@ func later(t *testing.T, msg []byte, extra ...any) []byte {
 
 func TestExtraFieldsAreSkipped(t *testing.T) {
 	for name, msg := range samples() {
+		if name == "query" || name == "node" {
+			msg = later(t, msg, nil) // without the last field, which is only written where there is something to say
+		}
 		want, err := decode(name, msg)
 		if err != nil {
 			t.Fatal(err)

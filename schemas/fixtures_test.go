@@ -103,6 +103,10 @@ func samples() map[string][]byte {
 		"end":             AppendFrame(nil, &Frame{Run: 5, Seq: 4, End: sampleEnd()}),
 		"hello-end":       AppendFrame(nil, &Frame{Run: 5, Seq: 1, Hello: sampleHello(), End: &End{Files: 1}}),
 		"control":         AppendControl(nil, &Control{Run: 5, Ack: 7, Limit: 1 << 24, Resend: 8, Stop: true}),
+		"query-planned":   AppendQuery(nil, samplePlanned()),
+		"data-sealed":     AppendFrame(nil, &Frame{Run: 5, Seq: 2, Data: sampleSealedData()}),
+		"node-store":      AppendNode(nil, sampleStore()),
+		"block":           AppendBlockRecord(nil, sampleRecord()),
 		"cancel":          AppendCancel(nil, &Cancel{Reason: "limit"}),
 		"checkup-request": AppendCheckupRequest(nil, &CheckupRequest{Sources: true}),
 		"checkup":         AppendCheckup(nil, sampleCheckup()),
@@ -118,13 +122,15 @@ func samples() map[string][]byte {
 // decoders read each fixture by the start of its name.
 func decode(name string, msg []byte) (any, error) {
 	switch name {
-	case "query":
+	case "query", "query-planned":
 		return DecodeQuery(msg)
 	case "control":
 		return DecodeControl(msg)
 	case "cancel":
 		return DecodeCancel(msg)
-	case "node":
+	case "block":
+		return DecodeBlockRecord(msg)
+	case "node", "node-store":
 		return DecodeNode(msg)
 	case "checkup":
 		return DecodeCheckup(msg)
@@ -148,6 +154,8 @@ func encode(v any) []byte {
 		return AppendCancel(nil, v)
 	case *Node:
 		return AppendNode(nil, v)
+	case *BlockRecord:
+		return AppendBlockRecord(nil, v)
 	case *Checkup:
 		return AppendCheckup(nil, v)
 	case *CheckupRequest:

@@ -46,6 +46,8 @@ const (
 	ChunkSkipped                  // following: Count selected lines were left out here, for want of credit; File is empty
 	ChunkCut                      // following: the file was cut, and goes on from its start
 	ChunkFailed                   // following: the file is not followed any more, or something of it is missing: Text says why
+	ChunkBytes                    // ModeBlock: Text is the bytes of the block's file from byte Count on
+	ChunkUnread                   // planned: Text is the ids (BlockIDs) of blocks of Origin.Node that the node should have read, and has not
 )
 
 // NoTime stands in Chunk.Times for a line without a time.
@@ -78,6 +80,7 @@ type Chunk struct {
 	Groups    []int64
 	Count     int64
 	Size      int64
+	Origin    *Origin // of lines that come from sealed blocks by a plan; nil: the node that answers wrote them
 }
 
 // Progress is sent every 500 ms while a node works. It is neither numbered nor repeated.
@@ -158,8 +161,9 @@ type Node struct {
 	Services  []string
 	Files     int64
 	Bytes     int64
-	Started   int64    // Unix nanoseconds
-	Ready     bool     // subscribed, flushed, first catalogue scan done
-	Ephemeral bool     // leaves the roster when it stops cleanly
-	Peers     []string // nodes whose beacons it remembers (discovery without JetStream)
+	Started   int64      // Unix nanoseconds
+	Ready     bool       // subscribed, flushed, first catalogue scan done
+	Ephemeral bool       // leaves the roster when it stops cleanly
+	Peers     []string   // nodes whose beacons it remembers (discovery without JetStream)
+	Store     *NodeStore // nil: it has no part in the fleet's sealed blocks
 }

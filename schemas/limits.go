@@ -9,6 +9,7 @@ import (
 // field; nothing is cut in silence.
 const (
 	MaxQuery    = 256 << 10 // bytes of an encoded Query
+	MaxPlanned  = 12000     // blocks and logs in a Plan, all together
 	MaxFrame    = 1 << 20   // bytes of an encoded Frame: the bus's max_payload
 	MaxSmall    = 1 << 10   // bytes of a Hello, Progress or End frame, a Control, a Cancel
 	MaxNode     = 512 << 10 // bytes of an encoded Node

@@ -3,13 +3,19 @@ package schemas
 // A node record on the wire:
 //
 //	[ version, name, instance, host, trawl_version, [group…], [[k, v]…], [service…],
-//	  files, bytes, started, ready, ephemeral, [peer…] ]
+//	  files, bytes, started, ready, ephemeral, [peer…], store ]
+//
+// Store came later, and is not written of a node that has none.
 const nodeFields = 13
 
 // AppendNode appends the encoded record to dst. It does not validate.
 func AppendNode(dst []byte, n *Node) []byte {
 	w := appending(dst)
-	w.open(nodeFields)
+	fields := nodeFields
+	if n.Store != nil {
+		fields++
+	}
+	w.open(fields)
 	w.string(n.Name)
 	w.string(n.Instance)
 	w.string(cut(n.Host, maxHost))
@@ -23,6 +29,9 @@ func AppendNode(dst []byte, n *Node) []byte {
 	w.bool(n.Ready)
 	w.bool(n.Ephemeral)
 	w.strings(n.Peers)
+	if n.Store != nil {
+		w.store(n.Store)
+	}
 	return w.done()
 }
 
@@ -47,6 +56,10 @@ func DecodeNode(msg []byte) (*Node, error) {
 	n.Ready = r.bool("node.ready")
 	n.Ephemeral = r.bool("node.ephemeral")
 	n.Peers = r.strings("node.peers", MaxPeers, MaxToken)
+	if extra > 0 {
+		n.Store = r.store()
+		extra--
+	}
 	if err := r.close("node", extra); err != nil {
 		return nil, err
 	}

@@ -22,6 +22,7 @@ const (
 	ModeFilesWithout             // -L: the names of files without one
 	ModeQuiet                    // -q: whether any line is selected; nodes stop at the first
 	ModeFollow                   // the selected lines as they are written, until the query is cancelled; see Query.Last
+	ModeBlock                    // no search: the file of the one sealed block in Query.Plan, from the byte that Query.Last says, as ChunkBytes
 )
 
 // Binary says what is done with files that look binary, as grep's --binary-files.
@@ -120,6 +121,10 @@ type Query struct {
 	Last int64
 
 	Host string // informational: the machine that the requester says it runs on; stands in the nodes' logs
+
+	// Plan says which sealed blocks the node reads that is asked; nil: those that it has of its own logs. Only a
+	// node whose record has a Store knows plans; they are for one node each.
+	Plan *Plan
 
 	// Trace is the W3C trace context that the query belongs to, the value of a traceparent header; empty:
 	// none. It travels as that header, not in the message.

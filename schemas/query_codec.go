@@ -14,9 +14,10 @@ import (
 //	  [node…], [group…], [service…], [[k, v]…], [path…], [include…], [exclude…],
 //	  since, until, order, limit,
 //	  timeout_ns, jitter_ns, credit, max_bytes, threads, compress, explain, exhaustive, server, host,
-//	  [name_run…], last ]
+//	  [name_run…], last, plan ]
 //
-// Server, Host, the name runs and last came later: a query without them is taken.
+// Server, Host, the name runs, last and plan came later: a query without them is taken. A query without a plan is
+// written without that field.
 const (
 	queryFields    = 40
 	queryFieldsOld = 36
@@ -25,7 +26,11 @@ const (
 // AppendQuery appends the encoded query to dst. It does not validate.
 func AppendQuery(dst []byte, q *Query) []byte {
 	w := appending(dst)
-	w.open(queryFields)
+	fields := queryFields
+	if q.Plan != nil {
+		fields++
+	}
+	w.open(fields)
 	w.string(q.ID)
 	w.string(q.User)
 	w.string(q.Client)
@@ -60,6 +65,9 @@ func AppendQuery(dst []byte, q *Query) []byte {
 	w.string(cut(q.Host, maxHost))
 	w.runs(q.Select.NameRuns)
 	w.int(q.Last)
+	if q.Plan != nil {
+		w.plan(q.Plan)
+	}
 	return w.done()
 }
 
@@ -153,6 +161,10 @@ func (r *reader) queryAppended(q *Query, extra int) int {
 		q.Last = r.int("query.last")
 		extra--
 	}
+	if extra > 0 {
+		q.Plan = r.plan()
+		extra--
+	}
 	return extra
 }
 
@@ -209,18 +221,21 @@ func (q *Query) Validate() error {
 	if err := q.validateBounds(); err != nil {
 		return err
 	}
+	if err := q.validatePlan(); err != nil {
+		return err
+	}
 	return q.Select.validate()
 }
 
 func (q *Query) validatePattern() error {
 	switch {
-	case len(q.Patterns) == 0:
+	case len(q.Patterns) == 0 && q.Mode != ModeBlock:
 		return fieldErrorf("query.patterns", "is empty")
 	case len(q.Patterns) > MaxPatterns:
 		return fieldErrorf("query.patterns", "has %d patterns, more than %d", len(q.Patterns), MaxPatterns)
 	case q.Syntax > SyntaxFixed:
 		return fieldErrorf("query.syntax", "%d is not known", q.Syntax)
-	case q.Mode > ModeFollow:
+	case q.Mode > ModeBlock:
 		return fieldErrorf("query.mode", "%d is not known", q.Mode)
 	case q.Mode == ModeFollow && (q.Order == OrderTime || q.MaxCount >= 0 || q.Until != 0 || q.OnlyMatching && (q.Before != 0 || q.After != 0 || q.Columns&ColumnGroup != 0)):
 		return fieldErrorf("query.mode", "follow goes with neither context, max_count, until nor the order of times")
