@@ -48,8 +48,10 @@ func fuzz(f *testing.F, names ...string) {
 	})
 }
 
-func FuzzQuery(f *testing.F)    { fuzz(f, "query", "query-planned") }
-func FuzzFrame(f *testing.F)    { fuzz(f, "data", "data-sealed", "packed", "hello", "progress", "end", "hello-end") }
+func FuzzQuery(f *testing.F) { fuzz(f, "query", "query-planned") }
+func FuzzFrame(f *testing.F) {
+	fuzz(f, "data", "data-sealed", "packed", "hello", "progress", "end", "hello-end")
+}
 func FuzzControl(f *testing.F)  { fuzz(f, "control") }
 func FuzzCancel(f *testing.F)   { fuzz(f, "cancel") }
 func FuzzNode(f *testing.F)     { fuzz(f, "node", "node-store") }
