@@ -161,7 +161,7 @@ func (p *plan) openArchive(ctx context.Context, f *rotation.File) (scan.File, er
 		}
 		file.Head = head
 	}
-	file.Closer = &prunedArchive{&prunedFile{File: f, p: p.pruning, state: n.state}, content, n, p.archives}
+	file.Closer = &prunedArchive{&prunedFile{File: f, p: p.pruning, state: n.state, archive: true}, content, n, p.archives}
 	return file, nil
 }
 

@@ -305,6 +305,65 @@ func TestArchivesUnderTheirIndex(t *testing.T) {
 	}
 }
 
+// An archive does not grow: whatever is done to it while its index is used, the answer says that it may have been
+// wrong.
+func TestArchivesWrittenUnderASearch(t *testing.T) {
+	rng := rand.New(rand.NewPCG(23, 6))
+	text := drawLog(rng, 1500)
+	for name, tt := range map[string]struct {
+		change func(t *testing.T, path string)
+		told   int64
+	}{
+		"nothing":        {func(*testing.T, string) {}, 0},
+		"renamed":        {func(t *testing.T, path string) { rename(t, path, path+".1") }, 0},
+		"another member": {func(t *testing.T, path string) { appendTo(t, path, gzipped(t, "NEEDLE-1\n", 1)) }, 1},
+		"cut": {func(t *testing.T, path string) {
+			if err := os.Truncate(path, 100); err != nil {
+				t.Fatal(err)
+			}
+		}, 1},
+		"written in place": {func(t *testing.T, path string) {
+			writeAt(t, path, "x", 30)
+			touch(t, path)
+		}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f, dir := indexedFleet(t, map[string]string{"a.log.gz": gzipped(t, text, 1)})
+			p, err := f.r.plan(t.Context(), query("q", "no such thing"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer p.set.Close()
+			file, err := p.inputs(t.Context())[0].Open()
+			if err != nil || !file.InOrder {
+				t.Fatalf("not pruned: %v, %+v", err, file)
+			}
+			tt.change(t, filepath.Join(dir, "a.log.gz"))
+			if err := file.Closer.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if p.pruned(); p.problems.count != tt.told {
+				t.Errorf("%d problems: %+v", p.problems.count, p.problems.first)
+			}
+		})
+	}
+}
+
+func rename(t *testing.T, from, to string) {
+	t.Helper()
+	if err := os.Rename(from, to); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// touch gives a file another time of modification.
+func touch(t *testing.T, path string) {
+	t.Helper()
+	if err := os.Chtimes(path, time.Time{}, time.Unix(1_700_000_000, 0)); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // An archive that rotation makes of a log has its own index, and a damaged one none.
 func TestRotatedIntoAnArchive(t *testing.T) {
 	rng := rand.New(rand.NewPCG(18, 6))

@@ -179,8 +179,9 @@ func (p *pruning) count(b schemas.Blocks) {
 // prunedFile is the Closer of a file that was not read in full.
 type prunedFile struct {
 	*rotation.File
-	p     *pruning
-	state block.State // when it was held against the index
+	p       *pruning
+	state   block.State // when it was held against the index
+	archive bool        // which does not grow
 }
 
 // Close looks whether the file was written in place meanwhile: what was left out may have changed.
@@ -194,11 +195,14 @@ func (f *prunedFile) Close() error {
 	return f.File.Close()
 }
 
-// rewritten tells a file that was modified and did not grow. Where a line is just being appended, the
-// kernel changes the time a moment before the size.
+// rewritten tells a log that was modified and did not grow, and an archive that was modified at all. Where a line
+// is just being appended, the kernel changes the time a moment before the size.
 func (f *prunedFile) rewritten() bool {
 	for wait := time.Millisecond; ; wait *= 2 {
 		now, _, err := indexer.StateOf(f.Raw())
+		if f.archive {
+			return err == nil && (now.Size != f.state.Size || now.ModTime != f.state.ModTime)
+		}
 		if err != nil || now.Size != f.state.Size || now.ModTime == f.state.ModTime {
 			return false
 		}
