@@ -1,0 +1,20 @@
+// Package mover has the sealed blocks of a fleet lie where the rule of package placement says.
+//
+// Each node has a Mover. In a Turn it reads the block list through its Fleet, and what it holds through its
+// Disk, and Decide tells for each block what this node has to do about it: to list it, to copy it and enter
+// itself as an owner, to leave the owners, to drop what it holds. Nobody else does that for it: what a node
+// says of a block it says of its own copy. Only about nodes that are gone for good, and about age and room, the
+// block's leader decides, the first of its owners that is up.
+//
+// Every change of a record is a compare-and-set on its revision. After a conflict nothing is repeated: the
+// next Turn reads again and decides again.
+//
+//   - A node enters the owners after it has the block whole, verified and published.
+//   - It leaves them only in favour of all nodes that the rule names, while those are owners and up.
+//   - It drops a block that the list, read anew, gives to others only, or has retired, and only when that has
+//     been so for the longest time that a query may take: old plans still read it here.
+//   - That a record is missing is no reason to drop anything: whoever holds such a block lists it again.
+//
+// So a crash, a partition or a full disk at any step leaves a copy too many, never one too few. The package does no I/O, starts
+// no goroutine and has no clock.
+package mover
