@@ -1,0 +1,227 @@
+package bus_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/trawl-logs/trawl/bus"
+	"github.com/trawl-logs/trawl/bus/bustest"
+	"github.com/trawl-logs/trawl/schemas"
+)
+
+const (
+	hour   = int64(3600e9)
+	day    = 24 * hour
+	midday = 20000*day + 12*hour // the noon of a day
+)
+
+// block is a record whose times are those, and whose id begins with n.
+func block(n int, service, home string, from, to int64) *schemas.BlockRecord {
+	return &schemas.BlockRecord{
+		ID: schemas.BlockID{byte(n), byte(n >> 8), byte(n >> 16)}, Home: home, Service: service, Window: from, Span: hour, Timed: true, MinTime: from, MaxTime: to,
+		Lines: 32768, Bytes: 4 << 20, Stored: 1 << 20, Checksum: uint64(n), Owners: []string{home}, Since: to,
+	}
+}
+
+// listed is the ids of the blocks that a filter admits, sorted, with the revision of each.
+func listed(t testing.TB, conn *bus.Conn, f schemas.BlockFilter) (ids []string, revisions map[schemas.BlockID]uint64) {
+	t.Helper()
+	revisions = map[schemas.BlockID]uint64{}
+	_, err := conn.Blocks(t.Context(), f, func(b *schemas.BlockRecord, revision uint64) {
+		if revisions[b.ID] != 0 {
+			t.Errorf("block %s comes twice", b.ID)
+		}
+		revisions[b.ID] = revision
+		ids = append(ids, b.ID.String())
+	})
+	must(t, err)
+	slices.Sort(ids)
+	return ids, revisions
+}
+
+func put(t testing.TB, conn *bus.Conn, b *schemas.BlockRecord, revision uint64) uint64 {
+	t.Helper()
+	now, err := conn.PutBlock(t.Context(), b, revision)
+	must(t, err)
+	return now
+}
+
+// A record is written, changed and removed only by whoever has seen its newest revision.
+func TestBlockListComparesAndSets(t *testing.T) {
+	bustest.NoLeaks(t)
+	b := bustest.StartInProcess(t)
+	conn := b.Connect("web1")
+	if _, err := conn.Blocks(t.Context(), schemas.BlockFilter{}, nil); !errors.Is(err, bus.ErrNoBlockList) {
+		t.Fatalf("before a block was listed: %v", err)
+	}
+	one := block(1, "api", "web1", midday, midday+1)
+	first := put(t, conn, one, 0)
+	for _, wrong := range []uint64{0, first + 1} {
+		if _, err := conn.PutBlock(t.Context(), one, wrong); !errors.Is(err, bus.ErrConflict) {
+			t.Errorf("written at %d, where it is at %d: %v", wrong, first, err)
+		}
+	}
+	one.Owners = append(one.Owners, "web2")
+	second := put(t, conn, one, first)
+	got := 0
+	revision, err := conn.Blocks(t.Context(), schemas.BlockFilter{Services: []string{"api"}}, func(r *schemas.BlockRecord, at uint64) {
+		if got++; at != second || !slices.Equal(r.Owners, []string{"web1", "web2"}) {
+			t.Errorf("revision %d of %+v", at, r)
+		}
+	})
+	must(t, err)
+	if got != 1 || revision != second {
+		t.Errorf("%d blocks at revision %d, not %d", got, revision, second)
+	}
+	if err := conn.RemoveBlock(t.Context(), one, first); !errors.Is(err, bus.ErrConflict) {
+		t.Errorf("removed at an old revision: %v", err)
+	}
+	must(t, conn.RemoveBlock(t.Context(), one, second))
+	if ids, _ := listed(t, conn, schemas.BlockFilter{}); len(ids) != 0 {
+		t.Errorf("after it was removed: %v", ids)
+	}
+	if revision, err := conn.Blocks(t.Context(), schemas.BlockFilter{Services: []string{"none"}}, nil); err != nil || revision <= second {
+		t.Errorf("nothing is listed at revision %d, %v", revision, err)
+	}
+	put(t, conn, one, 0)
+	if ids, _ := listed(t, conn, schemas.BlockFilter{}); len(ids) != 1 {
+		t.Errorf("listed again: %v", ids)
+	}
+	one.Home = "no token"
+	if _, err := conn.PutBlock(t.Context(), one, 0); err == nil {
+		t.Error("a record that nobody could read is written")
+	}
+}
+
+// What a range of times finds is what the filter admits, however its blocks lie about borders of hours and days.
+func TestBlocksOfTimes(t *testing.T) {
+	conn := bustest.StartInProcess(t).Connect("web1")
+	seed := rand.Uint64()
+	random := rand.New(rand.NewPCG(seed, 0))
+	long := strings.Repeat("a", 40)
+	services := []string{"", "api", "ä.*>", long + "one-that-is-long", long + "another-long-one"}
+	about := []int64{midday, midday + 12*hour, 19999 * day, 20100 * day, 0, -day, 99999*day + 23*hour, 100001 * day}
+	var all []*schemas.BlockRecord
+	moment := func() int64 {
+		spread := []int64{1, hour, day, 200 * day}[random.IntN(4)]
+		if at := about[random.IntN(len(about))] + random.Int64N(2*spread) - spread; at != 0 {
+			return at
+		}
+		return 1
+	}
+	for i := range 400 {
+		from, to := moment(), int64(0)
+		if to = from + []int64{0, hour / 2, hour, 30 * hour}[random.IntN(4)]; i%40 == 0 {
+			to = max(from, moment())
+		}
+		b := block(i+1, services[random.IntN(len(services))], fmt.Sprint("web", random.IntN(3)), from, to)
+		if b.Timed = i%20 != 0; !b.Timed {
+			b.MinTime, b.MaxTime = 0, 0
+		}
+		put(t, conn, b, 0)
+		all = append(all, b)
+	}
+	for range 150 {
+		var f schemas.BlockFilter
+		if random.IntN(4) > 0 {
+			f.Since = moment()
+		}
+		if random.IntN(4) > 0 {
+			f.Until = moment()
+		}
+		for range random.IntN(3) {
+			f.Services = append(f.Services, services[random.IntN(len(services))])
+		}
+		for range random.IntN(3) {
+			f.Homes = append(f.Homes, fmt.Sprint("web", random.IntN(3)))
+		}
+		var want []string
+		for _, b := range all {
+			if f.Admits(b) {
+				want = append(want, b.ID.String())
+			}
+		}
+		slices.Sort(want)
+		if got, _ := listed(t, conn, f); !slices.Equal(got, want) {
+			t.Fatalf("seed %d, filter %+v: got %d blocks, want %d", seed, f, len(got), len(want))
+		}
+	}
+}
+
+// More records than fit into one answer are read whole while they are written anew, and others are added.
+func TestManyBlocks(t *testing.T) {
+	bustest.NoLeaks(t)
+	conn := bustest.StartInProcess(t).Connect("web1")
+	const many = 1500
+	for i := range many {
+		put(t, conn, block(i, "api", "web1", midday, midday), 0)
+	}
+	_, revisions := listed(t, conn, schemas.BlockFilter{})
+	changing, stop := context.WithCancel(t.Context())
+	changed := make(chan error, 1)
+	go func() {
+		for i := 0; ; i++ {
+			for _, b := range []*schemas.BlockRecord{block(i%many, "api", "web1", midday, midday), block(many+i, "db", "web1", midday, midday)} {
+				revision, err := conn.PutBlock(changing, b, revisions[b.ID])
+				if changing.Err() != nil {
+					changed <- nil
+					return
+				}
+				if err != nil {
+					changed <- err
+					return
+				}
+				revisions[b.ID] = revision
+			}
+		}
+	}()
+	for range 5 {
+		seen := map[schemas.BlockID]bool{}
+		_, err := conn.Blocks(t.Context(), schemas.BlockFilter{}, func(b *schemas.BlockRecord, _ uint64) { seen[b.ID] = true })
+		must(t, err)
+		for i := range many {
+			if id := block(i, "", "", 0, 0).ID; !seen[id] {
+				t.Fatalf("block %s is not there", id)
+			}
+		}
+	}
+	stop()
+	must(t, <-changed)
+}
+
+// A record that cannot be read is said, not left out.
+func TestDamagedBlockRecord(t *testing.T) {
+	b := bustest.Start(t)
+	conn := b.Connect("web1")
+	put(t, conn, block(1, "api", "web1", midday, midday), 0)
+	nc, _ := stranger(t, b)
+	js, err := jetstream.New(nc)
+	must(t, err)
+	kv, err := js.KeyValue(t.Context(), bus.BlockBucket)
+	must(t, err)
+	_, err = kv.Put(t.Context(), "YXBp.-.-.-.-.-.-.web1.0", []byte("x"))
+	must(t, err)
+	if _, err := conn.Blocks(t.Context(), schemas.BlockFilter{}, func(*schemas.BlockRecord, uint64) {}); err == nil || !strings.Contains(err.Error(), "web1.0") {
+		t.Errorf("a damaged record: %v", err)
+	}
+}
+
+// Without JetStream there is no list, and none can be made.
+func TestBlockListWantsJetStream(t *testing.T) {
+	conn := bustest.StartInProcess(t, bustest.NoJetStream).Connect("web1")
+	one := block(1, "api", "web1", midday, midday)
+	_, read := conn.Blocks(t.Context(), schemas.BlockFilter{}, nil)
+	_, wrote := conn.PutBlock(t.Context(), one, 0)
+	for what, err := range map[string]error{"read": read, "written": wrote, "removed": conn.RemoveBlock(t.Context(), one, 1)} {
+		if !errors.Is(err, bus.ErrNoBlockList) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
