@@ -20,9 +20,14 @@ type finder interface {
 	ahead(buf, ahead []byte) (at int, v simd.View, seen bool)
 }
 
-// newFinder returns the finder of a set; false if no kernel takes it.
-func newFinder(s literal.Set) (finder, bool) {
+// newFinder returns the finder of a set in lines that end in term; false if no kernel takes it.
+func newFinder(s literal.Set, term byte) (finder, bool) {
 	if len(s.Lits) == 1 {
+		if s.Then != nil {
+			if lo, hi := s.Then.Bounds(); hi-lo < 0xff && (term < lo || term > hi) {
+				return literalFinder{simd.NewFinderBefore(s.Lits[0], s.Fold, lo, hi)}, true
+			}
+		}
 		return literalFinder{simd.NewFinder(s.Lits[0], s.Fold)}, true
 	}
 	set, ok := simd.NewSet(s.Lits, s.Fold)

@@ -35,7 +35,9 @@ func (p *Pattern) alsoRequire(info literal.Info) {
 	}
 	for _, s := range info.Sets {
 		if len(p.also) < maxAlso && len(s.Lits) == 1 && apart(s.Place) {
-			add(s.Place, literalFinder{simd.NewFinder(s.Lits[0], s.Fold)})
+			if f, ok := newFinder(s, p.term); ok {
+				add(s.Place, f)
+			}
 		}
 	}
 	for _, w := range info.Windows {
@@ -156,7 +158,7 @@ func newAnchor(re *syntax.Regexp, term byte) *anchor {
 	}
 	var f finder
 	if a.Set != nil {
-		f, ok = newFinder(*a.Set)
+		f, ok = newFinder(*a.Set, term)
 	} else {
 		f, ok = newWindow(*a.Window)
 	}

@@ -85,7 +85,7 @@ func (p *Pattern) choose(re *syntax.Regexp, info literal.Info) {
 		if s.Cost() > dear {
 			break
 		}
-		if f, ok := newFinder(s); ok {
+		if f, ok := newFinder(s, p.term); ok {
 			cost = s.Cost()
 			p.useSet(s, f)
 			p.place = s.Place
@@ -133,6 +133,9 @@ func (p *Pattern) useSet(s literal.Set, f finder) {
 	p.finder, p.reach = f, 0
 	for _, l := range s.Lits {
 		p.reach = max(p.reach, len(l))
+	}
+	if s.Then != nil {
+		p.reach++
 	}
 	switch single := len(s.Lits) == 1; {
 	case s.Exact && single && s.Fold:

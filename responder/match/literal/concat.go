@@ -61,6 +61,10 @@ func (j *joiner) add(p piece) {
 	}
 }
 
+// fewOptions is how many strings a part must be one of, for what they begin with to be looked for behind a literal: fewer are
+// better looked for together with it, which tells more.
+const fewOptions = 8
+
 // literals goes on with the runs of literals.
 func (j *joiner) literals(p *piece) {
 	if len(j.across) == 0 {
@@ -78,7 +82,11 @@ func (j *joiner) literals(p *piece) {
 		j.single = appendLit(j.single, first[0])
 	}
 	if !p.whole || len(first) != 1 || len(j.single.text) > maxText {
-		j.endSingle()
+		var then *Class
+		if open := len(first) == 0 || len(first) >= fewOptions || len(first) == 1 && len(first[0].text) == 0; open && len(p.head) > 0 {
+			then = &p.head[0]
+		}
+		j.endSingle(then)
 		if last := p.after(); len(last) == 1 {
 			j.single, j.where.single = appendLit(lit{}, last[0]), j.behind(p)
 		}
@@ -130,10 +138,11 @@ func (j *joiner) endRun(opts []lit, at Place) {
 	}
 }
 
-// endSingle makes a requirement of the run that can be one string only.
-func (j *joiner) endSingle() {
+// endSingle makes a requirement of the run that can be one string only. One of then, if it is not nil, follows it.
+func (j *joiner) endSingle(then *Class) {
 	if len(j.single.text) > 0 {
 		j.endRun([]lit{j.single}, j.where.single)
+		j.out.sets[len(j.out.sets)-1].Then = then
 	}
 	j.single = lit{}
 }
@@ -178,7 +187,7 @@ func (j *joiner) vary() {
 	if len(j.across) == 0 {
 		return // matches nothing
 	}
-	j.endSingle()
+	j.endSingle(nil)
 	j.endAcross()
 	j.size = span{}
 	anywhere := Place{Back: -1}
@@ -197,7 +206,7 @@ func (j *joiner) end() piece {
 		return piece{whole: true, opts: []lit{}, size: span{known: true}}
 	}
 	if len(j.single.text) > 0 && !(p.whole && len(p.opts) == 1) {
-		j.endSingle()
+		j.endSingle(nil)
 	}
 	p.size = j.size
 	if !p.whole {

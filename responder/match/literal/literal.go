@@ -37,6 +37,7 @@ type Set struct {
 	Lits  [][]byte // none is empty, none contains another
 	Fold  bool     // ASCII letters of Lits, then in lower case, match in either case
 	Exact bool     // and every line that contains one of them matches
+	Then  *Class   // if not nil, what may follow: one literal behind which stands one of these bytes
 }
 
 // Class is a set of bytes, one bit each.
@@ -44,6 +45,15 @@ type Class [4]uint64
 
 // Has tells whether b is in c.
 func (c *Class) Has(b byte) bool { return c[b>>6]>>(b&63)&1 != 0 }
+
+// Bounds returns the lowest and the highest byte of c, which has one.
+func (c *Class) Bounds() (lo, hi byte) {
+	for lo = 0; lo < 0xff && !c.Has(lo); lo++ {
+	}
+	for hi = 0xff; hi > 0 && !c.Has(hi); hi-- {
+	}
+	return lo, hi
+}
 
 func (c *Class) add(b byte) { c[b>>6] |= 1 << (b & 63) }
 

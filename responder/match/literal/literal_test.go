@@ -33,6 +33,10 @@ func (s Set) String() string {
 	if s.Fold {
 		b.WriteString("/i")
 	}
+	if s.Then != nil {
+		lo, hi := s.Then.Bounds()
+		fmt.Fprintf(&b, " then %c-%c", lo, hi)
+	}
 	if s.Exact {
 		b.WriteString(" exact")
 	}
@@ -47,7 +51,11 @@ func TestExtract(t *testing.T) {
 		{"[eE]rror", "error/i"},
 		{"error|warn|fatal|panic|exception", "error|warn|fatal|panic|exception exact"},
 		{"(?i)error|warn", "error|warn/i exact"},
-		{`user=\w+ .*status=5\d\d`, "status=5"},
+		{`user=\w+ .*status=5\d\d`, "status=5 then 0-9"},
+		{`user=\w+ .*rhost=\d+`, "rhost= then 0-9"},
+		{`user=\w+ `, "user= then 0-z"},
+		{`foo(\d+|[a-f]+) `, "foo then 0-f"},
+		{`foo\d*barx \d?`, "barx "},
 		{`\bfoo\b`, "foo"},
 		{`^foo`, "foo"},
 		{`https?://x`, "://x"},
@@ -118,13 +126,19 @@ func (s Set) index(text []byte) int {
 		text = bytes.Clone(text)
 		lower(text)
 	}
-	first := -1
-	for _, l := range s.Lits {
-		if i := bytes.Index(text, l); i >= 0 && (first < 0 || i < first) {
-			first = i
+	for i := range text {
+		for _, l := range s.Lits {
+			if end := i + len(l); bytes.HasPrefix(text[i:], l) && (s.Then == nil || end < len(text) && s.then(text[end])) {
+				return i
+			}
 		}
 	}
-	return first
+	return -1
+}
+
+// then tells whether b may follow; text is in lower case with Fold.
+func (s Set) then(b byte) bool {
+	return s.Then.Has(b) || s.Fold && b >= 'a' && b <= 'z' && s.Then.Has(b&^0x20)
 }
 
 var pieces = []string{

@@ -15,6 +15,9 @@ func (s Set) Rate() float64 {
 	for _, l := range s.Lits {
 		rate += textRate(l, s.Fold)
 	}
+	if s.Then != nil {
+		rate *= math.Pow(s.Then.share(), dependence)
+	}
 	return min(rate, 1)
 }
 
@@ -56,15 +59,20 @@ func share(b byte) float64 { return float64(freq.PerMillion(b)) / 1e6 }
 func (w Window) Rate() float64 {
 	sum := 0.0
 	for i := range w.Classes {
-		p := 0.0
-		for k, set := range w.Classes[i] {
-			for ; set != 0; set &= set - 1 {
-				p += share(byte(k<<6 + bits.TrailingZeros64(set)))
-			}
-		}
-		sum += math.Log(max(p, 1e-9))
+		sum += math.Log(w.Classes[i].share())
 	}
 	return min(math.Exp(dependence*sum), 1)
+}
+
+// share is the share of the bytes of logs that are in c.
+func (c *Class) share() float64 {
+	p := 0.0
+	for k, set := range c {
+		for ; set != 0; set &= set - 1 {
+			p += share(byte(k<<6 + bits.TrailingZeros64(set)))
+		}
+	}
+	return max(p, 1e-9)
 }
 
 // Nanoseconds of a search, on the machine of the design notes (4-search.md): a byte passed by the

@@ -40,6 +40,34 @@ func TestFinderEdges(t *testing.T) {
 	})
 }
 
+// TestFinderBeforeEdges does so with what must follow a needle.
+func TestFinderBeforeEdges(t *testing.T) {
+	bothKernels(t, func(t *testing.T) {
+		for _, fold := range []bool{false, true} {
+			for _, needle := range needlesOf {
+				f := NewFinderBefore([]byte(needle), fold, '0', '9')
+				text := []byte(needle + ",")
+				edges(t, '.', func(buf []byte) {
+					for at := 0; at+len(text) <= len(buf); at++ {
+						copy(buf[at:], text)
+						if got := f.Index(buf); got != -1 {
+							t.Fatalf("%q (fold %v) without its digit in %d bytes: %d", needle, fold, len(buf), got)
+						}
+						end := at + len(needle)
+						if buf[end] = '5'; f.Index(buf) != at {
+							t.Fatalf("%q (fold %v) in %d bytes: %d, want %d", needle, fold, len(buf), f.Index(buf), at)
+						}
+						if got := f.Index(buf[:end]); got != -1 {
+							t.Fatalf("%q (fold %v) at the end of %d bytes: %d", needle, fold, end, got)
+						}
+						fillDots(buf[at : at+len(text)])
+					}
+				})
+			}
+		}
+	})
+}
+
 func fillDots(buf []byte) {
 	for i := range buf {
 		buf[i] = '.'

@@ -12,20 +12,45 @@ import (
 type Finder struct {
 	literal
 	kernel pairKernel
+	size   int     // of a match: one more than the literal if what follows it matters
 	fail   []int32 // of the linear search: kmp
 }
 
 // NewFinder returns a Finder of needle; with fold ASCII letters match in either case. It keeps no
 // reference to needle, which may be empty, and is then found at 0.
 func NewFinder(needle []byte, fold bool) *Finder {
-	f := &Finder{literal: newLiteral(needle, fold)}
+	f := &Finder{literal: newLiteral(needle, fold), size: len(needle)}
 	if len(needle) >= 1 {
 		f.choosePair()
 		f.chooseWord()
+		f.kernel.atNext, f.kernel.span = f.kernel.atWord, 0xff // any byte that is read anyway
 		f.fail = kmpTable(f.text)
 	}
 	return f
 }
+
+// NewFinderBefore returns a Finder of needle, which is not empty, where a byte from lo to hi follows it. Lines ends no line
+// with any of these.
+func NewFinderBefore(needle []byte, fold bool, lo, hi byte) *Finder {
+	f := NewFinder(needle, fold)
+	f.size++
+	k := &f.kernel
+	k.atNext, k.minus, k.span = uintptr(len(needle)), -lo, hi-lo
+	return f
+}
+
+// matches tells whether text begins with the literal and what must follow it.
+func (f *Finder) matches(text []byte) bool {
+	return len(text) >= f.size && f.literal.matches(text) && f.follows(text)
+}
+
+// follows tells whether what stands behind the literal, at the start of text, may.
+func (f *Finder) follows(text []byte) bool {
+	return f.size == len(f.text) || text[len(f.text)]+f.kernel.minus <= f.kernel.span
+}
+
+// reach is how many bytes the kernel reads of a candidate, even where the needle is shorter.
+func (f *Finder) reach() int { return max(f.size, 8) }
 
 // sight is how much of a long needle is considered for what to compare first.
 const sight = 256
@@ -122,15 +147,14 @@ func (f *Finder) search(buf []byte) (pos, cost int) {
 	switch {
 	case len(f.text) == 0:
 		return 0, 0
-	case len(f.text) > len(buf):
+	case f.size > len(buf):
 		return -1, 0
-	case len(f.text) == 1 && f.fold != nil:
+	case f.size == 1 && f.fold != nil:
 		return Index2(buf, f.text[0], f.text[0]&^0x20), 0
-	case len(f.text) == 1:
+	case f.size == 1:
 		return bytes.IndexByte(buf, f.text[0]), 0
 	}
-	// The kernel reads eight bytes of a candidate, even where the needle is shorter.
-	n := len(buf) - max(len(f.text), 8) + 1
+	n := len(buf) - f.reach() + 1
 	i := 0
 	for i < n {
 		j := f.kernel.next(buf[i:], n-i)
@@ -148,7 +172,7 @@ func (f *Finder) search(buf []byte) (pos, cost int) {
 			return pos, cost + steps
 		}
 	}
-	for ; i <= len(buf)-len(f.text); i++ {
+	for ; i <= len(buf)-f.size; i++ {
 		if f.matches(buf[i:]) {
 			return i, cost
 		}

@@ -11,9 +11,17 @@ import (
 // lists are what the fuzzers make up: needles or classes, apart by "\n".
 func lists(text []byte) [][]byte { return bytes.Split(text, []byte("\n")) }
 
+// bounded takes the last two bytes of a needle, of three or more, as bounds of what follows the others.
+func bounded(needle []byte) (rest []byte, lo, hi byte) {
+	rest = needle[:len(needle)-2]
+	a, b := needle[len(rest)], needle[len(rest)+1]
+	return rest, min(a, b), max(a, b)
+}
+
 func FuzzFinder(f *testing.F) {
 	f.Add([]byte("Failed password"), []byte("Nov 22 sshd[1]: failed PASSWORD for root from 10.0.0.1 port 22 ssh2\n"), true)
 	f.Add([]byte("ab"), bytes.Repeat([]byte("a"), 200), false)
+	f.Add([]byte("user=0z"), []byte("logname= uid=0 euid=0 tty=ssh ruser= rhost=10.0.0.1  user=root and more of it\n"), false)
 	f.Add([]byte("aaaaaaaaaaaaaaaab"), bytes.Repeat([]byte("a"), 2000), false)
 	f.Add([]byte("@["), []byte("`{ `{ `{ @{ `[ @[ `{ `{ `{ `{ `{ `{ `{ `{"), true)
 	f.Fuzz(func(t *testing.T, needle, text []byte, fold bool) {
@@ -24,6 +32,19 @@ func FuzzFinder(f *testing.F) {
 			SetPure(before)
 			if got != want {
 				t.Errorf("%q in %q (fold %v, pure %v): %d, want %d", needle, text, fold, pure, got, want)
+			}
+		}
+		if len(needle) < 3 {
+			return
+		}
+		needle, lo, hi := bounded(needle)
+		want = naiveBefore(text, needle, fold, lo, hi)
+		for _, pure := range []bool{false, true} {
+			before := SetPure(pure)
+			got := NewFinderBefore(needle, fold, lo, hi).Index(text)
+			SetPure(before)
+			if got != want {
+				t.Errorf("%q before %q to %q in %q (fold %v, pure %v): %d, want %d", needle, lo, hi, text, fold, pure, got, want)
 			}
 		}
 	})

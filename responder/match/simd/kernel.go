@@ -3,14 +3,17 @@ package simd
 // The structs that kernels read. The assembly knows the offsets of their fields (internal/asm);
 // TestLayout holds the two together.
 
-// pairKernel finds positions where two bytes of a literal stand at their distance, and up to eight
-// more around them. fold values are OR'd into the text before it is compared: 0x20 for a letter whose
+// pairKernel finds positions where two bytes of a literal stand at their distance, up to eight
+// more around them, and behind it one of a range. fold values are OR'd into the text before it is compared: 0x20 for a letter whose
 // case does not matter, else 0.
 type pairKernel struct {
 	at1, at2, atWord uintptr // offsets from the position
 	fold, keep, want uint64  // the word at atWord passes if (word|fold)&keep == want
 	byte1, byte2     uint8   // byte1 is the rarer
 	fold1, fold2     uint8
+
+	atNext      uintptr // offset of the byte behind the literal, which passes if byte+minus ≤ span
+	minus, span uint8
 }
 
 // next returns the first candidate among the n positions of buf, or -1. buf must hold what pairReach

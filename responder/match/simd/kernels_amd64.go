@@ -4,29 +4,29 @@
 
 package simd
 
-// pairAVX2 returns the first position below n (at least 32) where both bytes and the word of the pairKernel at k match,
-// or -1. It reads p[at : at+n] for at1 and at2, and 8 bytes at atWord of each candidate.
+// pairAVX2 returns the first position below n (at least 32) where both bytes, the word and the byte behind of the pairKernel at k match,
+// or -1. It reads p[at : at+n] for at1 and at2, 8 bytes at atWord of each candidate, and one at atNext.
 // With a batch at b it takes all of them, and notes their lines (batch.go).
 //
 //go:noescape
 func pairAVX2(k *byte, p *byte, n int, b *byte) int
 
-// pairFoldAVX2 returns the first position below n (at least 32) where both bytes and the word of the pairKernel at k match,
-// or -1. It reads p[at : at+n] for at1 and at2, and 8 bytes at atWord of each candidate.
+// pairFoldAVX2 returns the first position below n (at least 32) where both bytes, the word and the byte behind of the pairKernel at k match,
+// or -1. It reads p[at : at+n] for at1 and at2, 8 bytes at atWord of each candidate, and one at atNext.
 // With a batch at b it takes all of them, and notes their lines (batch.go).
 //
 //go:noescape
 func pairFoldAVX2(k *byte, p *byte, n int, b *byte) int
 
-// pairSkimAVX2 returns the first position below n (at least 32) where both bytes and the word of the pairKernel at k match,
-// or -1. It reads p[at : at+n] for at1 and at2, and 8 bytes at atWord of each candidate.
+// pairSkimAVX2 returns the first position below n (at least 32) where both bytes, the word and the byte behind of the pairKernel at k match,
+// or -1. It reads p[at : at+n] for at1 and at2, 8 bytes at atWord of each candidate, and one at atNext.
 // n is a multiple of 128; it also looks at the text of the skim at b, and if it returns -1 has told what it saw.
 //
 //go:noescape
 func pairSkimAVX2(k *byte, p *byte, n int, b *byte) int
 
-// pairFoldSkimAVX2 returns the first position below n (at least 32) where both bytes and the word of the pairKernel at k match,
-// or -1. It reads p[at : at+n] for at1 and at2, and 8 bytes at atWord of each candidate.
+// pairFoldSkimAVX2 returns the first position below n (at least 32) where both bytes, the word and the byte behind of the pairKernel at k match,
+// or -1. It reads p[at : at+n] for at1 and at2, 8 bytes at atWord of each candidate, and one at atNext.
 // n is a multiple of 128; it also looks at the text of the skim at b, and if it returns -1 has told what it saw.
 //
 //go:noescape

@@ -51,15 +51,20 @@ wide:
 	JE        wide0_0_done
 
 wide0_0_try:
-	TZCNTQ R10, R11
-	LEAQ   (CX)(R11*1), R11
-	MOVQ   (R11)(R8*1), R12
-	ORQ    24(AX), R12
-	XORQ   40(AX), R12
-	TESTQ  R12, 32(AX)
-	JNE    wide0_0_no
-	MOVQ   R11, R10
-	JMP    hit
+	TZCNTQ  R10, R11
+	LEAQ    (CX)(R11*1), R11
+	MOVQ    (R11)(R8*1), R12
+	ORQ     24(AX), R12
+	XORQ    40(AX), R12
+	TESTQ   R12, 32(AX)
+	JNE     wide0_0_no
+	MOVQ    56(AX), R12
+	MOVBLZX (R11)(R12*1), R12
+	ADDB    64(AX), R12
+	CMPB    R12, 65(AX)
+	JHI     wide0_0_no
+	MOVQ    R11, R10
+	JMP     hit
 
 wide0_0_no:
 	LEAQ -1(R10), R11
@@ -75,15 +80,20 @@ wide0_0_done:
 	JE        wide0_2_done
 
 wide0_2_try:
-	TZCNTQ R10, R11
-	LEAQ   64(CX)(R11*1), R11
-	MOVQ   (R11)(R8*1), R12
-	ORQ    24(AX), R12
-	XORQ   40(AX), R12
-	TESTQ  R12, 32(AX)
-	JNE    wide0_2_no
-	MOVQ   R11, R10
-	JMP    hit
+	TZCNTQ  R10, R11
+	LEAQ    64(CX)(R11*1), R11
+	MOVQ    (R11)(R8*1), R12
+	ORQ     24(AX), R12
+	XORQ    40(AX), R12
+	TESTQ   R12, 32(AX)
+	JNE     wide0_2_no
+	MOVQ    56(AX), R12
+	MOVBLZX (R11)(R12*1), R12
+	ADDB    64(AX), R12
+	CMPB    R12, 65(AX)
+	JHI     wide0_2_no
+	MOVQ    R11, R10
+	JMP     hit
 
 wide0_2_no:
 	LEAQ -1(R10), R11
@@ -112,15 +122,20 @@ last:
 	JE        narrow_done
 
 narrow_try:
-	TZCNTQ R10, R11
-	LEAQ   (CX)(R11*1), R11
-	MOVQ   (R11)(R8*1), R12
-	ORQ    24(AX), R12
-	XORQ   40(AX), R12
-	TESTQ  R12, 32(AX)
-	JNE    narrow_no
-	MOVQ   R11, R10
-	JMP    hit
+	TZCNTQ  R10, R11
+	LEAQ    (CX)(R11*1), R11
+	MOVQ    (R11)(R8*1), R12
+	ORQ     24(AX), R12
+	XORQ    40(AX), R12
+	TESTQ   R12, 32(AX)
+	JNE     narrow_no
+	MOVQ    56(AX), R12
+	MOVBLZX (R11)(R12*1), R12
+	ADDB    64(AX), R12
+	CMPB    R12, 65(AX)
+	JHI     narrow_no
+	MOVQ    R11, R10
+	JMP     hit
 
 narrow_no:
 	LEAQ -1(R10), R11
@@ -373,15 +388,20 @@ wide:
 	JE        wide0_0_done
 
 wide0_0_try:
-	TZCNTQ R10, R11
-	LEAQ   (CX)(R11*1), R11
-	MOVQ   (R11)(R8*1), R12
-	ORQ    24(AX), R12
-	XORQ   40(AX), R12
-	TESTQ  R12, 32(AX)
-	JNE    wide0_0_no
-	MOVQ   R11, R10
-	JMP    hit
+	TZCNTQ  R10, R11
+	LEAQ    (CX)(R11*1), R11
+	MOVQ    (R11)(R8*1), R12
+	ORQ     24(AX), R12
+	XORQ    40(AX), R12
+	TESTQ   R12, 32(AX)
+	JNE     wide0_0_no
+	MOVQ    56(AX), R12
+	MOVBLZX (R11)(R12*1), R12
+	ADDB    64(AX), R12
+	CMPB    R12, 65(AX)
+	JHI     wide0_0_no
+	MOVQ    R11, R10
+	JMP     hit
 
 wide0_0_no:
 	LEAQ -1(R10), R11
@@ -397,15 +417,20 @@ wide0_0_done:
 	JE        wide0_2_done
 
 wide0_2_try:
-	TZCNTQ R10, R11
-	LEAQ   64(CX)(R11*1), R11
-	MOVQ   (R11)(R8*1), R12
-	ORQ    24(AX), R12
-	XORQ   40(AX), R12
-	TESTQ  R12, 32(AX)
-	JNE    wide0_2_no
-	MOVQ   R11, R10
-	JMP    hit
+	TZCNTQ  R10, R11
+	LEAQ    64(CX)(R11*1), R11
+	MOVQ    (R11)(R8*1), R12
+	ORQ     24(AX), R12
+	XORQ    40(AX), R12
+	TESTQ   R12, 32(AX)
+	JNE     wide0_2_no
+	MOVQ    56(AX), R12
+	MOVBLZX (R11)(R12*1), R12
+	ADDB    64(AX), R12
+	CMPB    R12, 65(AX)
+	JHI     wide0_2_no
+	MOVQ    R11, R10
+	JMP     hit
 
 wide0_2_no:
 	LEAQ -1(R10), R11
@@ -436,15 +461,20 @@ last:
 	JE        narrow_done
 
 narrow_try:
-	TZCNTQ R10, R11
-	LEAQ   (CX)(R11*1), R11
-	MOVQ   (R11)(R8*1), R12
-	ORQ    24(AX), R12
-	XORQ   40(AX), R12
-	TESTQ  R12, 32(AX)
-	JNE    narrow_no
-	MOVQ   R11, R10
-	JMP    hit
+	TZCNTQ  R10, R11
+	LEAQ    (CX)(R11*1), R11
+	MOVQ    (R11)(R8*1), R12
+	ORQ     24(AX), R12
+	XORQ    40(AX), R12
+	TESTQ   R12, 32(AX)
+	JNE     narrow_no
+	MOVQ    56(AX), R12
+	MOVBLZX (R11)(R12*1), R12
+	ADDB    64(AX), R12
+	CMPB    R12, 65(AX)
+	JHI     narrow_no
+	MOVQ    R11, R10
+	JMP     hit
 
 narrow_no:
 	LEAQ -1(R10), R11
@@ -687,16 +717,21 @@ round:
 	JE        wide0_0_done
 
 wide0_0_try:
-	TZCNTQ R13, R14
-	LEAQ   (CX)(R14*1), R14
-	MOVQ   (R14)(R8*1), R15
-	ORQ    24(AX), R15
-	XORQ   40(AX), R15
-	TESTQ  R15, 32(AX)
-	JNE    wide0_0_no
-	SUBQ   R12, R14
+	TZCNTQ  R13, R14
+	LEAQ    (CX)(R14*1), R14
+	MOVQ    (R14)(R8*1), R15
+	ORQ     24(AX), R15
+	XORQ    40(AX), R15
+	TESTQ   R15, 32(AX)
+	JNE     wide0_0_no
+	MOVQ    56(AX), R15
+	MOVBLZX (R14)(R15*1), R15
+	ADDB    64(AX), R15
+	CMPB    R15, 65(AX)
+	JHI     wide0_0_no
+	SUBQ    R12, R14
 	VZEROUPPER
-	MOVQ   R14, ret+32(FP)
+	MOVQ    R14, ret+32(FP)
 	RET
 
 wide0_0_no:
@@ -713,16 +748,21 @@ wide0_0_done:
 	JE        wide0_2_done
 
 wide0_2_try:
-	TZCNTQ R13, R14
-	LEAQ   64(CX)(R14*1), R14
-	MOVQ   (R14)(R8*1), R15
-	ORQ    24(AX), R15
-	XORQ   40(AX), R15
-	TESTQ  R15, 32(AX)
-	JNE    wide0_2_no
-	SUBQ   R12, R14
+	TZCNTQ  R13, R14
+	LEAQ    64(CX)(R14*1), R14
+	MOVQ    (R14)(R8*1), R15
+	ORQ     24(AX), R15
+	XORQ    40(AX), R15
+	TESTQ   R15, 32(AX)
+	JNE     wide0_2_no
+	MOVQ    56(AX), R15
+	MOVBLZX (R14)(R15*1), R15
+	ADDB    64(AX), R15
+	CMPB    R15, 65(AX)
+	JHI     wide0_2_no
+	SUBQ    R12, R14
 	VZEROUPPER
-	MOVQ   R14, ret+32(FP)
+	MOVQ    R14, ret+32(FP)
 	RET
 
 wide0_2_no:
@@ -822,16 +862,21 @@ round:
 	JE        wide0_0_done
 
 wide0_0_try:
-	TZCNTQ R13, R14
-	LEAQ   (CX)(R14*1), R14
-	MOVQ   (R14)(R8*1), R15
-	ORQ    24(AX), R15
-	XORQ   40(AX), R15
-	TESTQ  R15, 32(AX)
-	JNE    wide0_0_no
-	SUBQ   R12, R14
+	TZCNTQ  R13, R14
+	LEAQ    (CX)(R14*1), R14
+	MOVQ    (R14)(R8*1), R15
+	ORQ     24(AX), R15
+	XORQ    40(AX), R15
+	TESTQ   R15, 32(AX)
+	JNE     wide0_0_no
+	MOVQ    56(AX), R15
+	MOVBLZX (R14)(R15*1), R15
+	ADDB    64(AX), R15
+	CMPB    R15, 65(AX)
+	JHI     wide0_0_no
+	SUBQ    R12, R14
 	VZEROUPPER
-	MOVQ   R14, ret+32(FP)
+	MOVQ    R14, ret+32(FP)
 	RET
 
 wide0_0_no:
@@ -848,16 +893,21 @@ wide0_0_done:
 	JE        wide0_2_done
 
 wide0_2_try:
-	TZCNTQ R13, R14
-	LEAQ   64(CX)(R14*1), R14
-	MOVQ   (R14)(R8*1), R15
-	ORQ    24(AX), R15
-	XORQ   40(AX), R15
-	TESTQ  R15, 32(AX)
-	JNE    wide0_2_no
-	SUBQ   R12, R14
+	TZCNTQ  R13, R14
+	LEAQ    64(CX)(R14*1), R14
+	MOVQ    (R14)(R8*1), R15
+	ORQ     24(AX), R15
+	XORQ    40(AX), R15
+	TESTQ   R15, 32(AX)
+	JNE     wide0_2_no
+	MOVQ    56(AX), R15
+	MOVBLZX (R14)(R15*1), R15
+	ADDB    64(AX), R15
+	CMPB    R15, 65(AX)
+	JHI     wide0_2_no
+	SUBQ    R12, R14
 	VZEROUPPER
-	MOVQ   R14, ret+32(FP)
+	MOVQ    R14, ret+32(FP)
 	RET
 
 wide0_2_no:

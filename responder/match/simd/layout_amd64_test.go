@@ -22,6 +22,7 @@ func TestLayout(t *testing.T) {
 		{"pair.fold", unsafe.Offsetof(p.fold), 24}, {"pair.keep", unsafe.Offsetof(p.keep), 32}, {"pair.want", unsafe.Offsetof(p.want), 40},
 		{"pair.byte1", unsafe.Offsetof(p.byte1), 48}, {"pair.byte2", unsafe.Offsetof(p.byte2), 49},
 		{"pair.fold1", unsafe.Offsetof(p.fold1), 50}, {"pair.fold2", unsafe.Offsetof(p.fold2), 51},
+		{"pair.atNext", unsafe.Offsetof(p.atNext), 56}, {"pair.minus", unsafe.Offsetof(p.minus), 64}, {"pair.span", unsafe.Offsetof(p.span), 65},
 		{"set.tables", unsafe.Offsetof(s.tables), 0}, {"set.fold", unsafe.Offsetof(s.fold), 768}, {"set.keep", unsafe.Offsetof(s.keep), 772},
 		{"set.bitmap", unsafe.Offsetof(s.bitmap), 776}, {"set.foldWord", unsafe.Offsetof(s.foldWord), 4872}, {"set.want", unsafe.Offsetof(s.want), 4880},
 		{"set.mask", unsafe.Offsetof(s.mask), 5392}, {"set.first", unsafe.Offsetof(s.first), 5904}, {"set.after", unsafe.Offsetof(s.after), 6160}, {"window.tables", unsafe.Offsetof(w.tables), 0},

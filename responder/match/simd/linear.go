@@ -38,7 +38,10 @@ func (f *Finder) kmp(buf []byte, from int) (pos, steps int) {
 			k++
 		}
 		if int(k) == len(f.text) {
-			return i + 1 - len(f.text), steps
+			if pos := i + 1 - len(f.text); pos+f.size <= len(buf) && f.follows(buf[pos:]) {
+				return pos, steps
+			}
+			k = f.fail[k-1]
 		}
 	}
 	return -1, steps

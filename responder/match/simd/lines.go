@@ -4,7 +4,7 @@ package simd
 // literal, which is not empty and holds no term; At is where first. next is where to go on: the start of a line, or the
 // end of buf when all lines have been looked at. b may be empty before that.
 func (f *Finder) Lines(b *Batch, buf []byte, from int, term byte) (next int) {
-	n := len(buf) - max(len(f.text), 8) + 1
+	n := len(buf) - f.reach() + 1
 	next, full := b.gather(&f.kernel, buf, from, 0, n, term)
 	if len(f.text) > 8 {
 		b.Keep(f.confirm, buf)
@@ -12,7 +12,7 @@ func (f *Finder) Lines(b *Batch, buf []byte, from int, term byte) (next int) {
 	if full {
 		return next
 	}
-	return b.tail(f.matches, buf, max(n, from), len(buf)-len(f.text)+1)
+	return b.tail(f.matches, buf, max(n, from), len(buf)-f.size+1)
 }
 
 // confirm looks closer at a candidate. It may stand at the end of the line, where a byte that was not compared is the terminator.
@@ -39,9 +39,9 @@ func (f *Finder) Count(b *Batch, buf []byte, from int, term byte) (count int) {
 		}
 		return count
 	}
-	n := len(buf) - 8 + 1
+	n := len(buf) - f.reach() + 1
 	count = b.tally(&f.kernel, buf, from, n, term)
-	for at := max(n, from, b.floor); at <= len(buf)-len(f.text); at++ {
+	for at := max(n, from, b.floor); at <= len(buf)-f.size; at++ {
 		if f.matches(buf[at:]) {
 			count++
 			b.enter(buf, at)

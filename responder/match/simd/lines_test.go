@@ -52,6 +52,12 @@ func finderLines(needle []byte, fold bool) linesOf {
 	return linesOf{fmt.Sprintf("%q fold %v", needle, fold), f.Lines, func(line []byte) int { return naiveIndex(line, needle, fold) }, f.Count}
 }
 
+func beforeLines(needle []byte, fold bool, lo, hi byte) linesOf {
+	f := NewFinderBefore(needle, fold, lo, hi)
+	return linesOf{fmt.Sprintf("%q before %q to %q fold %v", needle, lo, hi, fold), f.Lines,
+		func(line []byte) int { return naiveBefore(line, needle, fold, lo, hi) }, f.Count}
+}
+
 func setLines(s *Set, needles [][]byte, fold bool) linesOf {
 	return linesOf{fmt.Sprintf("%q fold %v", needles, fold), s.Lines, func(line []byte) int {
 		at, _ := naiveSet(line, 0, needles, fold)
@@ -83,9 +89,12 @@ func (l linesOf) check(t *testing.T, b *Batch, buf []byte, from int, term byte) 
 // somethingToLookFor draws a search of each kind.
 func somethingToLookFor(t *testing.T, r *rand.Rand) linesOf {
 	fold := r.IntN(2) == 0
-	switch r.IntN(3) {
+	switch r.IntN(4) {
 	case 0:
 		return finderLines(randomText(r, "abAB@", 1+r.IntN(14)/(1+r.IntN(4))), fold)
+	case 3:
+		lo := byte('A' + r.IntN(40))
+		return beforeLines(randomText(r, "abAB@", 1+r.IntN(14)/(1+r.IntN(4))), fold, lo, lo+byte(r.IntN(40)))
 	case 1:
 		form := forms[r.IntN(len(forms))]
 		needles := make([][]byte, 1+r.IntN(12))
@@ -157,7 +166,8 @@ func TestLinesEdges(t *testing.T) {
 		for i := range classes {
 			classes[i].Add('a', 'b')
 		}
-		all := []linesOf{finderLines([]byte("ab"), false), finderLines([]byte("aabb"), true), finderLines([]byte("abababababab"), false), windowLines(t, classes)}
+		all := []linesOf{finderLines([]byte("ab"), false), finderLines([]byte("aabb"), true), finderLines([]byte("abababababab"), false), windowLines(t, classes),
+			beforeLines([]byte("ab"), false, 'b', 'z'), beforeLines([]byte("aabb"), true, 'a', 'a'), beforeLines([]byte("abababababab"), false, 'b', 'b')}
 		needles := [][]byte{[]byte("aababb"), []byte("bbabba"), []byte("ababababa")}
 		for _, f := range forms {
 			all = append(all, setLines(setOf(t, f.shape, needles, false), needles, false))
@@ -248,6 +258,11 @@ func FuzzLines(f *testing.F) {
 		switch kind % 3 {
 		case 0:
 			searches = append(searches, finderLines(list, fold))
+			if len(list) >= 3 {
+				if needle, lo, hi := bounded(list); term < lo || term > hi {
+					searches = append(searches, beforeLines(needle, fold, lo, hi))
+				}
+			}
 		case 1:
 			for i := range forms {
 				if s, ok := newSet(parts, fold, forms[i:i+1], math.MaxFloat64); ok {

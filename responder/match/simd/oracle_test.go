@@ -41,6 +41,16 @@ func naiveIndex(buf, needle []byte, fold bool) int {
 	return -1
 }
 
+// naiveBefore is naiveIndex of a needle behind which stands a byte from lo to hi.
+func naiveBefore(buf, needle []byte, fold bool, lo, hi byte) int {
+	for i := 0; i+len(needle) < len(buf); i++ {
+		if next := buf[i+len(needle)]; lo <= next && next <= hi && standsAt(buf, i, needle, fold) {
+			return i
+		}
+	}
+	return -1
+}
+
 func naiveSet(buf []byte, from int, needles [][]byte, fold bool) (pos, which int) {
 	for i := from; i < len(buf); i++ {
 		for w, needle := range needles {

@@ -65,7 +65,7 @@ func (k *pairKernel) passes(text []byte) bool {
 }
 
 func (k *pairKernel) word(text []byte) bool {
-	return (load64(text[k.atWord:])|k.fold)&k.keep == k.want
+	return (load64(text[k.atWord:])|k.fold)&k.keep == k.want && text[k.atNext]+k.minus <= k.span
 }
 
 // setPure looks at one byte of the window, then at the bitmap: all tables would cost more than they

@@ -97,6 +97,13 @@ func TestFinderRandom(t *testing.T) {
 			if got, want := NewFinder(needle, fold).Index(buf), naiveIndex(buf, needle, fold); got != want {
 				t.Fatalf("%q in %q (fold %v): %d, want %d", needle, buf, fold, got, want)
 			}
+			if len(needle) < 3 {
+				continue
+			}
+			needle, lo, hi := bounded(needle)
+			if got, want := NewFinderBefore(needle, fold, lo, hi).Index(buf), naiveBefore(buf, needle, fold, lo, hi); got != want {
+				t.Fatalf("%q before %q to %q in %q (fold %v): %d, want %d", needle, lo, hi, buf, fold, got, want)
+			}
 		}
 	})
 }

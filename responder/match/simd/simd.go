@@ -1,7 +1,7 @@
 // Package simd searches whole buffers of log for bytes, literals, sets of literals and short runs of
 // byte classes, with AVX2 where the processor has it.
 //
-//   - Finder looks for one literal, Set for the leftmost of up to some dozens, Window for two to four
+//   - Finder looks for one literal, perhaps with a byte of a range behind it, Set for the leftmost of up to some dozens, Window for two to four
 //     consecutive bytes that are each in a Class; all may ignore the case of ASCII letters.
 //   - Index2, Index3, LastIndexByte, ASCII and NoZero are what package bytes lacks or has only byte by byte.
 //   - IndexAhead and NextAhead look at the text to come while they search (skim.go), so that it is in the cache by then.

@@ -50,8 +50,8 @@ func lookPure(text []byte) View {
 // tells that all of ahead was looked at, and v what is known of it.
 func (f *Finder) IndexAhead(buf, ahead []byte) (pos int, v View, seen bool) {
 	from := 0
-	if len(f.text) >= 2 {
-		n := len(buf) - max(len(f.text), 8) + 1
+	if f.size >= 2 {
+		n := len(buf) - f.reach() + 1
 		from, v, seen = skimmed(n, ahead, func(n int, s *skim) int { return pairSkim(&f.kernel, buf, n, s) })
 	}
 	if pos = f.Index(buf[from:]); pos >= 0 {

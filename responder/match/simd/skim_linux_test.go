@@ -17,6 +17,9 @@ func skimmers(t *testing.T) map[string][2]func(buf, ahead []byte) (int, View, bo
 			f := NewFinder([]byte(needle), fold)
 			all[fmt.Sprintf("%s %v", needle, fold)] = [2]func(buf, ahead []byte) (int, View, bool){f.IndexAhead,
 				func(buf, _ []byte) (int, View, bool) { return f.Index(buf), View{}, false }}
+			b := NewFinderBefore([]byte(needle), fold, 'a', 'f')
+			all[fmt.Sprintf("%s before a letter %v", needle, fold)] = [2]func(buf, ahead []byte) (int, View, bool){b.IndexAhead,
+				func(buf, _ []byte) (int, View, bool) { return b.Index(buf), View{}, false }}
 		}
 	}
 	for i := range forms {

@@ -18,17 +18,20 @@ const (
 	pairByte2  = 49
 	pairFold1  = 50
 	pairFold2  = 51
+	pairAtNext = 56
+	pairMinus  = 64
+	pairSpan   = 65
 )
 
-// pair compares two bytes of a literal at their distance, then eight more (masked) at once. Ignoring
-// case costs an OR with 0x20 for each byte that is a letter.
+// pair compares two bytes of a literal at their distance, then eight more (masked) at once, then looks whether what follows
+// the literal is in its range. Ignoring case costs an OR with 0x20 for each byte that is a letter.
 func pair(name string, fold, skim bool) {
 	begin := begin
 	if skim {
 		begin = beginSkim
 	}
-	k, p, n, b := begin(name, name+` returns the first position below n (at least 32) where both bytes and the word of the pairKernel at k match,
-or -1. It reads p[at : at+n] for at1 and at2, and 8 bytes at atWord of each candidate.`)
+	k, p, n, b := begin(name, name+` returns the first position below n (at least 32) where both bytes, the word and the byte behind of the pairKernel at k match,
+or -1. It reads p[at : at+n] for at1 and at2, 8 bytes at atWord of each candidate, and one at atNext.`)
 	p1, p2 := GP64(), GP64()
 	MOVQ(p, p1)
 	ADDQ(Mem{Base: k, Disp: pairAt1}, p1)
@@ -69,6 +72,11 @@ or -1. It reads p[at : at+n] for at1 and at2, and 8 bytes at atWord of each cand
 			XORQ(Mem{Base: k, Disp: pairWant}, word)
 			TESTQ(word, Mem{Base: k, Disp: pairKeep})
 			JNE(LabelRef(no))
+			MOVQ(Mem{Base: k, Disp: pairAtNext}, word)
+			MOVBLZX(Mem{Base: pos, Index: word, Scale: 1}, word.As32())
+			ADDB(Mem{Base: k, Disp: pairMinus}, word.As8())
+			CMPB(word.As8(), Mem{Base: k, Disp: pairSpan})
+			JHI(LabelRef(no))
 		},
 	}
 	w.finish(n, b, skim)
