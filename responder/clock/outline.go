@@ -81,12 +81,13 @@ func (c *Cache) endAt(at io.ReaderAt, off int64) (end, error) {
 	return end{off, maphash.Bytes(c.seed, b)}, err
 }
 
-// learn keeps an outline of a file that was in that state before it was read, and still is but for its growth.
-func (c *Cache) learn(at io.ReaderAt, size int64, modTime time.Time, id ID, form *timestamp.Form, o *scan.Outline) error {
-	if o.End == 0 {
+// learn keeps an outline of a file that was in that state, and known as k, before it was read, and still is but for
+// its growth: one that was cut meanwhile and has grown beyond size has another head.
+func (c *Cache) learn(at io.ReaderAt, size int64, modTime time.Time, id ID, k *known, o *scan.Outline) error {
+	if k == nil || o.End == 0 {
 		return nil
 	}
-	n := &outlined{Outline: o, form: form.Sum(), size: size, modTime: modTime}
+	n := &outlined{Outline: o, form: k.form.Sum(), size: size, modTime: modTime}
 	for i := range printEnds {
 		off := o.End
 		if i > 0 {
@@ -98,7 +99,22 @@ func (c *Cache) learn(at io.ReaderAt, size int64, modTime time.Time, id ID, form
 		}
 		n.ends = append(n.ends, e)
 	}
+	head := make([]byte, k.printed) // after the ends: they are of the same file
+	if err := readAt(at, head, 0); err != nil {
+		return err
+	}
+	if c.print(head) != k.print {
+		return scan.ErrShrank
+	}
 	c.keepOutline(id, n)
+	return nil
+}
+
+// knownBy is what a file is known as, if its times are read by that form.
+func (c *Cache) knownBy(id ID, form *timestamp.Form) *known {
+	if k := c.get(id); k != nil && k.form != nil && k.form.Sum() == form.Sum() {
+		return k
+	}
 	return nil
 }
 
@@ -142,7 +158,7 @@ func (c *Cache) Prove(ctx context.Context, f *os.File, about File, pace func() e
 	if err != nil || form == nil || about.ID == (ID{}) {
 		return err
 	}
-	o := &scan.Outline{}
+	k, o := c.knownBy(about.ID, form), &scan.Outline{}
 	switch was, err := c.outline(f, size, modTime, about.ID, form); {
 	case err != nil:
 		return err
@@ -157,7 +173,7 @@ func (c *Cache) Prove(ctx context.Context, f *os.File, about File, pace func() e
 	if info, err = f.Stat(); err != nil || info.Size() < size || info.Size() == size && !info.ModTime().Equal(modTime) {
 		return errors.Join(err, scan.ErrShrank) // or written anew
 	}
-	return c.learn(f, size, modTime, about.ID, form, o)
+	return c.learn(f, size, modTime, about.ID, k, o)
 }
 
 // narrow cuts a file to the part in which lines of the range can be: to the pieces of its outline where that
@@ -208,9 +224,9 @@ const pieceLate = 1 << 20
 // teach has what a search finds out of a file's times remembered, and gives it what is known.
 func (s *Search) teach(i int, f *scan.File, about *File, form *timestamp.Form, modTime time.Time, o *scan.Outline) {
 	f.Outline = o
-	at, size, id := f.At, f.Size, about.ID
+	at, size, id, k := f.At, f.Size, about.ID, s.cache.knownBy(about.ID, form)
 	f.Outlined = func(o *scan.Outline) {
-		if err := s.cache.learn(at, size, modTime, id, form, o); err == nil {
+		if err := s.cache.learn(at, size, modTime, id, k, o); err == nil {
 			s.unproven[i].Store(false)
 		}
 	}

@@ -248,3 +248,64 @@ func TestOutlinesAreBounded(t *testing.T) {
 		t.Errorf("%d pieces are kept, %d counted", sum, c.pieces)
 	}
 }
+
+// A log that is cut while its times are read, and has grown beyond what it was before they are through, has
+// nothing proven: part of what was read is not in it any more. Nor where a query came meanwhile, after which it
+// is known as what it is now.
+func TestCutAndGrownWhileItIsRead(t *testing.T) {
+	from := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	log := func(from time.Time, lines int) string {
+		l := &logFile{format: time.RFC3339, zone: time.UTC}
+		for i := range lines {
+			l.add(from.Add(time.Duration(i)*time.Second), 0)
+		}
+		return l.text.String()
+	}
+	old, next := log(from, 10_000), log(from.Add(100*time.Hour), 12_000)
+	for name, read := range map[string]func(d *onDisk, c *Cache, f *os.File, size int64, about File, meanwhile func() error) error{
+		"by proof": func(d *onDisk, c *Cache, f *os.File, _ int64, about File, meanwhile func() error) error {
+			return c.Prove(d.t.Context(), f, about, meanwhile)
+		},
+		"by a search": func(d *onDisk, c *Cache, f *os.File, size int64, about File, meanwhile func() error) error {
+			o := wanted
+			inputs := []scan.Input{{Open: func() (scan.File, error) { return scan.File{At: f, Size: size, Raw: f}, nil }}}
+			c.Attach(inputs, func(int) File { return about }, false, &o)
+			file, err := inputs[0].Open()
+			if err != nil {
+				return err
+			}
+			x := &scan.Outline{}
+			if err := x.Extend(d.t.Context(), file.At, file.Size, o.NewClock(0), '\n', meanwhile); err != nil {
+				return err
+			}
+			file.Outlined(x)
+			return nil
+		},
+	} {
+		for _, asked := range []bool{false, true} {
+			d, c := newOnDisk(t, 1), NewCache()
+			d.write(old, from.Add(100*time.Hour))
+			f, size, about := d.open()
+			reads := 0
+			err := read(d, c, f, size, about, func() error {
+				if reads++; reads == 1 {
+					d.write(next, from.Add(200*time.Hour))
+					if asked {
+						d.search(c, false, wanted)
+					}
+				}
+				return nil
+			})
+			if reads < 2 {
+				t.Fatalf("%s: read at once: %v", name, err)
+			}
+			if err := f.Close(); err != nil {
+				t.Fatal(err)
+			}
+			o := scan.Options{Since: from.Add(100 * time.Hour).UnixNano(), Until: from.Add(100*time.Hour + 10*time.Minute).UnixNano()}
+			if want, got := d.search(NewCache(), true, o), d.search(c, false, o); got.text != want.text || len(got.offsets) != 600 {
+				t.Errorf("%s, a query meanwhile %v (%v): %d lines found, want %d", name, asked, err, len(got.offsets), len(want.offsets))
+			}
+		}
+	}
+}
