@@ -31,8 +31,9 @@ var arrows = map[string]struct{ code, test []string }{
 	"schemas":             {},
 	"bus":                 {code: []string{"schemas"}, test: []string{"bus/bustest"}},
 	"bus/bustest":         {code: []string{"bus"}},
-	"bus/raw":             {test: []string{"bus/bustest"}},                                    // bare NATS, which trawl is measured beside
-	"requester":           {code: []string{"schemas"}, test: []string{"responder", "sample"}}, // the simulation joins them without a server
+	"bus/raw":             {test: []string{"bus/bustest"}},                                                           // bare NATS, which trawl is measured beside
+	"requester":           {code: []string{"schemas", "requester/blockplan"}, test: []string{"responder", "sample"}}, // the simulation joins them without a server
+	"requester/blockplan": {code: []string{"schemas"}},
 	"requester/onbus":     {code: []string{"bus", "requester", "schemas"}},
 	"requester/printer":   {code: []string{"schemas"}},
 	"requester/when":      {},
