@@ -17,6 +17,9 @@ var (
 	errInPieces = errors.New("the bucket comes in pieces only")
 )
 
+// bucketMost is how many messages a server gives in one answer, at most; the end of it is one more.
+const bucketMost = 1024
+
 // kvKey returns the key of a message of a bucket, or "" if it marks a key as removed.
 func kvKey(m *nats.Msg) string {
 	if m.Header.Get("KV-Operation") != "" {
@@ -29,8 +32,9 @@ func kvKey(m *nats.Msg) string {
 // readBucket calls take with the last message of each key of a bucket, in one round trip: a multi-subject direct
 // get. It returns errAbsent, or errInPieces after some of them: then begin again with watchBucket.
 func (c *Conn) readBucket(ctx context.Context, bucket string, take func(*nats.Msg)) error {
-	inbox := c.nc.NewInbox()
-	sub, err := c.nc.SubscribeSync(inbox)
+	// A channel of the size that an answer can have: nats.go's own are of half a megabyte.
+	inbox, in := c.nc.NewInbox(), make(chan *nats.Msg, bucketMost+1)
+	sub, err := c.nc.ChanSubscribe(inbox, in)
 	if err != nil {
 		return err
 	}
@@ -40,15 +44,16 @@ func (c *Conn) readBucket(ctx context.Context, bucket string, take func(*nats.Ms
 		return err
 	}
 	for {
-		m, err := sub.NextMsgWithContext(ctx)
-		if errors.Is(err, nats.ErrNoResponders) {
-			return errAbsent
-		}
-		if err != nil {
-			return causeOf(ctx, err)
+		var m *nats.Msg
+		select {
+		case m = <-in:
+		case <-ctx.Done():
+			return context.Cause(ctx)
 		}
 		switch status := m.Header.Get("Status"); {
-		case status == "204" && m.Header.Get("Nats-Num-Pending") == "0", status == "404":
+		case noResponders(m):
+			return errAbsent
+		case status == "204" && m.Header.Get("Nats-Num-Pending") == "0", status == "404" && m.Header.Get("Description") == "No Results":
 			return nil
 		case status != "":
 			return errInPieces

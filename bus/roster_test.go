@@ -211,6 +211,27 @@ func TestSilentJetStreamIsAnError(t *testing.T) {
 	}
 }
 
+// A server that cannot load a record says so after those before it: that is no shorter roster.
+func TestRosterThatBreaksOffIsNotTaken(t *testing.T) {
+	b := bustest.Start(t, bustest.NoJetStream)
+	serve(t, b.Connect("root", bustest.AsResponder), record("n1"))
+	serve(t, b.Connect("root", bustest.AsResponder), record("n2"))
+	nc, err := nats.Connect(b.URL())
+	must(t, err)
+	t.Cleanup(nc.Close)
+	_, err = nc.Subscribe("$JS.API.DIRECT.GET.KV_"+bus.RosterBucket, func(m *nats.Msg) {
+		first := record("n1")
+		head := nats.Header{"Nats-Subject": {"$KV." + bus.RosterBucket + ".n1"}}
+		_ = nc.PublishMsg(&nats.Msg{Subject: m.Reply, Header: head, Data: schemas.AppendNode(nil, &first)})
+		_ = nc.PublishMsg(&nats.Msg{Subject: m.Reply, Header: nats.Header{"Status": {"404"}, "Description": {"Message Not Found"}}})
+	})
+	must(t, err)
+	must(t, nc.Flush())
+	if r := roster(t, b.Connect("alice")); names(r) != "n1 n2" {
+		t.Errorf("%s roster of %s", r.Kind, names(r))
+	}
+}
+
 func TestRosterHonoursItsContext(t *testing.T) {
 	b := bustest.Start(t)
 	conn := b.Connect("alice")
