@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -68,7 +69,7 @@ func (d *Duration) UnmarshalYAML(n *yaml.Node) error {
 		return fmt.Errorf("line %d: a duration is wanted", n.Line)
 	}
 	text, days := n.Value, time.Duration(0)
-	if m := daysForm.FindStringSubmatch(text); m != nil {
+	if m := daysForm().FindStringSubmatch(text); m != nil {
 		var count int
 		if _, err := fmt.Sscan(m[1], &count); err != nil {
 			return fmt.Errorf("line %d: duration %q", n.Line, n.Value)
@@ -86,7 +87,7 @@ func (d *Duration) UnmarshalYAML(n *yaml.Node) error {
 	return nil
 }
 
-var daysForm = regexp.MustCompile(`^([0-9]{1,4})d(.*)$`)
+var daysForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^([0-9]{1,4})d(.*)$`) })
 
 // Load reads a file that holds a Config under "relations".
 func Load(name string) (*Config, error) {
@@ -118,14 +119,14 @@ func Parse(text []byte) (*Config, error) {
 	return c, c.finish()
 }
 
-var goType = regexp.MustCompile(`field (\S+) not found in type .*`)
+var goType = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`field (\S+) not found in type .*`) })
 
 // plain puts an error of the YAML reader in one line without the names of Go types.
 func plain(err error) error {
 	if te, ok := errors.AsType[*yaml.TypeError](err); ok {
 		lines := slices.Clone(te.Errors)
 		for i := range lines {
-			lines[i] = goType.ReplaceAllString(lines[i], `unknown key "$1"`)
+			lines[i] = goType().ReplaceAllString(lines[i], `unknown key "$1"`)
 		}
 		return errors.New(strings.Join(lines, "; "))
 	}

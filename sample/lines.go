@@ -1,5 +1,7 @@
 package sample
 
+import "sync"
+
 // service is one program whose lines a node's log holds.
 type service struct {
 	head   []string // " level service[pid]: "
@@ -7,16 +9,18 @@ type service struct {
 }
 
 // services call each other as in a small shop: a request id of one is logged by the next.
-var services = newServices(map[string][]string{
-	"gateway":   {"/", "/login", "/cart", "/checkout", "/search", "/static/app.js"},
-	"checkout":  {"/api/v1/checkout", "/api/v1/checkout/confirm", "/api/v1/coupon"},
-	"payments":  {"/api/v1/charge", "/api/v1/refund", "/internal/settle"},
-	"inventory": {"/api/v1/stock", "/api/v1/reserve", "/internal/recount"},
-	"search":    {"/api/v2/query", "/api/v2/suggest"},
-	"users":     {"/api/v1/session", "/api/v1/profile", "/api/v1/password"},
-	"mailer":    {"/internal/send", "/internal/bounce"},
-	"scheduler": {"/internal/tick", "/internal/sweep"},
-}, "gateway", "checkout", "payments", "inventory", "search", "users", "mailer", "scheduler")
+var services = sync.OnceValue(func() []service {
+	return newServices(map[string][]string{
+		"gateway":   {"/", "/login", "/cart", "/checkout", "/search", "/static/app.js"},
+		"checkout":  {"/api/v1/checkout", "/api/v1/checkout/confirm", "/api/v1/coupon"},
+		"payments":  {"/api/v1/charge", "/api/v1/refund", "/internal/settle"},
+		"inventory": {"/api/v1/stock", "/api/v1/reserve", "/internal/recount"},
+		"search":    {"/api/v2/query", "/api/v2/suggest"},
+		"users":     {"/api/v1/session", "/api/v1/profile", "/api/v1/password"},
+		"mailer":    {"/internal/send", "/internal/bounce"},
+		"scheduler": {"/internal/tick", "/internal/sweep"},
+	}, "gateway", "checkout", "payments", "inventory", "search", "users", "mailer", "scheduler")
+})
 
 func newServices(routes map[string][]string, order ...string) []service {
 	// Of 16 lines 11 are of level info, 3 debug, one warn and one error.

@@ -125,7 +125,7 @@ func (w *writer) appendLine(b []byte) []byte {
 	w.now += int64(r % (2 * uint64(meanGap/time.Millisecond)))
 	b = w.stamp.append(b, w.now)
 	r >>= 32
-	service := &services[r%uint64(len(services))]
+	service := &services()[r%uint64(len(services()))]
 	b = append(b, service.head[(r>>8)%uint64(len(service.head))]...)
 	b = w.appendBody(b, service)
 	for token, threshold := range w.thresholds {

@@ -89,7 +89,7 @@ func (t *tracer) serve(service int, at int64, truth *RequestTruth) int64 {
 	t.calls++
 	homes := s.homes[service]
 	log := t.of[[2]int{service, homes[t.upTo(uint64(len(homes)))]}]
-	program := &services[service%len(services)]
+	program := &services()[service%len(services())]
 	route := program.routes[t.upTo(uint64(len(program.routes)))]
 	begin := at
 	id := " req=" + truth.ID + " "

@@ -176,7 +176,9 @@ func newSimulatedNode(ctx context.Context, conn *bus.Conn, name string) (*simula
 var simulatedLine = append(bytes.Repeat([]byte("x"), 99), '\n')
 
 // simulatedText is a Data frame's worth of lines.
-var simulatedText = bytes.Repeat(simulatedLine, (schemas.DataTarget-4096)/len(simulatedLine))
+var simulatedText = sync.OnceValue(func() []byte {
+	return bytes.Repeat(simulatedLine, (schemas.DataTarget-4096)/len(simulatedLine))
+})
 
 // query begins an answer; the pattern is "lines N", N of them.
 func (n *simulatedNode) query(user string, q *schemas.Query) {
@@ -206,7 +208,8 @@ func (n *simulatedNode) pump(k bus.Key, a *simulatedAnswer, now time.Time) {
 		if a.left == 0 || a.box.Room() == 0 || a.box.State() != outbox.Working {
 			break
 		}
-		text := simulatedText[:min(a.left, int64(len(simulatedText)))]
+		text := simulatedText()
+		text = text[:min(a.left, int64(len(text)))]
 		a.left -= int64(len(text))
 		a.box.Data([]schemas.Chunk{{File: "simulated.log", Text: text}}, now)
 	}

@@ -38,6 +38,11 @@ func grepFleet(cmd *cobra.Command, connect *connectFlags, o *grepOptions) error 
 	s := &fleetSearch{o: o, line: newProgressLine(cmd.ErrOrStderr(), !o.noProgress)}
 	s.errout, s.onTTY = s.line.before(cmd.ErrOrStderr()), isTerminal(cmd.ErrOrStderr())
 	out := cmd.OutOrStdout()
+	ctx, cancel := context.WithCancelCause(cmd.Context())
+	s.timing.connecting = time.Now()
+	reached := s.reaching(ctx, connect, "trawl grep", requester.DefaultWindow)
+	defer reached.leave()
+	defer cancel(nil) // a connection that is not there yet is not waited for
 	var err error
 	if s.query, err = o.query(cmd.InOrStdin(), time.Now(), s.errout); err != nil {
 		return err
@@ -50,17 +55,13 @@ func grepFleet(cmd *cobra.Command, connect *connectFlags, o *grepOptions) error 
 
 	spans := spansOfEnvironment(func(text string) { fmt.Fprintln(s.errout, "trawl: "+text) })
 	defer spans.close() // when everything else is over
-	ctx, cancel := context.WithCancelCause(cmd.Context())
-	defer cancel(nil)
 	stopWatching := watchClosed(out, func() { cancel(syscall.EPIPE) })
 	defer stopWatching()
 
-	s.timing.connecting = time.Now()
-	transport, leave, err := s.reach(ctx, connect, "trawl grep", requester.DefaultWindow)
+	transport, err := reached.wait()
 	if err != nil {
 		return err
 	}
-	defer leave()
 	s.timing.connected, s.timing.transport = time.Now(), transport
 	ask := requester.New(&s.timing, timedRoster{givenRoster{transport, o.nodes}, &s.timing}, requester.WithProgress(s.progress))
 	answer, err := s.ask(ctx, ask, spans)
@@ -82,6 +83,38 @@ func grepFleet(cmd *cobra.Command, connect *connectFlags, o *grepOptions) error 
 		s.timing.say(s.errout, receipt, time.Now())
 	}
 	return err
+}
+
+// reached is a way to the bus that is made beside other work: what compiles the pattern need not wait for
+// the server, nor the server for that.
+type reached struct {
+	done      chan struct{}
+	transport *onbus.Transport
+	away      func()
+	err       error
+}
+
+// reaching begins to reach.
+func (s *fleetSearch) reaching(ctx context.Context, connect *connectFlags, name string, window int64) *reached {
+	r := &reached{done: make(chan struct{})}
+	go func() {
+		defer close(r.done)
+		r.transport, r.away, r.err = s.reach(ctx, connect, name, window)
+	}()
+	return r
+}
+
+// wait waits until the bus is reached, or cannot be.
+func (r *reached) wait() (*onbus.Transport, error) {
+	<-r.done
+	return r.transport, r.err
+}
+
+// leave leaves it again.
+func (r *reached) leave() {
+	if <-r.done; r.err == nil {
+		r.away()
+	}
 }
 
 // reach connects to the bus under a name for its list of connections, with a window in bytes for what waits

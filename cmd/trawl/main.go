@@ -69,8 +69,7 @@ func main() {
 
 // run executes one command line and returns its exit status.
 func run(ctx context.Context, args []string, in io.Reader, out, errout io.Writer) int {
-	root := newRootCommand()
-	root.SetArgs(args)
+	root := newRootCommand(args)
 	root.SetIn(in)
 	root.SetOut(out)
 	root.SetErr(errout)

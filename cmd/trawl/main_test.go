@@ -33,6 +33,21 @@ func TestScripts(t *testing.T) {
 	})
 }
 
+// A command that the line begins with is the only one that is made, so its name must be known without that.
+func TestSubcommandsHaveTheirNames(t *testing.T) {
+	for _, c := range subcommands() {
+		if made := c.make(); made.Name() != c.name || len(made.Aliases) > 0 {
+			t.Errorf("%q makes %q, with aliases %q", c.name, made.Name(), made.Aliases)
+		}
+		if made := newRootCommand([]string{c.name}).Commands(); c.name != "completion" && (len(made) != 1 || made[0].Name() != c.name) {
+			t.Errorf("%q: %d commands are made", c.name, len(made))
+		}
+	}
+	if made := newRootCommand([]string{"--help"}).Commands(); len(made) != len(subcommands()) {
+		t.Errorf("of all commands %d are made", len(made))
+	}
+}
+
 // exits runs a command that must end with the given status: exits STATUS COMMAND [ARG…].
 func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {

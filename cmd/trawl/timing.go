@@ -81,8 +81,8 @@ func (t *timing) stages(receipt *requester.Receipt, now time.Time) []stage {
 		scan = max(scan, time.Duration(receipt.Nodes[i].ElapsedMS)*time.Millisecond)
 	}
 	all := []stage{
-		{"start", t.connecting.Sub(begun), "flags, pattern"},
-		{"connect", t.connected.Sub(t.connecting), "to the bus"},
+		{"start", t.connecting.Sub(begun), "flags"},
+		{"connect", t.connected.Sub(t.connecting), "to the bus; the pattern is compiled beside it"},
 		{"roster", t.roster, "who is to answer"},
 	}
 	if !t.firstFrame.IsZero() {
