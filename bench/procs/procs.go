@@ -1,5 +1,6 @@
 // Package procs runs a fleet for a measurement: a bus and responders, each a process of the same trawl
-// binary (Fleet, Daemon), and reads what they use (Usage).
+// binary (Fleet, Daemon), waits until they have indexed their logs (Indexed), and reads what they use
+// (Usage). Space says whether a disk has room for what is to be measured.
 package procs
 
 import (
@@ -25,8 +26,8 @@ type Fleet struct {
 
 // Start starts a bus and a responder for each of the logs, and returns when each has said that it is
 // ready. The path trawl is the binary to run. Each of logs is a file, whose node is named as it without
-// ".log", or a glob, whose node is named as its directory.
-func Start(trawl string, logs []string) (f *Fleet, err error) {
+// ".log", or a glob, whose node is named as its directory. The responders get args as well.
+func Start(trawl string, logs []string, args ...string) (f *Fleet, err error) {
 	f = &Fleet{trawl: trawl}
 	if f.dir, err = os.MkdirTemp("", "trawl-fleet-"); err != nil {
 		return nil, err
@@ -41,7 +42,8 @@ func Start(trawl string, logs []string) (f *Fleet, err error) {
 	}
 	for _, file := range logs {
 		name := nodeOf(file)
-		if _, err = f.start("responder", "--server", f.URL, "--node", name, "--logs", file, "--log-level", "error", "--state", filepath.Join(f.dir, name)); err != nil {
+		own := []string{"responder", "--server", f.URL, "--node", name, "--logs", file, "--log-level", "error", "--state", filepath.Join(f.dir, name)}
+		if _, err = f.start(append(own, args...)...); err != nil {
 			return nil, err
 		}
 	}
