@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -36,13 +37,20 @@ var tokens = []struct{ name, token string }{
 
 func run() (err error) {
 	var trawl, data string
-	var runs int
+	var runs, remoteRuns int
+	var only string
 	flag.StringVar(&trawl, "trawl", "bin/trawl", "the trawl binary")
 	flag.StringVar(&data, "data", filepath.Join(os.TempDir(), "trawl-bench"), "where the generated logs are kept")
 	flag.IntVar(&runs, "runs", 15, "paired runs")
+	flag.IntVar(&remoteRuns, "remote-runs", 5, "of these, those in which ssh and pdsh take part, which are ten times slower and more")
+	flag.StringVar(&only, "only", "", "only the rows whose name matches")
 	flag.Parse()
 	if trawl, err = filepath.Abs(trawl); err != nil {
 		return err
+	}
+	rows, err := regexp.Compile(only)
+	if err != nil {
+		return fmt.Errorf("-only: %w", err)
 	}
 	files, err := logs(trawl, filepath.Join(data, "gen"))
 	if err != nil {
@@ -58,7 +66,11 @@ func run() (err error) {
 		return fmt.Errorf("sshd: %w", err)
 	}
 	defer remote.stop()
-	peers := append(locals(files), remote.peers(files)...)
+	peers := locals(files)
+	for _, p := range remote.peers(files) {
+		p.runs = remoteRuns
+		peers = append(peers, p)
+	}
 	fmt.Printf("ms; medians of %d alternating rounds; ratios trawl ÷ peer of the same round: median (quartiles)\n\n", runs)
 	fmt.Print("| lines | trawl | its CPU | of it bus | responders |")
 	for _, p := range peers {
@@ -66,6 +78,9 @@ func run() (err error) {
 	}
 	fmt.Printf("\n|---|---|---|---|---|%s\n", strings.Repeat("---|---|", len(peers)))
 	for _, t := range tokens {
+		if !rows.MatchString(t.name) {
+			continue
+		}
 		if err := row(f, t.name, t.token, peers, runs); err != nil {
 			return fmt.Errorf("%s: %w", t.name, err)
 		}
@@ -98,6 +113,7 @@ type peer struct {
 	name string
 	argv func(token string) []string
 	trim func(line []byte) []byte
+	runs int // of all, those in which it takes part; 0: all
 }
 
 // afterNode takes off what stands before the first colon, and the blank that pdsh sets after it.
@@ -115,9 +131,9 @@ func locals(files []string) (all []peer) {
 			fmt.Printf("%s is not installed: left out\n\n", p.name)
 			continue
 		}
-		all = append(all, peer{p.name, func(token string) []string {
+		all = append(all, peer{name: p.name, argv: func(token string) []string {
 			return slices.Concat(p.argv, []string{token}, files)
-		}, nil})
+		}})
 	}
 	return all
 }
@@ -141,7 +157,7 @@ func row(f *procs.Fleet, name, token string, peers []peer, runs int) error {
 	}
 	var wall, cpu, bus, nodes []float64
 	walls := map[string][]float64{}
-	for range runs {
+	for run := range runs {
 		before, err := f.CPU()
 		if err != nil {
 			return err
@@ -158,6 +174,9 @@ func row(f *procs.Fleet, name, token string, peers []peer, runs int) error {
 		wall, bus, nodes = append(wall, cost.Wall.Seconds()), append(bus, busCPU), append(nodes, nodesCPU)
 		cpu = append(cpu, cost.CPU.Seconds()+busCPU+nodesCPU)
 		for _, p := range peers {
+			if p.runs > 0 && run >= p.runs {
+				continue
+			}
 			if cost, err = paired.Once(p.argv(token)); err != nil {
 				return fmt.Errorf("%s: %w", p.name, err)
 			}
@@ -167,7 +186,7 @@ func row(f *procs.Fleet, name, token string, peers []peer, runs int) error {
 	ms := paired.Milliseconds
 	fmt.Printf("| %s | %s | %s | %s | %s |", name, ms(wall), ms(cpu), ms(bus), ms(nodes))
 	for _, p := range peers {
-		fmt.Printf(" %s | %s |", ms(walls[p.name]), paired.Spread(paired.Ratios(wall, walls[p.name])))
+		fmt.Printf(" %s | %s |", ms(walls[p.name]), paired.Spread(paired.Ratios(wall[:len(walls[p.name])], walls[p.name])))
 	}
 	fmt.Println()
 	return nil

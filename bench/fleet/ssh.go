@@ -120,7 +120,7 @@ func (s *sshd) peers(files []string) []peer {
 		hosts = append(hosts, strings.TrimSuffix(filepath.Base(file), ".log"))
 	}
 	grep := func(host, token string) string { return fmt.Sprintf("grep -H -e %s %s/%s.log", token, dir, host) }
-	all := []peer{{"ssh grep", func(token string) []string {
+	all := []peer{{name: "ssh grep", argv: func(token string) []string {
 		var script strings.Builder
 		for i, host := range hosts {
 			fmt.Fprintf(&script, "ssh -F %s %s %s > %s/%d & ", s.config, host, grep(host, token), s.dir, i)
@@ -130,15 +130,15 @@ func (s *sshd) peers(files []string) []peer {
 			script.WriteString(" " + filepath.Join(s.dir, strconv.Itoa(i)))
 		}
 		return []string{"sh", "-c", script.String()}
-	}, nil}}
+	}}}
 	if _, err := exec.LookPath("pdsh"); err != nil {
 		fmt.Print("pdsh is not installed: left out\n\n")
 		return all
 	}
-	return append(all, peer{"pdsh grep", func(token string) []string {
+	return append(all, peer{name: "pdsh grep", argv: func(token string) []string {
 		// That grep found nothing is no failure of pdsh, which else reports it.
 		return []string{"pdsh", "-R", "exec", "-w", strings.Join(hosts, ","), "ssh", "-F", s.config, "%h", grep("%h", token) + " || true"}
-	}, afterNode})
+	}, trim: afterNode})
 }
 
 // freePort is a port of loopback that nobody listens on.
