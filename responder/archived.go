@@ -161,7 +161,7 @@ func (p *plan) openArchive(ctx context.Context, f *rotation.File) (scan.File, er
 		}
 		file.Head = head
 	}
-	file.Closer = &prunedArchive{&prunedFile{File: f, p: p.pruning, state: n.state, archive: true}, content, n, p.archives}
+	file.Closer = &prunedArchive{&prunedFile{File: f, p: p.pruning, state: n.state, archive: true}, content, checked(n.u, f.Kind(), content), n, p.archives}
 	return file, nil
 }
 
@@ -169,15 +169,37 @@ func (p *plan) openArchive(ctx context.Context, f *rotation.File) (scan.File, er
 type prunedArchive struct {
 	*prunedFile
 	content *archive.Content
+	damage  *error // of what was read, once content is closed
 	n       *narrowed
 	of      *archives
 }
 
-// Close looks whether the archive was written in place meanwhile.
+// checked has all that is read of an archive's content held against its index. The error that it sets is the
+// first place that differs, or what keeps from looking.
+func checked(u *indexer.Use, kind archive.Kind, content *archive.Content) *error {
+	checker, damage := u.Checker(), new(error)
+	content.Check = func(off int64, p []byte) {
+		if *damage != nil {
+			return
+		}
+		if *damage = checker.Take(off, p); errors.Is(*damage, block.ErrDiffers) {
+			*damage = &archive.DamagedError{Kind: kind, After: off, Err: *damage}
+		}
+	}
+	return damage
+}
+
+// Close looks whether the archive was written in place meanwhile, and whether what was read of it was damaged.
 func (a *prunedArchive) Close() error {
 	a.of.grown.Add(a.n.size - a.Size())
 	a.of.unpacked.Add(a.content.Unpacked())
 	err := a.content.Close()
+	if *a.damage != nil {
+		if wrong := (*archive.DamagedError)(nil); errors.As(*a.damage, &wrong) { // and not the index
+			a.p.late(a.File, wrong)
+		}
+		a.p.store.Drop(indexer.ID(a.Entry.ID), *a.damage)
+	}
 	a.n.u.Done()
 	return errors.Join(err, a.prunedFile.Close())
 }

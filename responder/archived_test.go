@@ -3,6 +3,7 @@ package responder
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -227,6 +228,53 @@ func TestDamagedPoint(t *testing.T) {
 	end, _ := f.sameAnswers(query("", text[at:at+19]), 1)
 	if end.Lines != 2 || end.Blocks.Skipped == 0 || !strings.Contains(f.said.String(), "the point at") {
 		t.Errorf("%+v\n%s", end, &f.said)
+	}
+}
+
+// An archive that was damaged under its index, its size and time kept, gives an error wherever lines are taken from
+// the damage, though its own checksum stands far behind; and is read to its end from then on.
+func TestDamageBehindAPoint(t *testing.T) {
+	text := drawLog(rand.New(rand.NewPCG(24, 5)), 3000)
+	var packed bytes.Buffer
+	z, err := gzip.NewWriterLevel(&packed, gzip.NoCompression) // so that only the text changes
+	if err == nil {
+		_, err = z.Write([]byte(text))
+	}
+	if err = errors.Join(err, z.Close()); err != nil {
+		t.Fatal(err)
+	}
+	for _, damaged := range []bool{false, true} {
+		f, dir := indexedFleet(t, map[string]string{"a.log.gz": packed.String()})
+		path := filepath.Join(dir, "a.log.gz")
+		at := strings.Index(text[len(text)*9/10:], "id=") + len(text)*9/10
+		id := text[at : at+19]
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if damaged {
+			line := strings.Index(packed.String(), id)
+			writeAt(t, path, "#", int64(line)+int64(strings.IndexByte(text[at:], '\n'))-1)
+		}
+		if err := os.Chtimes(path, time.Time{}, info.ModTime()); err != nil {
+			t.Fatal(err)
+		}
+		q := query("rare", id)
+		q.Syntax = schemas.SyntaxFixed
+		got, end := f.found(q)
+		if end.Lines != 1 || end.Blocks.Skipped == 0 || (end.ErrorCount == 1) != damaged || (end.Status == schemas.StatusComplete) == damaged || strings.Contains(got, "#\n") != damaged {
+			t.Errorf("damaged %v: %q, %+v", damaged, got, end)
+		}
+		if !damaged {
+			continue
+		}
+		if len(end.Errors) > 0 && !strings.Contains(end.Errors[0].Err, "damaged gzip data") {
+			t.Errorf("told %q", end.Errors)
+		}
+		f.settle()
+		if end, _ := f.sameAnswers(q, 1); end.Lines != 1 || end.ErrorCount != 1 || end.Blocks != (schemas.Blocks{}) {
+			t.Errorf("the second time: %+v\n%s", end, &f.said)
+		}
 	}
 }
 

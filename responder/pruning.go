@@ -30,7 +30,7 @@ type pruning struct {
 	before int64
 	mu     sync.Mutex
 	blocks schemas.Blocks
-	late   []schemas.FileError // what was found out when files had been read
+	told   []schemas.FileError // what was found out when files had been read
 }
 
 // pruning returns nil where a query cannot or must not use the index.
@@ -187,12 +187,17 @@ type prunedFile struct {
 // Close looks whether the file was written in place meanwhile: what was left out may have changed.
 func (f *prunedFile) Close() error {
 	if f.rewritten() {
-		f.p.mu.Lock()
-		f.p.late = append(f.p.late, schemas.FileError{File: f.Entry.Path, Err: errRewritten.Error()})
-		f.p.mu.Unlock()
+		f.p.late(f.File, errRewritten)
 		f.p.store.Suspect(indexer.ID(f.Entry.ID))
 	}
 	return f.File.Close()
+}
+
+// late notes what was found out of a file when it had been read.
+func (p *pruning) late(f *rotation.File, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.told = append(p.told, schemas.FileError{File: f.Entry.Path, Err: err.Error()})
 }
 
 // rewritten tells a log that was modified and did not grow, and an archive that was modified at all. Where a line
@@ -232,7 +237,7 @@ func (p *plan) pruned() schemas.Blocks {
 	}
 	p.pruning.mu.Lock()
 	defer p.pruning.mu.Unlock()
-	for _, f := range p.pruning.late {
+	for _, f := range p.pruning.told {
 		p.problems.add(f.File, errors.New(f.Err))
 	}
 	return p.pruning.blocks

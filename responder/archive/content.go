@@ -23,6 +23,10 @@ const (
 // at the cost of what lies between, back at that of what lies behind the Point. It is for one reader at a
 // time; Close may be called at any time.
 type Content struct {
+	// Check, if set before a ReadAt, takes all that is decompressed and where it stands: the archive's own checksums are
+	// looked at only where it is read from the start of a member or frame to its end.
+	Check func(off int64, p []byte)
+
 	ctx    context.Context
 	r      io.ReaderAt
 	packed int64 // size of the archive
@@ -113,6 +117,9 @@ func (c *Content) seek(off int64) error {
 // read reads on.
 func (c *Content) read(p []byte) (int, error) {
 	n, err := c.cur.Read(p)
+	if c.Check != nil && n > 0 {
+		c.Check(c.at, p[:n])
+	}
 	c.at += int64(n)
 	c.unpacked += int64(n)
 	c.history = append(c.history, p[:n]...)

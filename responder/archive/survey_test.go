@@ -111,6 +111,12 @@ func TestContentFromPoints(t *testing.T) {
 			}
 			c := NewContent(t.Context(), bytes.NewReader(tt.data), int64(len(tt.data)), tt.kind, Limits{}, NewGate(1), int64(len(want)), before(points))
 			defer c.Close()
+			checked := 0
+			c.Check = func(off int64, p []byte) {
+				if checked += len(p); !bytes.Equal(p, want[off:off+int64(len(p))]) {
+					t.Errorf("%d bytes at %d are told to be others", len(p), off)
+				}
+			}
 			reads := 30
 			if len(points) == 0 {
 				reads = 4
@@ -128,6 +134,9 @@ func TestContentFromPoints(t *testing.T) {
 				if _, err := c.ReadAt(p, int64(off)); err != nil || !bytes.Equal(p, want[off:off+len(p)]) {
 					t.Fatalf("back at %d: %v", off, err)
 				}
+			}
+			if int64(checked) != c.Unpacked() {
+				t.Errorf("of %d bytes that were decompressed, %d were told", c.Unpacked(), checked)
 			}
 		})
 	}

@@ -74,6 +74,9 @@ type Builder struct {
 	block     Block
 	lines     int // of block
 	content   *xxhash.Digest
+	packed    bool // the strips' bytes have sums
+	sums      []uint32
+	sum       *xxhash.Digest // of the begun strip
 	tail      []byte
 	out       []byte
 
@@ -89,13 +92,13 @@ func NewBuilder(o Options) (*Builder, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	return &Builder{o: o, content: xxhash.New(), nul: make([]uint64, o.Strips/64), foreign: make([]uint64, o.Strips/64)}, nil
+	return &Builder{o: o, content: xxhash.New(), sum: xxhash.New(), nul: make([]uint64, o.Strips/64), foreign: make([]uint64, o.Strips/64)}, nil
 }
 
 // Start begins, or goes on, with the file of x, whose state is s: the next byte fed is the one at the
 // returned offset. clock may be nil: then blocks have no times.
 func (b *Builder) Start(x *Index, s State, clock Clock) (offset int64) {
-	b.x, b.state, b.clock = x, s, clock
+	b.x, b.state, b.clock, b.packed = x, s, clock, x.file.Packed
 	b.off, b.line = x.End()
 	b.last, b.lastKnown = 0, false
 	if list := x.Blocks(); len(list) > 0 {
@@ -110,13 +113,15 @@ func (b *Builder) Start(x *Index, s State, clock Clock) (offset int64) {
 func (b *Builder) begin() {
 	b.block = Block{From: b.off, FirstLine: b.line, Strips: b.o.Strips, Lines: b.o.Strips * b.o.StripLines,
 		common: uint8(b.o.Common*100 + 0.5), perKey: float64(int(b.o.RowsPerKey*1000+0.5)) / 1000,
-		size: b.state.Size, mtime: b.state.ModTime, changed: b.state.Changed}
+		size: b.state.Size, mtime: b.state.ModTime, changed: b.state.Changed, sums: b.packed}
 	b.log, b.lines = 0, 0
 	b.before = b.before[:0]
 	b.ends = b.ends[:0]
 	clear(b.nul)
 	clear(b.foreign)
 	b.content.Reset()
+	b.sums = b.sums[:0]
+	b.sum.Reset()
 	b.tail, b.held = b.tail[:0], b.held[:0]
 	b.timed, b.untimed = false, false
 }
@@ -146,6 +151,9 @@ func (b *Builder) Feed(p []byte) error {
 // keep enters what belongs to the block into its sums.
 func (b *Builder) keep(p []byte) {
 	b.content.Write(p)
+	if b.packed {
+		b.sumStrips(p)
+	}
 	if len(p) >= tailBytes {
 		b.tail = append(b.tail[:0], p[len(p)-tailBytes:]...)
 		return
@@ -154,6 +162,19 @@ func (b *Builder) keep(p []byte) {
 		b.tail = b.tail[:copy(b.tail, b.tail[over:])]
 	}
 	b.tail = append(b.tail, p...)
+}
+
+// sumStrips enters what belongs to the block into the sums of its strips.
+func (b *Builder) sumStrips(p []byte) {
+	at := 0
+	for len(b.sums) < len(b.ends) {
+		end := int(b.block.From + b.ends[len(b.sums)] - b.off)
+		b.sum.Write(p[at:end])
+		b.sums = append(b.sums, uint32(b.sum.Sum64()))
+		b.sum.Reset()
+		at = end
+	}
+	b.sum.Write(p[at:])
 }
 
 // take enters the lines of p up to the end of the block, full, or all of them.
@@ -323,7 +344,7 @@ func (b *Builder) record(at int64) []byte {
 	m := fold(b.turned[:width<<b.log], k.Strips, b.log, k.perKey, float64(k.common)/100)
 	k.log, k.rows = m.log, m.rows
 	p := encodeEntry(b.out[:0], k)
-	p = encodeStrips(p, b.ends, b.nul, b.foreign)
+	p = encodeStrips(p, b.ends, b.nul, b.foreign, b.sums)
 	b.out = encodeRows(p, k, m, at+int64(len(p)))
 	return b.out
 }

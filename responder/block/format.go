@@ -20,11 +20,12 @@ import (
 //	       | t_min i64 | t_max i64 | t_last i64 | content u64 | tail u64
 //	       | file's size u64 | mtime i64 | ctime i64 | sum u64
 //	strips = end of each strip, from the block's start, u64 | bits of strips with NUL
-//	       | bits of strips with ſ or K | sum u64
+//	       | bits of strips with ſ or K | check of each strip's bytes u32, in version 3 | sum u64
 //	page   = row* | check u32
 //	row    = mask u8 | bits of strips
 //
-// Version 2 is the index of an archive, of whose content the blocks are:
+// Version 3 is the index of an archive, of whose content the blocks are. (Version 2 was one without the checks of
+// strips.)
 //
 //	index   = header (record | point)* content
 //	point   = magic "pont" | size of the record u32 | offset in the content u64 | bit of the archive u64
@@ -40,7 +41,7 @@ import (
 const (
 	magic       = "trawlblk"
 	version     = 1
-	packed      = 2 // version of the index of an archive
+	packed      = 3 // version of the index of an archive
 	headerBytes = 256
 	maxService  = 192
 
@@ -85,6 +86,7 @@ type Block struct {
 	rows           int
 	log            uint
 	common         uint8   // percent
+	sums           bool    // strips have checks of their bytes
 	perKey         float64 // rows a key
 	last           int64
 	lastKnown      bool
@@ -112,7 +114,13 @@ func (b *Block) pageRows() int { return max(pagePayload/b.rowBytes(), 1) }
 func (b *Block) pageBytes() int { return b.pageRows()*b.rowBytes() + checkBytes }
 
 // stripsBytes is the size of the section of strips.
-func (b *Block) stripsBytes() int { return b.Strips*8 + b.Strips/8*2 + sumBytes }
+func (b *Block) stripsBytes() int {
+	n := b.Strips*8 + b.Strips/8*2 + sumBytes
+	if b.sums {
+		n += b.Strips * checkBytes
+	}
+	return n
+}
 
 // rowsBytes is the size of all pages.
 func (b *Block) rowsBytes() int {
@@ -212,8 +220,9 @@ func encodeEntry(p []byte, b *Block) []byte {
 	return appendSum(p, from)
 }
 
-// decodeEntry reads the entry of a record that stands at the offset at; false if it is none.
-func decodeEntry(p []byte, at int64) (b Block, ok bool) {
+// decodeEntry reads the entry of a record that stands at the offset at, of an index whose strips have sums; false if
+// it is none.
+func decodeEntry(p []byte, at int64, sums bool) (b Block, ok bool) {
 	if len(p) != entryBytes || string(p[:4]) != entryMagic || !summed(p) {
 		return b, false
 	}
@@ -226,7 +235,7 @@ func decodeEntry(p []byte, at int64) (b Block, ok bool) {
 		NUL: flags&flagNUL != 0, Timed: flags&flagTimes != 0, lastKnown: flags&flagLast != 0,
 		foreign: flags&flagForeign != 0,
 		MinTime: word(52), MaxTime: word(60), last: word(68), Content: uint64(word(76)), tail: uint64(word(84)),
-		size: word(92), mtime: word(100), changed: word(108), at: at,
+		size: word(92), mtime: word(100), changed: word(108), at: at, sums: sums,
 	}
 	return b, b.sane() && flags&^knownFlags == 0 && int(e.Uint32(p[4:])) == b.recordBytes()
 }
@@ -238,7 +247,7 @@ func (b *Block) sane() bool {
 }
 
 // encodeStrips appends the section of strips.
-func encodeStrips(p []byte, ends []int64, nul, foreign []uint64) []byte {
+func encodeStrips(p []byte, ends []int64, nul, foreign []uint64, sums []uint32) []byte {
 	e := binary.LittleEndian
 	from := len(p)
 	for _, end := range ends {
@@ -248,6 +257,9 @@ func encodeStrips(p []byte, ends []int64, nul, foreign []uint64) []byte {
 		for _, w := range set {
 			p = e.AppendUint64(p, w)
 		}
+	}
+	for _, s := range sums {
+		p = e.AppendUint32(p, s)
 	}
 	return appendSum(p, from)
 }

@@ -129,7 +129,7 @@ func load(f *os.File) (*Index, error) {
 		if _, err := f.ReadAt(p[:], x.end); err != nil {
 			return nil, fmt.Errorf("read index: %w", err)
 		}
-		b, ok := decodeEntry(p[:], x.end)
+		b, ok := decodeEntry(p[:], x.end, false)
 		if !ok || b.From != off || b.FirstLine != line || x.end+int64(b.recordBytes()) > info.Size() {
 			break
 		}

@@ -120,7 +120,7 @@ func TestForeign(t *testing.T) {
 		}
 	}
 	other := slices.Clone(good)
-	other[8] = 3
+	other[8] = packed + 1
 	put(1, other)
 	put(2, good)
 	put(3, nil)
@@ -321,7 +321,7 @@ func FuzzOpen(f *testing.F) {
 	}
 	f.Add(good)
 	f.Add(good[:headerBytes])
-	archive, err := os.ReadFile("testdata/v2.blocks")
+	archive, err := os.ReadFile("testdata/v3.blocks")
 	if err != nil {
 		f.Fatal(err)
 	}

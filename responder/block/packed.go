@@ -168,7 +168,7 @@ func (x *Index) loadPacked(size int64) error {
 		switch string(head[:4]) {
 		case entryMagic:
 			var b Block
-			b, ok = decodeEntry(head[:n], x.end)
+			b, ok = decodeEntry(head[:n], x.end, true)
 			if ok = ok && b.From == off && b.FirstLine == line; ok {
 				x.blocks = append(x.blocks, b)
 				off, line = b.To, b.FirstLine+int64(b.Lines)
@@ -295,6 +295,7 @@ func (b *Builder) pad() bool {
 	for len(b.ends) < b.o.Strips {
 		b.ends = append(b.ends, b.off-b.block.From)
 	}
+	b.sumStrips(nil)
 	return true
 }
 

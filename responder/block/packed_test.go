@@ -59,7 +59,7 @@ func packedIndex(t *testing.T, dir string, archive, data []byte, s State, o Opti
 	return x
 }
 
-// What version 2 wrote is read, and what is written of an archive now is version 2.
+// What version 3 wrote is read, and what is written of an archive now is version 3; what version 2 wrote is made anew.
 func TestPackedFixture(t *testing.T) {
 	data, err := os.ReadFile("testdata/v1.log")
 	if err != nil {
@@ -76,11 +76,11 @@ func TestPackedFixture(t *testing.T) {
 		t.Fatal(err)
 	}
 	if *update {
-		if err := os.WriteFile("testdata/v2.blocks", written, 0o644); err != nil {
+		if err := os.WriteFile("testdata/v3.blocks", written, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
-	golden, err := os.ReadFile("testdata/v2.blocks")
+	golden, err := os.ReadFile("testdata/v3.blocks")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,6 +108,16 @@ func TestPackedFixture(t *testing.T) {
 	}
 	for _, p := range []string{"shop-3", "ſong", "fffe", "nowhere"} {
 		same(t, x, data, match.Spec{Patterns: []string{p}, Terminator: '\n', IgnoreCase: true})
+	}
+	v2, err := os.ReadFile("testdata/v2.blocks")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(name, v2, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(dir, 0xfd00, 777); !errors.Is(err, ErrForeign) {
+		t.Errorf("version 2: %v", err)
 	}
 	other := slices.Clone(archive)
 	other[len(other)/2] ^= 1
@@ -168,6 +178,65 @@ func TestPackedIsExhaustive(t *testing.T) {
 	if blocks < 1000 || kept > strips/2 {
 		t.Errorf("%d blocks, of %d strips %d were kept", blocks, strips, kept)
 	}
+}
+
+// What differs from what was indexed is found as soon as its strip was taken from the start to the end, wherever
+// decompression began and in whatever pieces it comes; what was not changed never differs.
+func TestChecker(t *testing.T) {
+	r := rand.New(rand.NewPCG(2, 9))
+	var data []byte
+	for range 700 {
+		data = append(data, randomLine(r)...)
+	}
+	x := packedIndex(t, t.TempDir(), data, data, State{Size: int64(len(data))}, Options{Strips: 64, StripLines: 3, RowsPerKey: 2, Common: 0.4})
+	if n := len(x.Blocks()); n != 4 { // the last one of other strips
+		t.Fatalf("%d blocks", n)
+	}
+	noticed := 0
+	for i := range 3000 {
+		wrong := slices.Clone(data)
+		at := r.IntN(len(data))
+		if i%3 > 0 {
+			wrong[at] ^= 1 << r.IntN(8)
+		}
+		from := int(x.Blocks()[r.IntN(4)].From) + r.IntN(2)*r.IntN(500)
+		to := min(from+r.IntN(len(data)/2), len(data))
+		c := x.Checker()
+		var err error
+		if r.IntN(2) == 0 { // another place first
+			err = c.Take(int64(r.IntN(from+1)), nil)
+		}
+		for off := from; off < to && err == nil; {
+			n := min(1+r.IntN(9000), to-off)
+			err = c.Take(int64(off), wrong[off:off+n])
+			off += n
+		}
+		whole := i%3 > 0 && stripWithin(t, x, int64(at), int64(from), int64(to))
+		if whole != errors.Is(err, ErrDiffers) || !whole && err != nil {
+			t.Fatalf("%d: byte %d, taken from %d to %d: %v", i, at, from, to, err)
+		}
+		if whole {
+			noticed++
+		}
+	}
+	if noticed < 200 {
+		t.Errorf("%d changes were to be noticed", noticed)
+	}
+}
+
+// stripWithin says whether the strip that an offset is in lies within a range.
+func stripWithin(t *testing.T, x *Index, at, from, to int64) bool {
+	t.Helper()
+	c := x.Checker()
+	c.at = at
+	if ok, err := c.open(); err != nil || !ok {
+		t.Fatalf("no block at %d: %v", at, err)
+	}
+	_, start, end := c.strip()
+	if start > at || end <= at {
+		t.Fatalf("%d is in the strip from %d to %d", at, start, end)
+	}
+	return from <= start && end <= to
 }
 
 // An index of an archive that was cut anywhere, or written wrong, is not complete, or what it was.

@@ -43,7 +43,7 @@ func (x *Index) Verify(ctx context.Context, r io.ReaderAt, report func(Block, er
 
 // verify makes a block anew with b; wrong says how it differs.
 func (x *Index) verify(ctx context.Context, b *Builder, k Block, r io.ReaderAt, buf []byte) (wrong, err error) {
-	b.off, b.line = k.From, k.FirstLine
+	b.off, b.line, b.packed = k.From, k.FirstLine, x.file.Packed
 	b.begin()
 	b.reserve(k.log)
 	full := false
