@@ -206,7 +206,7 @@ func (x *Index) size() int64 {
 func (x *Index) append(b Block, record []byte) error {
 	at := x.size()
 	b.at = at
-	if err := x.write(record, at); err != nil {
+	if err := x.write(record, entryBytes, at); err != nil {
 		return fmt.Errorf("write index: %w", err)
 	}
 	x.mu.Lock()
@@ -217,14 +217,14 @@ func (x *Index) append(b Block, record []byte) error {
 	return nil
 }
 
-// write writes a record, its entry last, so that there is none of a record that is not written.
-func (x *Index) write(record []byte, at int64) error {
+// write writes a record, its first head bytes last, so that there is none of a record that is not written.
+func (x *Index) write(record []byte, head int, at int64) error {
 	if err := x.f.Truncate(at); err != nil { // what a crash left
 		return err
 	}
 	step("truncated")
-	half := entryBytes + (len(record)-entryBytes)/2
-	for _, part := range [][2]int{{entryBytes, half}, {half, len(record)}, {0, entryBytes}} {
+	half := head + (len(record)-head)/2
+	for _, part := range [][2]int{{head, half}, {half, len(record)}, {0, head}} {
 		if _, err := x.f.WriteAt(record[part[0]:part[1]], at+int64(part[0])); err != nil {
 			return err
 		}

@@ -65,19 +65,16 @@ func (x *Index) AddPoint(p Point) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	at := x.end
-	if err := x.add(append(r, p.Window...)); err != nil {
+	if err := x.add(append(r, p.Window...), pointBytes); err != nil {
 		return err
 	}
 	x.points = append(x.points, pointAt{p.Out, p.Bit, at, len(p.Window)})
 	return nil
 }
 
-// add appends a record that is no block's. x.mu is held.
-func (x *Index) add(record []byte) error {
-	if err := x.f.Truncate(x.end); err != nil { // what a crash left
-		return fmt.Errorf("write index: %w", err)
-	}
-	if _, err := x.f.WriteAt(record, x.end); err != nil {
+// add appends a record that is no block's, its first head bytes last. x.mu is held.
+func (x *Index) add(record []byte, head int) error {
+	if err := x.write(record, head, x.end); err != nil {
 		return fmt.Errorf("write index: %w", err)
 	}
 	x.end += int64(len(record))
@@ -108,7 +105,7 @@ func (x *Index) Complete(c Content, r io.ReaderAt, s State) error {
 	}
 	p = appendSum(append(p, c.Head...), 0)
 	x.mu.Lock()
-	err = x.add(p)
+	err = x.add(p, contentBytes)
 	if err == nil {
 		x.content, x.known = &c, s
 	}
