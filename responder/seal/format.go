@@ -20,14 +20,15 @@ import (
 //	       | sealed i | frames u | of frames: stored u | size u | lines u | sum of the content u64
 //	       | runs u | of runs: log, 16 bytes | path text | dev u | ino u | born i | head length u | head u64
 //	       | from u | size u | line u | lines u | mtime i | last i | last known u | tail u64
+//	       | since version 2: zone text | layout text | of runs: prior i | prior known u
 //	end    = length of footer u32 | 0 u32 | sum of header, footer and length u64 | magic "trawlend"
 //
 // What the frames hold, one after the other, are the runs, one after the other. The sum at the end is the
-// block's checksum: it covers those of all frames.
+// block's checksum: it covers those of all frames. A stub is a block without its frames, byte for byte.
 const (
 	headMagic   = "trawlsea"
 	endMagic    = "trawlend"
-	version     = 1
+	version     = 2
 	headerBytes = 40
 	endBytes    = 24
 	maxFooter   = 16 << 20
@@ -65,6 +66,7 @@ type Block struct {
 	Timed            bool
 	MinTime, MaxTime int64
 	Form             uint64 // of the times, as the caller numbers it; 0: none
+	Zone, Layout     string // of the times, as far as the node that sealed it was told or has them; empty: unknown
 	NUL              bool   // it holds a NUL
 	Lines            int64
 	Bytes            int64 // of the lines
@@ -72,6 +74,8 @@ type Block struct {
 	Sealed           int64 // when, nanoseconds since 1970
 	Checksum         uint64
 	Runs             []Run
+	Away             bool // the Store has but a stub: what the frames hold is at other nodes
+
 }
 
 // Run is a stretch of a log that a block holds, and what is needed to know the log by and to go on behind
@@ -83,10 +87,13 @@ type Run struct {
 	From, To  int64 // bytes
 	Line      int64 // lines before From
 	Lines     int64
-	ModTime   int64  // of the log then
-	Last      int64  // the last time that a line before To had
-	LastKnown bool   // there is one
-	Tail      uint64 // xxHash64 of the last 4 KiB before To
+	ModTime   int64 // of the log then
+	Last      int64 // the last time that a line before To had
+	LastKnown bool  // there is one
+	// Prior is the last time that a line before From had, if PriorKnown.
+	Prior      int64
+	PriorKnown bool
+	Tail       uint64 // xxHash64 of the last 4 KiB before To
 }
 
 // Identity is what a log is known by, whatever its name.
@@ -116,18 +123,18 @@ func encodeHeader(id ID) []byte {
 	return e.AppendUint64(p, xxhash.Sum64(p))
 }
 
-func decodeHeader(p []byte) (id ID, err error) {
+func decodeHeader(p []byte) (id ID, v uint32, err error) {
 	e := binary.LittleEndian
 	if len(p) != headerBytes || string(p[:8]) != headMagic {
-		return id, fmt.Errorf("%w: no header", ErrDamaged)
+		return id, 0, fmt.Errorf("%w: no header", ErrDamaged)
 	}
-	if v := e.Uint32(p[8:]); v != version {
-		return id, fmt.Errorf("%w: %d, not %d", ErrForeign, v, version)
+	if v = e.Uint32(p[8:]); v == 0 || v > version {
+		return id, v, fmt.Errorf("%w: %d, not up to %d", ErrForeign, v, version)
 	}
 	if e.Uint64(p[32:]) != xxhash.Sum64(p[:32]) {
-		return id, fmt.Errorf("%w: its header", ErrDamaged)
+		return id, v, fmt.Errorf("%w: its header", ErrDamaged)
 	}
-	return ID(p[16:32]), nil
+	return ID(p[16:32]), v, nil
 }
 
 // encodeEnd is footer and end. It gives the block its checksum.
@@ -165,7 +172,18 @@ func encodeFooter(p []byte, b *Block, frames []frame) []byte {
 	for k := range b.Runs {
 		p = encodeRun(p, &b.Runs[k])
 	}
+	p = appendText(appendText(p, b.Zone), b.Layout)
+	for k := range b.Runs {
+		p = u(i(p, b.Runs[k].Prior), bit(b.Runs[k].PriorKnown))
+	}
 	return p
+}
+
+func bit(is bool) uint64 {
+	if is {
+		return 1
+	}
+	return 0
 }
 
 func encodeRun(p []byte, r *Run) []byte {
@@ -176,11 +194,7 @@ func encodeRun(p []byte, r *Run) []byte {
 	p = u(u(p, uint64(r.From)), uint64(r.To-r.From))
 	p = u(u(p, uint64(r.Line)), uint64(r.Lines))
 	p = i(i(p, r.ModTime), r.Last)
-	known := uint64(0)
-	if r.LastKnown {
-		known = 1
-	}
-	return e.AppendUint64(u(p, known), r.Tail)
+	return e.AppendUint64(u(p, bit(r.LastKnown)), r.Tail)
 }
 
 func appendText(p []byte, s string) []byte {
@@ -200,9 +214,10 @@ func endOf(p []byte, size int64) (at int64, n int, err error) {
 	return at, n, nil
 }
 
-// decodeFooter reads a footer whose sum was right. frames are to fill the file from the header to frameEnd.
+// decodeFooter reads a footer whose sum was right. frames are to fill the file from the header to frameEnd; in
+// a stub, whose frameEnd is the header's end, there are none.
 // A footer that a mistake wrote has a right sum too: nothing in it is believed that cannot be.
-func decodeFooter(p []byte, frameEnd int64) (b Block, frames []frame, err error) {
+func decodeFooter(p []byte, frameEnd int64, v uint32) (b Block, frames []frame, err error) {
 	d := decoder{p: p}
 	b.Service = d.text()
 	b.Window, b.Span = d.int(), d.count(math.MaxInt64)
@@ -219,15 +234,23 @@ func decodeFooter(p []byte, frameEnd int64) (b Block, frames []frame, err error)
 		frames = append(frames, f)
 		at, from, lines = at+int64(f.stored), from+int64(f.size), lines+int64(f.lines)
 	}
-	if d.failed || at != frameEnd || from != b.Bytes || lines != b.Lines {
+	if d.failed || at != frameEnd && frameEnd != headerBytes || from != b.Bytes || lines != b.Lines {
 		return b, nil, fmt.Errorf("%w: its frames", ErrDamaged)
 	}
+	b.Away = at != frameEnd
+	b.Stored = at + int64(len(p)) + endBytes
 	b.Runs = make([]Run, 0, d.length(40))
 	from, lines = 0, 0
 	for range cap(b.Runs) {
 		r := d.run()
 		b.Runs = append(b.Runs, r)
 		from, lines = from+r.To-r.From, lines+r.Lines
+	}
+	if v > 1 {
+		b.Zone, b.Layout = d.text(), d.text()
+		for i := range b.Runs {
+			b.Runs[i].Prior, b.Runs[i].PriorKnown = d.int(), d.count(1) == 1
+		}
 	}
 	if d.failed || len(d.p) > 0 || from != b.Bytes || lines != b.Lines {
 		return b, nil, fmt.Errorf("%w: its runs", ErrDamaged)

@@ -25,6 +25,7 @@ type part struct {
 type Log struct {
 	ID      ID
 	Service string
+	path    string // if it is a stretch of another Log: that one's
 	parts   []part // in the order of the log; none overlap
 }
 
@@ -32,6 +33,9 @@ func (l *Log) last() *part { return &l.parts[len(l.parts)-1] }
 
 // Path is the shortest of the names under which it was sealed: rotation makes them longer.
 func (l *Log) Path() string {
+	if l.path != "" {
+		return l.path
+	}
 	name := l.last().Path
 	for i := range l.parts {
 		if len(l.parts[i].Path) < len(name) {
@@ -99,6 +103,36 @@ func (l *Log) upTo(mark int64) *Log {
 		return &next
 	}
 	return l
+}
+
+// Only returns the stretches of the Log that the blocks have which keep admits, in order: each is a Log of the same
+// ID and Path, whose Text begins with its first byte. What is next to each other is one stretch.
+func (l *Log) Only(keep func(*Block) bool) (stretches []*Log) {
+	for i := 0; i < len(l.parts); {
+		n := i
+		for n < len(l.parts) && (n == i || l.parts[n].From == l.parts[n-1].To) && keep(l.parts[n].block) {
+			n++
+		}
+		if n > i {
+			next := *l
+			next.path, next.parts = l.Path(), l.parts[i:n:n]
+			stretches = append(stretches, &next)
+		}
+		i = max(n, i+1)
+	}
+	return stretches
+}
+
+// Blocks are those that hold the Log, in its order; one that has several stretches of it comes once.
+func (l *Log) Blocks() (blocks []*Block) {
+	seen := map[ID]bool{}
+	for i := range l.parts {
+		if b := l.parts[i].block; !seen[b.ID] {
+			seen[b.ID] = true
+			blocks = append(blocks, b)
+		}
+	}
+	return blocks
 }
 
 // isIn says whether a file of that size begins with what is sealed: by the start of it, and what stands

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"iter"
 	"os"
 	"syscall"
 
@@ -20,13 +21,13 @@ func (z *Sealer) publish(b *Block, text []byte, packed func() error) (published 
 	name := z.s.path(b.ID)
 	if err := z.makeFile(name+suffixTmp, b, text, packed); err != nil {
 		_ = os.Remove(name + suffixTmp) // Open removes it if this cannot
-		z.unindex(b.ID)
+		z.s.unindex(b.ID)
 		return false, fmt.Errorf("sealed block: %w", err)
 	}
 	err = os.Rename(name+suffixTmp, name)
 	if err != nil {
 		_ = os.Remove(name + suffixTmp)
-		z.unindex(b.ID)
+		z.s.unindex(b.ID)
 		return false, fmt.Errorf("publish sealed block: %w", err)
 	}
 	err = step("renamed")
@@ -76,7 +77,7 @@ func (z *Sealer) makeFile(name string, b *Block, text []byte, packed func() erro
 	if err := step("verified"); err != nil {
 		return err
 	}
-	if err := z.index(b, text); err != nil {
+	if err := z.indexer.index(z.s.dir, b, func(yield func([]byte, error) bool) { yield(text, nil) }); err != nil {
 		return err
 	}
 	return step("indexed")
@@ -97,39 +98,50 @@ func verify(f *os.File, b *Block) error {
 // indexStrips is how many strips the index of a sealed block has: some four to a frame.
 const indexStrips = 64
 
-// index makes the skip index of a block; too short ones have none. It is of the block's content, and is known
-// by the block's checksum.
-func (z *Sealer) index(b *Block, text []byte) error {
+// indexer makes skip indexes.
+type indexer struct {
+	builder *block.Builder
+	made    block.Options
+}
+
+// index makes the skip index of a block in dir; too short ones have none. It is of the block's content, which
+// texts are, in order, and is known by the block's checksum.
+func (x *indexer) index(dir string, b *Block, texts iter.Seq2[[]byte, error]) error {
 	stripLines := int(b.Lines) / indexStrips
 	if stripLines == 0 {
 		return nil
 	}
 	shape := block.Sizing{}.Shape()
 	shape.Strips, shape.StripLines = indexStrips, stripLines
-	if z.builder == nil || z.made != shape {
+	if x.builder == nil || x.made != shape {
 		var err error
-		if z.builder, err = block.NewBuilder(shape); err != nil {
+		if x.builder, err = block.NewBuilder(shape); err != nil {
 			return err
 		}
-		z.made = shape
+		x.made = shape
 	}
 	id := b.ID.index()
-	x, err := block.Create(z.s.dir, block.File{Dev: id[0], Ino: id[1], Head: b.Checksum, Service: b.Service})
+	out, err := block.Create(dir, block.File{Dev: id[0], Ino: id[1], Head: b.Checksum, Service: b.Service})
 	if err != nil {
 		return err
 	}
-	defer x.Close()
-	z.builder.Start(x, block.State{Size: b.Bytes}, nil)
-	if err := z.builder.Feed(text); err != nil {
-		return err
+	defer out.Close()
+	x.builder.Start(out, block.State{Size: b.Bytes}, nil)
+	for text, err := range texts {
+		if err == nil {
+			err = x.builder.Feed(text)
+		}
+		if err != nil {
+			return err
+		}
 	}
-	return z.builder.Finish()
+	return x.builder.Finish()
 }
 
-func (z *Sealer) unindex(id ID) {
+func (s *Store) unindex(id ID) {
 	x := id.index()
-	if err := block.Remove(z.s.dir, x[0], x[1]); err != nil {
-		z.s.log.Error("index of a sealed block not removed", "block", id, "err", err)
+	if err := block.Remove(s.dir, x[0], x[1]); err != nil {
+		s.log.Error("index of a sealed block not removed", "block", id, "err", err)
 	}
 }
 

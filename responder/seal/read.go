@@ -21,6 +21,15 @@ type Reader struct {
 // NewReader reads header and footer of a block's file of that size: of the frames nothing. It fails with
 // ErrDamaged or ErrForeign if it is none.
 func NewReader(r io.ReaderAt, size int64) (*Reader, error) {
+	b, err := newReader(r, size)
+	if err == nil && b.Block.Away {
+		return nil, fmt.Errorf("%w: its frames", ErrDamaged)
+	}
+	return b, err
+}
+
+// newReader reads a stub as well.
+func newReader(r io.ReaderAt, size int64) (*Reader, error) {
 	if size < headerBytes+endBytes {
 		return nil, fmt.Errorf("%w: it has %d bytes", ErrDamaged, size)
 	}
@@ -28,7 +37,7 @@ func NewReader(r io.ReaderAt, size int64) (*Reader, error) {
 	if err := readFull(r, header, 0); err != nil {
 		return nil, err
 	}
-	id, err := decodeHeader(header)
+	id, v, err := decodeHeader(header)
 	if err != nil {
 		return nil, err
 	}
@@ -50,11 +59,11 @@ func NewReader(r io.ReaderAt, size int64) (*Reader, error) {
 	if sum != checksumOf(end) {
 		return nil, fmt.Errorf("%w: its footer", ErrDamaged)
 	}
-	b, frames, err := decodeFooter(footer[:n], at)
+	b, frames, err := decodeFooter(footer[:n], at, v)
 	if err != nil {
 		return nil, err
 	}
-	b.ID, b.Stored, b.Checksum = id, size, sum
+	b.ID, b.Checksum = id, sum
 	return &Reader{Block: b, r: r, frames: frames}, nil
 }
 
@@ -123,12 +132,18 @@ func (r *Reader) Verify() error {
 	var content []byte
 	for i := range r.frames {
 		var err error
-		if content, err = r.Frame(i, content); err != nil {
+		if content, err = r.wholeFrame(i, content); err != nil {
 			return err
-		}
-		if n := len(content); n == 0 || content[n-1] != '\n' || countLines(content) != r.frames[i].lines {
-			return fmt.Errorf("%w: lines of frame %d of %v", ErrDamaged, i, r.Block.ID)
 		}
 	}
 	return nil
+}
+
+// wholeFrame is a frame whose lines are those that the footer tells.
+func (r *Reader) wholeFrame(i int, dst []byte) ([]byte, error) {
+	text, err := r.Frame(i, dst)
+	if n := len(text); err == nil && (n == 0 || text[n-1] != '\n' || countLines(text) != r.frames[i].lines) {
+		err = fmt.Errorf("%w: lines of frame %d of %v", ErrDamaged, i, r.Block.ID)
+	}
+	return text, err
 }

@@ -35,7 +35,9 @@ type Opened struct {
 	File
 	Clock block.Clock // nil: its lines have no times
 	Form  uint64      // of the times
-	Close func()
+	// Zone and Layout are what the times are read by, where it was said.
+	Zone, Layout string
+	Close        func()
 }
 
 // Options are what a Sealer goes by. All are set but Age and Most.
@@ -61,8 +63,7 @@ type Sealer struct {
 	tails   map[[2]uint64]*tail // by device and inode
 	files   []Candidate
 	text    []byte
-	builder *block.Builder
-	made    block.Options
+	indexer indexer
 	looked  bool // all files have been looked at
 }
 
@@ -191,6 +192,8 @@ type taken struct {
 	run       Run
 	last      int64
 	lastKnown bool
+
+	zone, layout string
 }
 
 // seal makes a block of the first stretches of tails, which are of a window.
@@ -213,6 +216,9 @@ func (z *Sealer) seal(ctx context.Context, tails []*tail, window int64) (bool, e
 		}
 		if len(z.text) == from { // the block is full
 			break
+		}
+		if len(parts) == 0 {
+			b.Zone, b.Layout = p.zone, p.layout
 		}
 		parts = append(parts, p)
 		b.Runs = append(b.Runs, p.run)
@@ -281,7 +287,7 @@ func (z *Sealer) take(ctx context.Context, t *tail, most int64, span *span) (p t
 	if len(text) == 0 {
 		return p, nil
 	}
-	p = taken{t: t, last: t.last, lastKnown: t.lastKnown}
+	p = taken{t: t, last: t.last, lastKnown: t.lastKnown, zone: o.Zone, layout: o.Layout}
 	for rest := text; len(rest) > 0; p.run.Lines++ {
 		n := bytes.IndexByte(rest, '\n') + 1
 		p.time(o.Clock, rest[:n-1], span)
@@ -291,6 +297,7 @@ func (z *Sealer) take(ctx context.Context, t *tail, most int64, span *span) (p t
 	r.Log, r.Path, r.Identity = t.id, t.c.Path, o.Identity
 	r.From, r.To, r.Line = st.from, st.from+int64(len(text)), t.line
 	r.ModTime, r.Last, r.LastKnown = o.ModTime.UnixNano(), p.last, p.lastKnown
+	r.Prior, r.PriorKnown = t.last, t.lastKnown
 	r.HeadBytes = int(min(r.To, printBytes))
 	if r.Head, err = sumAt(o.At, 0, r.HeadBytes); err != nil {
 		return p, err

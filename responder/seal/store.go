@@ -24,13 +24,16 @@ const (
 	suffix        = ".sealed"
 	suffixTmp     = ".tmp"
 	suffixDamaged = ".damaged"
+	suffixAway    = ".away" // a stub
+	suffixPart    = ".part" // as far as it has been copied from another node
 )
 
 // Store is the sealed blocks of a state directory. It is safe for concurrent use.
 type Store struct {
-	dir  string
-	log  *slog.Logger
-	lock *os.File
+	dir     string
+	foreign bool // its blocks were sealed by another node
+	log     *slog.Logger
+	lock    *os.File
 
 	mu      sync.Mutex
 	mark    int64 // grows with every block that is published or dropped
@@ -38,10 +41,19 @@ type Store struct {
 	logs    map[ID]*Log
 	damaged []Damage
 	views   map[int64]int    // how many were opened at which mark
-	graves  map[ID]int64     // blocks that only older views see, and since which mark
+	graves  map[ID]grave     // blocks that only older views see
 	copies  map[copyKey]int  // verdicts about archives
 	heads   map[headKey]head // of archives
 	refused string           // why nothing is sealed; empty: it is
+
+	adopting sync.Mutex // one block at a time
+	indexer  indexer    // of blocks that are adopted
+}
+
+// grave is what is to become of the files of a block that only older views see.
+type grave struct {
+	mark int64 // since when
+	stub bool  // its stub goes as well
 }
 
 // Damage is a block that cannot be read.
@@ -55,7 +67,12 @@ var step = func(name string) error { return nil }
 
 // Open opens the blocks in dir, which is made if need be. Two processes cannot have it at once. What a
 // crash left half made is removed; a block that is damaged is put aside, and Damaged names it.
-func Open(dir string, log *slog.Logger) (_ *Store, err error) {
+func Open(dir string, log *slog.Logger) (*Store, error) { return open(dir, log, false) }
+
+// OpenForeign opens blocks that another node sealed. It has no Sealer.
+func OpenForeign(dir string, log *slog.Logger) (*Store, error) { return open(dir, log, true) }
+
+func open(dir string, log *slog.Logger, foreign bool) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("directory of sealed blocks: %w", err)
 	}
@@ -63,8 +80,8 @@ func Open(dir string, log *slog.Logger) (_ *Store, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{dir: dir, log: log, lock: lock, mark: 1, blocks: map[ID]*Block{}, logs: map[ID]*Log{},
-		views: map[int64]int{}, graves: map[ID]int64{}, copies: map[copyKey]int{}, heads: map[headKey]head{}}
+	s := &Store{dir: dir, foreign: foreign, log: log, lock: lock, mark: 1, blocks: map[ID]*Block{}, logs: map[ID]*Log{},
+		views: map[int64]int{}, graves: map[ID]grave{}, copies: map[copyKey]int{}, heads: map[headKey]head{}}
 	if err := s.load(); err != nil {
 		lock.Close()
 		return nil, err
@@ -96,7 +113,7 @@ func (s *Store) load() error {
 	for _, e := range entries {
 		name := filepath.Join(s.dir, e.Name())
 		switch {
-		case strings.HasSuffix(name, suffix+suffixTmp):
+		case strings.HasSuffix(name, suffix+suffixTmp), strings.HasSuffix(name, suffix+suffixAway+suffixTmp):
 			if err := os.Remove(name); err != nil {
 				return fmt.Errorf("remove half a sealed block: %w", err)
 			}
@@ -106,6 +123,10 @@ func (s *Store) load() error {
 			if err := s.loadBlock(e.Name()); err != nil {
 				return err
 			}
+		case strings.HasSuffix(name, suffix+suffixAway): // its block, if that is there, was before it
+			if err := s.loadStub(e.Name()); err != nil {
+				return err
+			}
 		}
 	}
 	indexes, err := block.List(s.dir)
@@ -113,8 +134,8 @@ func (s *Store) load() error {
 		return err
 	}
 	known := map[[2]uint64]bool{}
-	for id := range s.blocks {
-		known[id.index()] = true
+	for id, b := range s.blocks {
+		known[id.index()] = !b.Away
 	}
 	for _, x := range indexes {
 		if !known[[2]uint64{x.Dev, x.Ino}] {
@@ -129,7 +150,7 @@ func (s *Store) load() error {
 // loadBlock reads the footer of a block. One that is damaged is put aside; one of a later version stays, and
 // is damaged for this one.
 func (s *Store) loadBlock(name string) error {
-	b, err := readBlock(filepath.Join(s.dir, name))
+	b, err := readBlock(filepath.Join(s.dir, name), false)
 	if err == nil && b.ID.String()+suffix != name {
 		err = fmt.Errorf("%w: it is of %v", ErrDamaged, b.ID)
 	}
@@ -150,7 +171,8 @@ func (s *Store) loadBlock(name string) error {
 	return nil
 }
 
-func readBlock(name string) (*Block, error) {
+// readBlock reads the footer of a block, or of a stub.
+func readBlock(name string, stub bool) (*Block, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, fmt.Errorf("open sealed block: %w", err)
@@ -160,9 +182,12 @@ func readBlock(name string) (*Block, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open sealed block: %w", err)
 	}
-	r, err := NewReader(f, info.Size())
-	if err != nil {
+	r, err := newReader(f, info.Size())
+	switch {
+	case err != nil:
 		return nil, err
+	case r.Block.Away != stub:
+		return nil, fmt.Errorf("%w: its frames", ErrDamaged)
 	}
 	return &r.Block, nil
 }
@@ -240,6 +265,9 @@ func (s *Store) drop(ids ...ID) {
 	defer s.mu.Unlock()
 	for _, id := range ids {
 		b := s.blocks[id]
+		if b == nil {
+			continue
+		}
 		delete(s.blocks, id)
 		for i := range b.Runs {
 			if l := s.logs[b.Runs[i].Log]; l == nil {
@@ -251,7 +279,7 @@ func (s *Store) drop(ids ...ID) {
 			}
 		}
 		s.mark++
-		s.graves[id] = s.mark
+		s.graves[id] = grave{s.mark, true}
 	}
 	s.sweep()
 }
@@ -262,18 +290,22 @@ func (s *Store) sweep() {
 	for mark := range s.views {
 		oldest = min(oldest, mark)
 	}
-	for id, mark := range s.graves {
-		if mark > oldest {
+	for id, g := range s.graves {
+		if g.mark > oldest {
 			continue
 		}
 		delete(s.graves, id)
-		if err := os.Remove(s.path(id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			s.log.Error("sealed block not removed", "block", id, "err", err)
+		s.remove(s.path(id))
+		if g.stub {
+			s.remove(s.path(id) + suffixAway)
 		}
 		_ = step("removed") // a test ends here; there is nothing that could fail
-		x := id.index()
-		if err := block.Remove(s.dir, x[0], x[1]); err != nil {
-			s.log.Error("index of a sealed block not removed", "block", id, "err", err)
-		}
+		s.unindex(id)
+	}
+}
+
+func (s *Store) remove(name string) {
+	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		s.log.Error("sealed block not removed", "block", filepath.Base(name), "err", err)
 	}
 }

@@ -89,7 +89,9 @@ func (t *Text) ReadAt(p []byte, off int64) (int, error) {
 			part := &t.log.parts[i]
 			k, err := t.sealed(p[n:], part, at)
 			if err != nil && t.live != nil && at < t.liveSize { // which has the lines as well
-				t.s.log.Warn("a live log is read in place of its sealed block", "block", part.block.ID, "err", err)
+				if !errors.Is(err, ErrAway) {
+					t.s.log.Warn("a live log is read in place of its sealed block", "block", part.block.ID, "err", err)
+				}
 				k, err = t.unsealed(p[n:min(int64(len(p)), int64(n)+part.To-at)], at)
 			}
 			if n += k; err != nil {
@@ -229,6 +231,9 @@ func (t *Text) block(b *Block) (*openBlock, error) {
 
 // openBlock opens the file of a block.
 func (s *Store) openBlock(b *Block) (*Reader, *os.File, error) {
+	if b.Away {
+		return nil, nil, fmt.Errorf("%w: %v", ErrAway, b.ID)
+	}
 	f, err := os.Open(s.path(b.ID))
 	if err != nil {
 		return nil, nil, fmt.Errorf("open sealed block: %w", err)

@@ -29,6 +29,7 @@ type world struct {
 	s     *Store
 	z     *Sealer
 	young string // a file that was written to just now
+	other *Store // of another node, that has copies of blocks; nil: there is none
 }
 
 // quickly makes nothing durable while the test runs.
@@ -63,9 +64,15 @@ func (w *world) reopen() {
 	if w.s != nil {
 		w.s.Close()
 	}
-	s, err := Open(w.store, slog.New(slog.NewTextHandler(&w.said, nil)))
+	log := slog.New(slog.NewTextHandler(&w.said, nil))
+	s, err := Open(w.store, log)
 	w.must(err)
 	w.s, w.z = s, NewSealer(s, w.o)
+	if w.other != nil {
+		w.other.Close()
+		w.other, err = OpenForeign(w.other.dir, log)
+		w.must(err)
+	}
 }
 
 var rotated = regexp.MustCompile(`(\.\d+)?(\.gz)?$`)
@@ -212,11 +219,38 @@ func (w *world) found() map[string][]string {
 
 func (w *world) read(v *View, l *Log, live io.ReaderAt, size int64) []byte {
 	w.t.Helper()
+	if live == nil && w.other != nil {
+		return w.readAnywhere(v, l)
+	}
 	text := v.Text(l, live, size)
 	defer text.Close()
 	p, err := io.ReadAll(io.NewSectionReader(text, 0, text.Size()))
 	w.must(err)
 	return p
+}
+
+// readAnywhere reads a log that is gone block by block: what is away, from the other node.
+func (w *world) readAnywhere(v *View, l *Log) (all []byte) {
+	w.t.Helper()
+	others := w.other.View()
+	defer others.Close()
+	for _, b := range l.Blocks() {
+		only := func(have *Block) bool { return have.ID == b.ID }
+		from, of := v, l
+		if b.Away {
+			if from, of = others, others.logs[l.ID]; of == nil {
+				w.t.Fatalf("block %v is nowhere", b.ID)
+			}
+		}
+		for _, stretch := range of.Only(only) {
+			text := from.Text(stretch, nil, 0)
+			p, err := io.ReadAll(io.NewSectionReader(text, 0, text.Size()))
+			w.must(err)
+			w.must(text.Close())
+			all = append(all, p...)
+		}
+	}
+	return all
 }
 
 func unzip(name string) (io.ReadCloser, error) {
