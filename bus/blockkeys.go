@@ -116,6 +116,33 @@ func blockPatterns(f schemas.BlockFilter) []string {
 	return patterns
 }
 
+// allBlocks is the pattern of all of them.
+var allBlocks = "*" + strings.Repeat(".*", keyTokens-1)
+
+// narrower are the patterns that have the keys of one between them, by the next token of the time; nil if it has all
+// of those.
+func narrower(pattern string) (patterns []string) {
+	tokens := strings.Split(pattern, ".")
+	level := slices.Index(tokens[1:1+keyTimes], "*")
+	if level < 0 {
+		return nil
+	}
+	with := func(token, rest string) {
+		next := slices.Clone(tokens)
+		next[1+level] = token
+		for i := level + 1; i < keyTimes; i++ {
+			next[1+i] = rest
+		}
+		patterns = append(patterns, strings.Join(next, "."))
+	}
+	with("-", "-")
+	step := hoursBelow[level+1]
+	for at := int64(0); at < hoursBelow[level]; at += step {
+		with(hourTokens(at)[level], "*")
+	}
+	return patterns
+}
+
 // coverTimes are the patterns of the times of all keys whose blocks may overlap a query's range, at most some 150: each
 // begins with a dot.
 func coverTimes(since, until int64) []string {

@@ -182,13 +182,18 @@ func TestManyBlocks(t *testing.T) {
 			}
 		}
 	}()
-	for range 5 {
+	for i, f := range []schemas.BlockFilter{{}, {Services: []string{"api"}}, {}, {Services: []string{"api", "db"}, Since: midday}, {}} {
 		seen := map[schemas.BlockID]bool{}
-		_, err := conn.Blocks(t.Context(), schemas.BlockFilter{}, func(b *schemas.BlockRecord, _ uint64) { seen[b.ID] = true })
+		_, err := conn.Blocks(t.Context(), f, func(b *schemas.BlockRecord, _ uint64) {
+			if seen[b.ID] {
+				t.Errorf("block %s comes twice", b.ID)
+			}
+			seen[b.ID] = true
+		})
 		must(t, err)
-		for i := range many {
-			if id := block(i, "", "", 0, 0).ID; !seen[id] {
-				t.Fatalf("block %s is not there", id)
+		for n := range many {
+			if id := block(n, "", "", 0, 0).ID; !seen[id] {
+				t.Fatalf("reading %d: block %s is not there", i, id)
 			}
 		}
 	}
