@@ -191,6 +191,52 @@ func TestDocumentedPermissionsOfStandingQueries(t *testing.T) {
 	must(t, <-ended)
 }
 
+// Nodes keep the block list, requesters read it, administrators say which nodes drain; a node asks others for copies.
+func TestDocumentedPermissionsOfBlocks(t *testing.T) {
+	b := documented(t)
+	web1 := b.Connect("web1", bustest.AsResponder, as("web1"))
+	ann, text, admin := b.Connect("ann", as("ann")), b.Connect("text", as("text")), b.Connect("admin", as("admin"))
+	const many = 1100 // more than one answer has
+	for i := range many {
+		put(t, web1, block(i, "api", "web1", midday, midday), 0)
+	}
+	one := block(1, "api", "web1", midday, midday)
+	for name, conn := range map[string]*bus.Conn{"ann": ann, "text": text, "admin": admin, "web1": web1} {
+		for _, f := range []schemas.BlockFilter{{}, {Services: []string{"api"}, Since: midday}, {Services: []string{"none"}}} {
+			if ids, _ := listed(t, conn, f); len(ids) != many && !(len(ids) == 0 && f.Services != nil && f.Services[0] == "none") {
+				t.Errorf("%s reads %d blocks", name, len(ids))
+			}
+		}
+		must(t, admin.Drain(t.Context(), "web1", true))
+		if is, err := conn.Drains(t.Context(), "web1"); err != nil || !is {
+			t.Errorf("%s: web1 drains: %v, %v", name, is, err)
+		}
+		if name == "admin" {
+			continue
+		}
+		if err := conn.Drain(t.Context(), "web1", false); err == nil {
+			t.Errorf("%s ends what the administrator began", name)
+		}
+	}
+	if _, err := ann.PutBlock(t.Context(), one, 0); err == nil || !strings.Contains(strings.ToLower(err.Error()), "permissions violation") {
+		t.Errorf("a requester that lists a block gets %v", err)
+	}
+	_, revisions := listed(t, web1, schemas.BlockFilter{Services: []string{"api"}})
+	must(t, web1.RemoveBlock(t.Context(), one, revisions[one.ID]))
+
+	node := serve(t, web1, record("web1"))
+	bustest.Eventually(t, "registered", node.service.Registered)
+	r := roster(t, web1)
+	if err := web1.Presence(t.Context(), &r); err != nil || len(r.Nodes) != 1 || !r.Nodes[0].Live {
+		t.Errorf("a node sees %+v, %v", r, err)
+	}
+	a := ask(t, web1, "q1")
+	must(t, a.session.AskNode("web1", a.query))
+	bustest.Eventually(t, "an answer to a node", a.heard(bus.EventFrame, "web1"))
+	must(t, a.session.Control("web1", &schemas.Control{Limit: 1}))
+	must(t, a.session.Cancel(&schemas.Cancel{}))
+}
+
 func standing(name string, durable bool) *schemas.Standing {
 	return &schemas.Standing{Name: name, Created: 1, Sample: 1, Durable: durable, Query: schemas.Query{
 		ID: name, Client: name, Patterns: []string{"x"}, Mode: schemas.ModeFollow, MaxCount: -1, Order: schemas.OrderArrival, Timeout: time.Hour}}
