@@ -140,12 +140,16 @@ func blocksOf(c config, f *procs.Fleet) (nodes []progress, err error) {
 const (
 	buildLimit = 20 * time.Minute
 	buildLook  = 500 * time.Millisecond
+	// emptyLooks is for how many looks in a row a node may have nothing to index and no index: it is so for a moment when
+	// it has just started.
+	emptyLooks = 10
 )
 
 // settled waits until all is indexed, and returns what each node took for it, and its processor seconds.
 func settled(c config, f *procs.Fleet) (nodes []progress, took []time.Duration, cpu []float64, err error) {
 	started := time.Now()
 	took, cpu = make([]time.Duration, c.nodes), make([]float64, c.nodes)
+	empty := make([]int, c.nodes)
 	for left := c.nodes; left > 0; time.Sleep(buildLook) {
 		if time.Since(started) > buildLimit {
 			return nil, nil, nil, fmt.Errorf("index: not built after %v", buildLimit)
@@ -160,6 +164,12 @@ func settled(c config, f *procs.Fleet) (nodes []progress, took []time.Duration, 
 		for i, p := range nodes {
 			if p.done() && took[i] == 0 {
 				took[i], cpu[i], left = time.Since(started), usage[i].CPU, left-1
+			}
+			if empty[i]++; p.Index == nil || !p.Index.Settled || len(p.Index.Files) > 0 {
+				empty[i] = 0
+			}
+			if empty[i] == emptyLooks {
+				return nil, nil, nil, fmt.Errorf("index: node %d of %d has none, since none of its logs is as long as a block: -mb %d is too little", i+1, c.nodes, c.size>>20)
 			}
 		}
 	}
