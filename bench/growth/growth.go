@@ -276,7 +276,7 @@ func (g *run) size(size int64) (*SizePoint, error) {
 	if _, err := sample.Write(g.ctx, logs, sample.Options{Nodes: 1, Size: size, Seed: 1, Rates: sample.DefaultRates}, false, nil); err != nil {
 		return nil, err
 	}
-	r, err := profile.Run(g.ctx, profile.Options{Trawl: g.o.Trawl, Dir: logs, Tokens: []string{profile.Absent, "EVERYWHERE"}, Trials: min(g.o.Trials, sizeTrials)})
+	r, err := profile.Run(g.ctx, profile.Options{Trawl: g.o.Trawl, Dir: logs, Queries: []profile.Query{{Token: profile.Absent}, {Token: "EVERYWHERE"}}, Trials: min(g.o.Trials, sizeTrials)})
 	if err != nil {
 		return nil, err
 	}

@@ -1,5 +1,6 @@
 // Package profile measures the queries of trawl's profile: each Token some times, after a warm-up, by
-// a requester that is none of the nodes, every query a process of its own.
+// a requester that is none of the nodes, every query a process of its own. Before that the nodes build
+// their indexes, so that every query of a token reads the same.
 //
 // Run does it and gives a Report, which writes itself as Markdown for people (Text), as JSON, and as
 // a chart.Bars (Figure). Where it is told to, it holds every answer against the sample's truth.
@@ -7,6 +8,7 @@ package profile
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -23,14 +25,21 @@ const Absent = "ABSENT"
 
 // Options say what Run does.
 type Options struct {
-	Trawl  string        // the binary to run
-	Dir    string        // logs with their truth.json, as sample.Write makes them
-	Server string        // URL of a bus with the fleet that serves these logs; empty: Run starts one
-	Tokens []string      // to ask for; none: sample.Tokens and Absent
-	Trials int           // timed queries a token, at least 1
-	Idle   time.Duration // how long the idle responders are watched; 0: not at all
-	Verify bool          // hold every answer against the truth
-	Say    func(text string)
+	Trawl   string        // the binary to run
+	Dir     string        // logs with their truth.json, as sample.Write makes them
+	Server  string        // URL of a bus with the fleet that serves these logs; empty: Run starts one
+	Queries []Query       // none: sample.Tokens and Absent
+	Trials  int           // timed queries a token, at least 1
+	Idle    time.Duration // how long the idle responders are watched; 0: not at all
+	Verify  bool          // hold every answer against the truth
+	Eager   bool          // the responders build their indexes with a core each, not a tenth of one
+	Say     func(text string)
+}
+
+// Query is what is asked.
+type Query struct {
+	Token      string
+	Exhaustive bool // the nodes read all, whatever their indexes say
 }
 
 // Run measures. When ctx ends so do the processes, and Run returns its cause. With Verify the first
@@ -50,23 +59,21 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	}
 	m.argv = []string{o.Trawl, "grep", "--server", o.Server}
 	if o.Server == "" {
-		var logs []string
-		for _, node := range truth.Nodes {
-			logs = append(logs, filepath.Join(o.Dir, node.File))
-		}
-		if m.fleet, err = procs.Start(o.Trawl, logs); err != nil {
-			return nil, fmt.Errorf("start the fleet: %w", err)
+		if r.Index, err = m.start(); err != nil {
+			return nil, err
 		}
 		defer m.fleet.Stop()
 		m.argv = m.fleet.Grep()
 	}
-	if len(o.Tokens) == 0 {
-		o.Tokens = append(append([]string{}, sample.Tokens...), Absent)
+	if len(o.Queries) == 0 {
+		for _, token := range append(append([]string{}, sample.Tokens...), Absent) {
+			o.Queries = append(o.Queries, Query{Token: token})
+		}
 	}
-	for _, token := range o.Tokens {
-		t, err := m.token(token)
+	for _, q := range o.Queries {
+		t, err := m.token(q)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", token, err)
+			return nil, fmt.Errorf("%s: %w", q.Token, err)
 		}
 		r.Tokens = append(r.Tokens, *t)
 	}
@@ -88,12 +95,55 @@ type measurement struct {
 	answer []byte       // of the last query with Verify; its memory is used again
 }
 
-// token runs one token's queries.
-func (m *measurement) token(token string) (*Token, error) {
-	t := &Token{Token: token, stages: map[string][]float64{}}
+func (m *measurement) say(format string, args ...any) {
 	if m.o.Say != nil {
-		m.o.Say(fmt.Sprintf("%s: a warm-up and %d trials", token, m.o.Trials))
+		m.o.Say(fmt.Sprintf(format, args...))
 	}
+}
+
+// The index has indexGrace, and the time that building takes at indexRate bytes a second, a fifth of what
+// a tenth of a core does on the slowest machine seen, before it is measured without.
+const (
+	indexGrace = 30 * time.Second
+	indexRate  = 2e6
+)
+
+// start starts the fleet and waits for its indexes. If it fails it has ended what it started.
+func (m *measurement) start() (i *Index, err error) {
+	var logs, args []string
+	largest := int64(0)
+	for _, node := range m.truth.Nodes {
+		logs, largest = append(logs, filepath.Join(m.o.Dir, node.File)), max(largest, node.Bytes)
+	}
+	if m.o.Eager {
+		config, err := os.CreateTemp("", "trawl-bench-*.yaml")
+		if err != nil {
+			return nil, err
+		}
+		defer os.Remove(config.Name())
+		_, err = config.WriteString("index: {cpu: 100%}\n")
+		if err := errors.Join(err, config.Close()); err != nil {
+			return nil, err
+		}
+		args = []string{"--config", config.Name()}
+	}
+	if m.fleet, err = procs.Start(m.o.Trawl, logs, args...); err != nil {
+		return nil, fmt.Errorf("start the fleet: %w", err)
+	}
+	m.say("waiting until the nodes have indexed their logs")
+	i, began := &Index{}, time.Now()
+	if i.Complete, err = m.fleet.Indexed(m.ctx, indexGrace+time.Duration(float64(largest)/indexRate*float64(time.Second))); err != nil {
+		m.fleet.Stop()
+		return nil, fmt.Errorf("index: %w", err)
+	}
+	i.Seconds = time.Since(began).Seconds()
+	return i, nil
+}
+
+// token runs one token's queries.
+func (m *measurement) token(ask Query) (*Token, error) {
+	t := &Token{Token: ask.Token, Exhaustive: ask.Exhaustive, stages: map[string][]float64{}}
+	m.say("%s: a warm-up and %d trials", ask.Token, m.o.Trials)
 	for trial := range m.o.Trials + 1 {
 		var before, after procs.CPU
 		var err error
@@ -102,7 +152,7 @@ func (m *measurement) token(token string) (*Token, error) {
 				return nil, err
 			}
 		}
-		q, err := m.query(token)
+		q, err := m.query(ask)
 		if err != nil {
 			return nil, err
 		}
@@ -112,7 +162,7 @@ func (m *measurement) token(token string) (*Token, error) {
 			}
 		}
 		if m.o.Verify {
-			if err := m.verify(token, q); err != nil {
+			if err := m.verify(ask.Token, q); err != nil {
 				return nil, err
 			}
 		}
@@ -126,9 +176,7 @@ func (m *measurement) token(token string) (*Token, error) {
 
 // idle watches the responders while nobody asks them anything.
 func (m *measurement) idle() (*Idle, error) {
-	if m.o.Say != nil {
-		m.o.Say(fmt.Sprintf("idle for %v", m.o.Idle))
-	}
+	m.say("idle for %v", m.o.Idle)
 	before, err := m.fleet.Nodes()
 	if err != nil {
 		return nil, err
@@ -154,12 +202,13 @@ func (m *measurement) idle() (*Idle, error) {
 
 // Machine is what a measurement ran on.
 type Machine struct {
-	OS   string `json:"os"`
-	Arch string `json:"arch"`
-	CPU  string `json:"cpu"` // the model, where it is known
-	CPUs int    `json:"cpus"`
-	Go   string `json:"go"`
-	Load string `json:"load"` // the average of one minute before the start, where it is known
+	OS     string `json:"os"`
+	Arch   string `json:"arch"`
+	CPU    string `json:"cpu"` // the model, where it is known
+	CPUs   int    `json:"cpus"`
+	Memory int64  `json:"memory"` // bytes, where it is known
+	Go     string `json:"go"`
+	Load   string `json:"load"` // the average of one minute before the start, where it is known
 }
 
 // ThisMachine describes the machine as it is now.
@@ -176,6 +225,11 @@ func ThisMachine() Machine {
 			}
 		}
 	}
+	if text, err := os.ReadFile("/proc/meminfo"); err == nil {
+		var kib int64
+		_, _ = fmt.Sscanf(string(text), "MemTotal: %d kB", &kib)
+		m.Memory = kib << 10
+	}
 	return m
 }
 
@@ -184,6 +238,9 @@ func (m Machine) String() string {
 	s := fmt.Sprintf("%d cores", m.CPUs)
 	if m.CPU != "" {
 		s += " of " + m.CPU
+	}
+	if m.Memory > 0 {
+		s += ", " + Size(m.Memory) + " of memory"
 	}
 	s += fmt.Sprintf(", %s/%s, %s", m.OS, m.Arch, m.Go)
 	if m.Load != "" {

@@ -77,6 +77,13 @@ func TestFigures(t *testing.T) {
 			t.Errorf("the report lacks %q:\n%s", part, text)
 		}
 	}
+	for _, index := range []Index{{true, 4}, {false, 60}} {
+		want := map[bool]string{true: "had indexed their logs before, in 4 s.", false: "had not indexed all of their logs within 60 s"}[index.Complete]
+		r.Index = &index
+		if text := r.Text(); !strings.Contains(text, want) {
+			t.Errorf("the report lacks %q:\n%s", want, text)
+		}
+	}
 	if bars := r.Figure().Bars; len(bars) != 2 || bars[1].Mean != 200 || math.Abs(bars[1].SD-100) > 1e-9 {
 		t.Errorf("%+v", bars)
 	}

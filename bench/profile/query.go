@@ -30,8 +30,11 @@ type query struct {
 }
 
 // query runs one query. Its output is read to the end as fast as it comes.
-func (m *measurement) query(token string) (*query, error) {
-	argv := append(append([]string{}, m.argv...), "--timing", "--no-progress", "--color=never", "-e", token)
+func (m *measurement) query(ask Query) (*query, error) {
+	argv := append(append([]string{}, m.argv...), "--timing", "--no-progress", "--color=never", "-e", ask.Token)
+	if ask.Exhaustive {
+		argv = append(argv, "--exhaustive")
+	}
 	cmd := exec.CommandContext(m.ctx, argv[0], argv[1:]...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 5 * time.Second

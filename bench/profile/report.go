@@ -22,28 +22,36 @@ type Report struct {
 	Trials     int       `json:"trials"`
 	Verified   bool      `json:"verified"`    // every answer was held against the truth, and was right
 	GivenFleet bool      `json:"given_fleet"` // then nothing is known of what it used
+	Index      *Index    `json:"index"`       // null with a given fleet
 	Tokens     []Token   `json:"tokens"`
 	Idle       *Idle     `json:"idle"`
 }
 
+// Index is whether the nodes had indexed their logs before the first query, and how long that took.
+type Index struct {
+	Complete bool    `json:"complete"`
+	Seconds  float64 `json:"seconds"`
+}
+
 // Token is what the queries for one token took.
 type Token struct {
-	Token     string             `json:"token"`
-	Seconds   []float64          `json:"seconds"` // of every trial, in order
-	Mean      float64            `json:"mean"`
-	SD        float64            `json:"sd"` // of the trials as a sample; 0 for a single one
-	Min       float64            `json:"min"`
-	Median    float64            `json:"median"`
-	P95       float64            `json:"p95"`        // between the two nearest trials
-	FirstLine float64            `json:"first_line"` // median until the first byte of the answer; 0: there is none
-	Lines     int64              `json:"lines"`
-	Output    int64              `json:"output"`     // bytes printed
-	Moved     int64              `json:"moved"`      // bytes of the frames that came, median
-	Frames    int64              `json:"frames"`     // median
-	BytesRead int64              `json:"bytes_read"` // by the nodes
-	Stages    map[string]float64 `json:"stages_ms"`  // medians of what --timing says, ms
-	CPU       CPU                `json:"cpu"`        // means
-	Peak      int64              `json:"peak"`       // most memory a requester had resident
+	Token      string             `json:"token"`
+	Exhaustive bool               `json:"exhaustive"` // no index was used
+	Seconds    []float64          `json:"seconds"`    // of every trial, in order
+	Mean       float64            `json:"mean"`
+	SD         float64            `json:"sd"` // of the trials as a sample; 0 for a single one
+	Min        float64            `json:"min"`
+	Median     float64            `json:"median"`
+	P95        float64            `json:"p95"`        // between the two nearest trials
+	FirstLine  float64            `json:"first_line"` // median until the first byte of the answer; 0: there is none
+	Lines      int64              `json:"lines"`
+	Output     int64              `json:"output"`     // bytes printed
+	Moved      int64              `json:"moved"`      // bytes of the frames that came, median
+	Frames     int64              `json:"frames"`     // median
+	BytesRead  int64              `json:"bytes_read"` // by the nodes
+	Stages     map[string]float64 `json:"stages_ms"`  // medians of what --timing says, ms
+	CPU        CPU                `json:"cpu"`        // means
+	Peak       int64              `json:"peak"`       // most memory a requester had resident
 
 	first, moved, frames []float64
 	stages               map[string][]float64

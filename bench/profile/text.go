@@ -29,6 +29,12 @@ func (r *Report) Text() string {
 			ms(t.Min), ms(t.Median), ms(t.P95), first, t.Lines, Size(t.Moved), Size(t.BytesRead))
 	}
 	fmt.Fprintf(&b, "\n%s; %s.", r.Began.Format("2006-01-02"), r.Machine)
+	switch i := r.Index; {
+	case i != nil && i.Complete:
+		fmt.Fprintf(&b, " The nodes had indexed their logs before, in %.0f s.", i.Seconds)
+	case i != nil:
+		fmt.Fprintf(&b, " The nodes had not indexed all of their logs within %.0f s: what was searched depends on how far they were.", i.Seconds)
+	}
 	if r.Verified {
 		b.WriteString(" Every answer was held against truth.json.")
 	}
