@@ -2,6 +2,7 @@ package requester
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"sync"
 	"time"
@@ -12,13 +13,13 @@ import (
 // Answer is what a fleet says to one query. Read it by Hits or by Chunks, once and from one
 // goroutine; then Receipt tells whether it is all there is.
 type Answer struct {
-	r       *Requester
-	q       *schemas.Query
-	session Session
+	r        *Requester
+	q        *schemas.Query
+	sessions []Session // by part; of run alone, once that runs
 
 	mu     sync.Mutex // guards gather and inbox, and is never held while anything is sent or printed
 	gather *Gather
-	inbox  []Incoming
+	inbox  []arrival
 
 	wake  chan struct{} // there is something for run to do
 	news  chan struct{} // there may be something to release
@@ -28,12 +29,30 @@ type Answer struct {
 // tickEvery is how often the clock of a query is looked at.
 const tickEvery = 50 * time.Millisecond
 
-// receive takes what the transport reports.
-func (a *Answer) receive(in Incoming) {
-	a.mu.Lock()
-	a.inbox = append(a.inbox, in)
-	a.mu.Unlock()
-	kick(a.wake)
+// arrival is what the transport reports of a part of the query.
+type arrival struct {
+	part int
+	in   Incoming
+}
+
+// open makes ready to receive what comes of the next part.
+func (a *Answer) open(ctx context.Context, part int) error {
+	session, err := a.r.transport.Open(ctx, PartID(a.q.ID, part), func(in Incoming) {
+		a.mu.Lock()
+		a.inbox = append(a.inbox, arrival{part, in})
+		a.mu.Unlock()
+		kick(a.wake)
+	})
+	if err == nil {
+		a.sessions = append(a.sessions, session)
+	}
+	return err
+}
+
+func (a *Answer) closeSessions() {
+	for _, s := range a.sessions {
+		_ = s.Close()
+	}
 }
 
 func kick(c chan struct{}) {
@@ -47,7 +66,7 @@ func kick(c chan struct{}) {
 // consumer blocks.
 func (a *Answer) run(ctx context.Context) {
 	defer close(a.ended)
-	defer func() { _ = a.session.Close() }()
+	defer a.closeSessions()
 	ticker := time.NewTicker(tickEvery)
 	defer ticker.Stop()
 	var reported time.Time
@@ -84,16 +103,26 @@ func (a *Answer) run(ctx context.Context) {
 
 // deliver hands the Gather what has come in.
 func (a *Answer) deliver(now time.Time) {
-	for i, in := range a.inbox {
+	for i := range a.inbox {
+		part, in := a.inbox[i].part, a.inbox[i].in
+		a.inbox[i].in = nil
 		switch in := in.(type) {
 		case FrameMsg:
-			a.gather.Frame(in.Node, in.Msg, now)
+			a.gather.Frame(Account(part, in.Node), in.Msg, now)
+			continue
 		case NoResponders:
-			a.gather.NoResponders(in.Node, now)
+			a.gather.NoResponders(Account(part, in.Node), now)
+			continue
+		case Pong:
+			a.gather.Pong(Account(part, in.Node), now)
+			continue
+		}
+		if part > 0 {
+			continue // the same is told of the query itself
+		}
+		switch in := in.(type) {
 		case Beacon:
 			a.gather.Beacon(&in.Record, now)
-		case Pong:
-			a.gather.Pong(in.Node, now)
 		case Probed:
 			a.gather.Probed(now)
 		case Disconnected:
@@ -101,7 +130,6 @@ func (a *Answer) deliver(now time.Time) {
 		case Reconnected:
 			a.gather.Reconnected(now)
 		}
-		a.inbox[i] = nil
 	}
 	a.inbox = a.inbox[:0]
 }
@@ -110,25 +138,65 @@ func (a *Answer) deliver(now time.Time) {
 func (a *Answer) send(out []Outgoing) error {
 	var first error
 	for _, o := range out {
-		if err := a.session.Send(o); err != nil && first == nil {
+		if err := a.sendOne(o); err != nil && first == nil {
 			first = err
 		}
 	}
 	return first
 }
 
-// Chunks yields the answer as it was sent, in the query's order: a node and a run of its chunks.
+func (a *Answer) sendOne(o Outgoing) error {
+	part := 0
+	switch o := o.(type) {
+	case Ask:
+		part = o.Part
+	case Grant:
+		part = o.Part
+	case Ping:
+		part = o.Part
+	case Quit:
+		for _, s := range a.sessions[1:] {
+			_ = s.Send(o) // as far as it goes: leases end the rest
+		}
+	}
+	for len(a.sessions) <= part {
+		if err := a.open(context.Background(), len(a.sessions)); err != nil {
+			return fmt.Errorf("open a session for a part of the query: %w", err)
+		}
+	}
+	return a.sessions[part].Send(o)
+}
+
+// Chunks yields the answer as it was sent, in the query's order: a node and a run of chunks of what it wrote.
 // They may be kept, not changed. The next step says that the consumer is through with them: a
 // consumer that takes its time slows the nodes down, and nothing piles up. To leave the loop early
 // ends the query on every node.
 func (a *Answer) Chunks() iter.Seq2[string, []schemas.Chunk] {
 	return func(yield func(string, []schemas.Chunk) bool) {
 		for r := range a.releases() {
-			if r.Change == nil && !yield(r.Node, r.Chunks) {
-				return
+			if r.Change != nil {
+				continue
+			}
+			for chunks := r.Chunks; len(chunks) > 0; {
+				node, n := writer(r.Node, &chunks[0]), 1
+				for n < len(chunks) && writer(r.Node, &chunks[n]) == node {
+					n++
+				}
+				if !yield(node, chunks[:n:n]) {
+					return
+				}
+				chunks = chunks[n:]
 			}
 		}
 	}
+}
+
+// writer is the node that wrote a chunk's lines, which another may have read.
+func writer(reader string, c *schemas.Chunk) string {
+	if c.Origin != nil {
+		return c.Origin.Node
+	}
+	return reader
 }
 
 // releases yields what is released, and closes the answer at the end.

@@ -64,6 +64,7 @@ func (g *Gather) Tick(now time.Time) {
 		g.finish(schemas.StatusStopped, "time limit reached")
 		return
 	}
+	g.enlist()
 	asks, controls := asksPerTick, controlsPerTick
 	kept := g.live[:0]
 	for _, n := range g.live {
@@ -79,7 +80,7 @@ func (g *Gather) Tick(now time.Time) {
 			g.silent(n, "the bus does not answer")
 		case !g.clock.lost.IsZero(), g.stalled(now):
 		case n.run == 0:
-			asks -= g.tickSilent(n, since, asks, now)
+			asks -= g.tickSilent(n, since-n.born, asks, now)
 		default:
 			controls -= g.tickRunning(n, controls, now)
 		}
@@ -124,7 +125,7 @@ func (g *Gather) tickSilent(n *node, since time.Duration, asks int, now time.Tim
 	}
 	g.ask(n, now)
 	if since >= wait {
-		g.send(Ping{n.name})
+		g.send(Ping{n.name, n.part})
 	}
 	return 1
 }
@@ -135,10 +136,13 @@ func (g *Gather) ask(n *node, now time.Time) {
 	n.askedAt = now
 	n.reasked = n.reasked || n.run != 0
 	q := g.q
+	if n.share != nil {
+		q = g.planOf(n)
+	}
 	if g.following() && (n.leaves > 0 || n.run != 0) {
 		q = g.anew()
 	}
-	g.send(Ask{q, To{Node: n.name}})
+	g.send(Ask{q, To{Node: n.name}, n.part})
 }
 
 // tickRunning sees to a node that has answered. It returns how many controls it sent.
@@ -159,7 +163,7 @@ func (g *Gather) tickRunning(n *node, controls int, now time.Time) int {
 		return 0
 	case near && now.Sub(n.pingedAt) >= pingEvery:
 		n.pingedAt = now
-		g.send(Ping{n.name})
+		g.send(Ping{n.name, n.part})
 	}
 	switch {
 	case controls <= 0:
@@ -194,7 +198,7 @@ func (g *Gather) gap(n *node, now time.Time) {
 // resend asks a node to repeat what it sent from the next frame on.
 func (g *Gather) resend(n *node, now time.Time) {
 	n.unsaid, n.controlAt = 0, now
-	g.send(Grant{n.name, schemas.Control{Run: n.run, Ack: n.next - 1, Limit: n.granted, Resend: n.next}})
+	g.send(Grant{n.name, schemas.Control{Run: n.run, Ack: n.next - 1, Limit: n.granted, Resend: n.next}, n.part})
 }
 
 // NoResponders takes the bus's word that nobody is subscribed for a node; with an empty name, that

@@ -39,7 +39,7 @@ type credit struct {
 
 // startCredit shares the window out before anybody has answered.
 func (g *Gather) startCredit() {
-	nodes := int64(max(len(g.order), 4))
+	nodes := int64(max(g.unsettled, 4))
 	if g.kind == RosterDiscovered {
 		nodes = max(2*nodes, 64) // others may answer
 	}
@@ -53,8 +53,10 @@ func (g *Gather) startCredit() {
 	g.q.Credit = share
 	g.credit.window = g.window
 	for _, n := range g.order {
-		n.granted = share
-		g.credit.held += share
+		if !n.settled {
+			n.initial, n.granted = share, share
+			g.credit.held += share
+		}
 	}
 }
 
@@ -192,5 +194,5 @@ func (g *Gather) measure(now time.Time) {
 // being taken go through here.
 func (g *Gather) control(n *node, now time.Time) {
 	n.unsaid, n.controlAt = 0, now
-	g.send(Grant{n.name, schemas.Control{Run: n.run, Ack: n.next - 1, Limit: n.granted}})
+	g.send(Grant{n.name, schemas.Control{Run: n.run, Ack: n.next - 1, Limit: n.granted}, n.part})
 }

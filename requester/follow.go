@@ -107,7 +107,7 @@ func (g *Gather) Beacon(record *schemas.Node, now time.Time) {
 			g.joins = map[string]join{}
 		}
 		g.joins[record.Name] = join{record.Instance, j.asks + 1, now}
-		g.send(Ask{g.anew(), To{Node: record.Name}})
+		g.send(Ask{Query: g.anew(), To: To{Node: record.Name}})
 	case n == nil, n.duplicate, now.Sub(n.askedAt) < askAgain:
 	case n.settled, n.hello != nil && n.hello.Instance != record.Instance:
 		n.reasked = true

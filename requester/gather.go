@@ -28,11 +28,11 @@ type Gather struct {
 	terminator byte
 	window     int64
 
-	nodes     map[string]*node
-	order     []*node // natural order of names, then unexpected nodes as they came
-	live      []*node // those not settled, and some that the next Tick takes out
-	unsettled int     // of them, those not settled
-	strangers int     // unexpected nodes
+	nodes     map[string]*node // by Account
+	order     []*node          // natural order of names, each followed by those that took over from it; then unexpected nodes as they came
+	live      []*node          // those not settled, and some that the next Tick takes out
+	unsettled int              // of them, those not settled
+	strangers int              // unexpected nodes
 
 	head  int     // order[:head] is through
 	ready []*node // arrival order: one entry a queued frame
@@ -43,6 +43,7 @@ type Gather struct {
 	changes []Change        // following: not released yet
 	joins   map[string]join // following: of nodes that are not known, by name
 
+	plan    *planned // nil: the nodes are asked for what they have of their own logs
 	credit  credit
 	clock   clock
 	conn    liveness
@@ -70,15 +71,26 @@ type Release struct {
 // NewGather makes a Gather of a query to the nodes of these names. It sets q.Credit and q.Jitter,
 // which depend on how many there are. A window of 0 means DefaultWindow.
 func NewGather(q *schemas.Query, names []string, kind RosterKind, window int64) *Gather {
+	g := newGather(q, names, kind, window)
+	g.begin()
+	return g
+}
+
+func newGather(q *schemas.Query, names []string, kind RosterKind, window int64) *Gather {
 	if window <= 0 {
 		window = DefaultWindow
 	}
 	g := &Gather{q: q, kind: kind, terminator: q.Terminator(), window: window, nodes: make(map[string]*node, len(names))}
 	for _, name := range names {
 		if g.nodes[name] == nil {
-			g.add(name)
+			g.add(name, 0)
 		}
 	}
+	return g
+}
+
+// begin orders the nodes and shares out the credit.
+func (g *Gather) begin() {
 	slices.SortFunc(g.order, func(a, b *node) int { // no two names are the same
 		if naturalLess(a.name, b.name) {
 			return -1
@@ -92,9 +104,8 @@ func NewGather(q *schemas.Query, names []string, kind RosterKind, window int64) 
 		g.place(n)
 	}
 	g.live = slices.Clone(g.order)
-	q.Jitter = jitter(len(g.order))
+	g.q.Jitter = jitter(len(g.order))
 	g.startCredit()
-	return g
 }
 
 // jitter spreads the Hellos of a large fleet: 1,000 nodes over 50 ms, 10,000 over half a second.
@@ -105,9 +116,9 @@ func jitter(nodes int) time.Duration {
 	return min(500*time.Millisecond, time.Duration(nodes)*50*time.Microsecond)
 }
 
-func (g *Gather) add(name string) *node {
-	n := &node{name: name, rank: len(g.order), timed: timed{schemas.NoTime, schemas.NoTime, -1}}
-	g.nodes[name] = n
+func (g *Gather) add(name string, part int) *node {
+	n := &node{name: name, part: part, rank: len(g.order), timed: timed{schemas.NoTime, schemas.NoTime, -1}}
+	g.nodes[Account(part, name)] = n
 	g.order = append(g.order, n)
 	g.unsettled++
 	return n
@@ -124,11 +135,13 @@ func (g *Gather) Start(now time.Time) {
 		g.send(Listen{})
 	}
 	if to, all := g.audience(); all {
-		g.send(Ask{g.q, to})
+		g.send(Ask{Query: g.q, To: to})
 		return
 	}
 	for _, n := range g.order {
-		g.ask(n, now)
+		if !n.settled {
+			g.ask(n, now)
+		}
 	}
 }
 
@@ -137,6 +150,9 @@ func (g *Gather) Start(now time.Time) {
 const directMost = 64
 
 func (g *Gather) audience() (to To, all bool) {
+	if g.plan != nil { // each node has one of its own
+		return To{}, false
+	}
 	s := &g.q.Select
 	named := len(s.Nodes) > 0 || g.kind == RosterGiven
 	if named && len(g.order) > 0 && len(g.order) <= directMost {
@@ -182,6 +198,7 @@ func (g *Gather) finish(status schemas.Status, reason string) {
 		g.discard(n)
 	}
 	g.head, g.open, g.ready = len(g.order), nil, nil
+	g.plan.forget()
 	if tell {
 		g.send(Quit{schemas.Cancel{Reason: reason}})
 	}
@@ -198,10 +215,10 @@ func (g *Gather) Done() bool {
 		return false
 	}
 	g.advance()
-	return g.head == len(g.order)
+	return g.head == len(g.order) && g.plan.nothingKept()
 }
 
-// Frame takes a message that came on the node's own subject. It keeps msg.
+// Frame takes a message that came on the node's own subject; name is its Account. It keeps msg.
 func (g *Gather) Frame(name string, msg []byte, now time.Time) {
 	g.heard(now)
 	if g.over {
@@ -242,9 +259,9 @@ func (g *Gather) stranger(name string, now time.Time) *node {
 		return nil
 	}
 	g.strangers++
-	n := g.add(name)
+	n := g.add(name, 0)
 	n.unexpected, n.lastSign, n.lastFrame = !g.following(), now, now
-	n.granted = g.q.Credit
+	n.initial, n.granted = g.q.Credit, g.q.Credit
 	g.credit.held += n.granted
 	g.live = append(g.live, n)
 	g.place(n)
@@ -277,6 +294,7 @@ func (g *Gather) settle(n *node, status schemas.Status, reason string) {
 	if status == schemas.StatusError && !(g.following() && n.end != nil) {
 		g.discard(n)
 	}
+	g.inherit(n)
 	g.closeLine(n)
 	g.place(n)
 }
@@ -285,7 +303,7 @@ func (g *Gather) settle(n *node, status schemas.Status, reason string) {
 func (g *Gather) closeLine(n *node) {
 	open := n.openOut
 	if len(n.queue) > 0 {
-		open = n.openIn
+		open = n.openIn && !n.share.dropping()
 	}
 	n.begun.broken = n.openIn
 	n.openIn = false
@@ -293,7 +311,7 @@ func (g *Gather) closeLine(n *node) {
 		return
 	}
 	g.enqueue(n, Release{Node: n.name, from: n, Chunks: []schemas.Chunk{{
-		Service: n.service, File: n.file, Text: []byte{g.terminator}, Continues: true,
+		Service: n.service, File: n.file, Text: []byte{g.terminator}, Continues: true, Origin: n.origin,
 	}}, key: n.timed.taken})
 }
 

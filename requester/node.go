@@ -10,6 +10,7 @@ import (
 // node is the account of one node's answer.
 type node struct {
 	name       string
+	part       int // 0: the query as it was put; others: it took blocks over
 	rank       int // its index in Gather.order
 	unexpected bool
 	settled    bool
@@ -33,6 +34,7 @@ type node struct {
 	begun     line // that one, of a node that is followed
 	service   string
 	file      string // of the last chunk taken
+	origin    *schemas.Origin
 	old       []oldRun
 	reasked   bool // asked again since the first frame came
 	duplicate bool
@@ -51,6 +53,7 @@ type node struct {
 	skipped  int64  // lines that the node left out for want of credit
 
 	// Credit: granted and consumed are absolute, in raw bytes.
+	initial  int64 // granted with the query
 	granted  int64
 	consumed int64
 	told     int64 // the most that was granted before a verdict, which the node may still use
@@ -72,6 +75,9 @@ type node struct {
 	askedAt   time.Time
 	finalAt   time.Time // asked after the wait for Hello; silence from here on is a verdict
 	pingedAt  time.Time
+	born      time.Duration // into the query, when it was asked first
+
+	share *share // of sealed blocks; nil: the query is not planned
 }
 
 // oldRun is a run that another has replaced. If it goes on, two nodes share a name.
@@ -190,10 +196,14 @@ func (g *Gather) take(n *node, d *schemas.Data) error {
 		if g.following() {
 			n.begun.note(c)
 		}
-		n.file, n.service = c.File, c.Service
+		n.file, n.service, n.origin = c.File, c.Service, c.Origin
 		n.binary = n.binary || c.Kind == schemas.ChunkBinary
 		n.textIn += int64(len(c.Text))
 		r.lines += selected
+	}
+	lines := r.lines
+	if n.share != nil {
+		g.sift(n, &r)
 	}
 	if g.inTime() {
 		if err := g.takeInTime(n, &r); err != nil {
@@ -202,7 +212,7 @@ func (g *Gather) take(n *node, d *schemas.Data) error {
 	}
 	n.offset += d.Raw
 	n.chunks += int64(len(d.Chunks))
-	n.linesIn += r.lines
+	n.linesIn += lines
 	g.enqueue(n, r)
 	return nil
 }
@@ -293,12 +303,14 @@ func (n *node) host() string {
 func (g *Gather) restart(n *node) {
 	low := n.timed.low // by it others were released
 	g.discard(n)
-	g.credit.held += g.q.Credit - (n.granted - n.consumed)
+	n.share.again()
+	g.credit.held += n.initial - (n.granted - n.consumed)
 	g.credit.running--
 	*n = node{
-		name: n.name, rank: n.rank, unexpected: n.unexpected, bad: n.bad, old: n.old, reasked: n.reasked, skip: n.skip,
+		name: n.name, part: n.part, rank: n.rank, unexpected: n.unexpected, bad: n.bad, old: n.old, reasked: n.reasked, skip: n.skip,
 		timed:   timed{low, low, n.timed.at},
-		heardAt: n.heardAt, granted: g.q.Credit, controlAt: n.controlAt, asks: n.asks, askedAt: n.askedAt,
+		heardAt: n.heardAt, initial: n.initial, granted: n.initial, controlAt: n.controlAt, asks: n.asks, askedAt: n.askedAt,
+		born: n.born, share: n.share,
 	}
 	g.place(n)
 }
@@ -326,7 +338,7 @@ func (g *Gather) twoNodes(n *node, f *schemas.Frame, old *oldRun, now time.Time)
 		return
 	}
 	g.settle(n, schemas.StatusError, reason)
-	g.send(Grant{n.name, schemas.Control{Run: n.run, Ack: n.next - 1, Limit: n.granted, Stop: true}})
+	g.send(Grant{n.name, schemas.Control{Run: n.run, Ack: n.next - 1, Limit: n.granted, Stop: true}, n.part})
 }
 
 func hostName(host string) string {
@@ -346,13 +358,13 @@ func (g *Gather) stray(n *node, f *schemas.Frame, now time.Time) {
 	if f.End != nil {
 		c.Ack = f.Seq
 	}
-	g.send(Grant{n.name, c})
+	g.send(Grant{n.name, c, n.part})
 }
 
 // late takes a frame of a node whose verdict is given.
 func (g *Gather) late(n *node, f *schemas.Frame, now time.Time) {
 	silent := n.status == schemas.StatusDown || n.status == schemas.StatusUnreachable
-	passed := g.q.Order == schemas.OrderNode && n.rank < g.head || g.begun
+	passed := g.q.Order == schemas.OrderNode && n.rank < g.head || g.begun || n.share != nil && n.share.given
 	if g.following() && g.back(n, f, now) {
 		return
 	}
@@ -372,7 +384,7 @@ func (g *Gather) late(n *node, f *schemas.Frame, now time.Time) {
 // revive takes back a verdict: the node was only slow.
 func (g *Gather) revive(n *node) {
 	n.settled, n.status, n.reason, n.judgedAt = false, 0, "", time.Time{}
-	n.granted = g.q.Credit
+	n.initial, n.granted = g.q.Credit, g.q.Credit
 	g.credit.held += n.granted
 	g.unsettled++
 	g.head = min(g.head, n.rank)

@@ -1,6 +1,7 @@
 package requester
 
 import (
+	"slices"
 	"time"
 
 	"github.com/trawl-logs/trawl/schemas"
@@ -22,6 +23,7 @@ type Receipt struct {
 	Files           int64          `json:"files"`
 	AssumedSorted   int64          `json:"assumed_sorted"` // files that were taken for sorted from samples: a line out of its place may be missing
 	Blocks          schemas.Blocks `json:"blocks"`
+	Store           *StoreReceipt  `json:"store,omitempty"` // nil: no node has a part in the fleet's sealed blocks
 	Nodes           []NodeReceipt  `json:"nodes"`
 
 	following bool // the query had no end of its own
@@ -47,6 +49,10 @@ type NodeReceipt struct {
 	Unexpected      bool                `json:"unexpected"`  // not on the roster
 	Skipped         int64               `json:"skipped"`     // lines that it left out while it was followed, since the requester was slow
 	Left            int                 `json:"left"`        // how often it went away while it was followed
+
+	SealedBlocks  int    `json:"sealed_blocks,omitempty"`  // of the block list, that it was to read, whoever wrote them
+	Sealed        bool   `json:"sealed,omitempty"`         // it failed, and nothing is missing: other nodes have read all of it that is in question
+	UnsealedSince string `json:"unsealed_since,omitempty"` // it failed, and what it wrote from then on is missing: RFC 3339; empty: not known, or nothing
 }
 
 // Receipt gives the account as it stands.
@@ -54,12 +60,16 @@ func (g *Gather) Receipt(now time.Time) *Receipt {
 	r := &Receipt{
 		Type: "receipt", Complete: true, Satisfied: g.enough, Matched: g.matched, Query: g.q.ID, Roster: g.kind,
 		ElapsedMS: now.Sub(g.clock.start).Milliseconds(), Nodes: make([]NodeReceipt, 0, len(g.order)),
-		following: g.following(),
+		following: g.following(), Store: g.storeReceipt(),
 	}
 	for _, n := range g.order {
 		nr := n.receipt(g.clock.start)
-		r.Nodes = append(r.Nodes, nr)
-		r.Complete = r.Complete && (nr.Status == schemas.StatusComplete || nr.Status == schemas.StatusPruned || g.following() && n.stayed())
+		if at := slices.IndexFunc(r.Nodes, func(o NodeReceipt) bool { return n.part > 0 && o.Node == n.name }); at >= 0 {
+			r.Nodes[at].addPart(&nr)
+		} else {
+			r.Nodes = append(r.Nodes, nr)
+		}
+		r.Complete = r.Complete && (nr.whole() || n.part > 0 || g.following() && n.stayed())
 		r.Lines += nr.Lines
 		r.Bytes += nr.Bytes
 		r.BytesRead += nr.BytesRead
@@ -94,15 +104,26 @@ func (n *node) receipt(start time.Time) NodeReceipt {
 		r.Errors = append(r.Errors, e.Errors...)
 		r.ErrorCount = e.ErrorCount
 	}
+	if n.share != nil {
+		n.sealed(&r)
+	}
 	return r
+}
+
+// whole says whether nothing is missing of what the node was asked for.
+func (r *NodeReceipt) whole() bool {
+	return r.Status == schemas.StatusComplete || r.Status == schemas.StatusPruned || r.Sealed
 }
 
 // Progress says how far the query is.
 func (g *Gather) Progress(now time.Time) Progress {
-	p := Progress{Nodes: len(g.order), Lines: g.lines, Elapsed: now.Sub(g.clock.start)}
+	p := Progress{Lines: g.lines, Elapsed: now.Sub(g.clock.start)}
 	for _, n := range g.order {
-		if n.settled {
-			p.Through++
+		if n.part == 0 {
+			p.Nodes++
+			if n.settled {
+				p.Through++
+			}
 		}
 		if n.hello != nil {
 			p.BytesConsidered += n.hello.Bytes
@@ -131,7 +152,7 @@ func (r *Receipt) Exit(okPartial bool) int {
 	switch {
 	case r.Satisfied && r.Matched:
 		return ExitMatch
-	case len(r.Nodes) == 0, r.Complete && r.Files == 0:
+	case len(r.Nodes) == 0, r.Complete && r.Files == 0 && !r.elsewhere():
 		return ExitTrouble
 	case r.Matched && complete:
 		return ExitMatch
@@ -143,13 +164,17 @@ func (r *Receipt) Exit(okPartial bool) int {
 	return ExitNonePartial
 }
 
+// elsewhere says whether some node was not asked, or not missed, since all that it has in range is sealed: that no
+// file was searched then proves something.
+func (r *Receipt) elsewhere() bool {
+	return slices.ContainsFunc(r.Nodes, func(n NodeReceipt) bool { return n.Sealed || n.Status == schemas.StatusPruned })
+}
+
 // Trouble reports that some node did not answer as it should: neither in full, nor stopped because
 // the requester had enough. Then the receipt is shown even if nobody asked for it.
 func (r *Receipt) Trouble() bool {
 	for i := range r.Nodes {
-		switch r.Nodes[i].Status {
-		case schemas.StatusComplete, schemas.StatusPruned, schemas.StatusStopped:
-		default:
+		if n := &r.Nodes[i]; !n.whole() && n.Status != schemas.StatusStopped {
 			return true
 		}
 	}
@@ -165,7 +190,7 @@ func (e *IncompleteError) Error() string {
 	first, n := "", 0
 	for i := range e.Receipt.Nodes {
 		nr := &e.Receipt.Nodes[i]
-		if nr.Status != schemas.StatusComplete && nr.Status != schemas.StatusPruned {
+		if !nr.whole() {
 			if n++; n == 1 {
 				first = nr.Node + " " + nr.Status.String()
 				if nr.Reason != "" {

@@ -19,10 +19,17 @@ func (g *Gather) Next() (Release, bool) {
 	}
 	n := g.nextNode()
 	if n == nil {
+		if r, ok := g.nextKept(); ok {
+			return r, true
+		}
 		g.credit.dry = true
 		return Release{}, false
 	}
 	r := g.pop(n)
+	if n.share != nil {
+		n.share.marks.note(g, &r)
+		g.combine(n, &r)
+	}
 	last := g.limit(&r)
 	if k := len(r.Chunks); k > 0 {
 		n.openOut = r.Chunks[k-1].More

@@ -6,8 +6,10 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
+	"github.com/trawl-logs/trawl/requester/blockplan"
 	"github.com/trawl-logs/trawl/schemas"
 )
 
@@ -22,6 +24,7 @@ const DefaultTimeout = 5 * time.Minute
 type Requester struct {
 	transport Transport
 	roster    Roster
+	blocks    BlockList
 	window    int64
 	okPartial bool
 	progress  func(Progress)
@@ -34,6 +37,11 @@ type Option func(*Requester)
 // WithWindow bounds what may be queued or on the way for one query, in bytes of results; the
 // default is DefaultWindow.
 func WithWindow(bytes int64) Option { return func(r *Requester) { r.window = bytes } }
+
+// WithBlockList has queries planned from the fleet's block list, where the roster says that nodes have a part in
+// it: of a sealed block that several nodes have each line comes once, and from another node when one has failed.
+// Without, each node is asked for what it has of its own logs.
+func WithBlockList(l BlockList) Option { return func(r *Requester) { r.blocks = l } }
 
 // WithOKPartial has Hits end without an IncompleteError where not every node answered in full.
 func WithOKPartial() Option { return func(r *Requester) { r.okPartial = true } }
@@ -91,30 +99,70 @@ func (r *Requester) Query(ctx context.Context, q *schemas.Query) (*Answer, error
 	if size := len(schemas.AppendQuery(nil, q)); size > schemas.MaxQuery-192 { // room for what is filled in
 		return nil, fmt.Errorf("query: has %d bytes, more than %d", size, schemas.MaxQuery-192)
 	}
-	names, kind, err := r.known(ctx, &q.Select)
+	gather, err := r.gather(ctx, q)
 	if err != nil {
 		return nil, err
 	}
-	a := &Answer{r: r, q: q, gather: NewGather(q, names, kind, r.window), wake: make(chan struct{}, 1), news: make(chan struct{}, 1), ended: make(chan struct{})}
-	a.session, err = r.transport.Open(ctx, q.ID, a.receive)
-	if err != nil {
+	a := &Answer{r: r, q: q, gather: gather, wake: make(chan struct{}, 1), news: make(chan struct{}, 1), ended: make(chan struct{})}
+	if err := a.open(ctx, 0); err != nil {
 		return nil, fmt.Errorf("open a session for the query: %w", err)
 	}
 	a.gather.Start(r.now())
 	if err := a.send(a.gather.Take()); err != nil {
-		_ = a.session.Close()
+		a.closeSessions()
 		return nil, fmt.Errorf("send the query: %w", err)
 	}
 	go a.run(ctx)
 	return a, nil
 }
 
-// known gives the names of the nodes that the selection admits.
-func (r *Requester) known(ctx context.Context, s *schemas.Select) ([]string, RosterKind, error) {
+// gather reads the roster, and the block list if any node has a part in it, and makes the Gather.
+func (r *Requester) gather(ctx context.Context, q *schemas.Query) (*Gather, error) {
 	nodes, kind, err := r.roster.Known(ctx)
 	if err != nil {
-		return nil, kind, fmt.Errorf("read the roster: %w", err)
+		return nil, fmt.Errorf("read the roster: %w", err)
 	}
+	if r.blocks != nil && q.Plan == nil && q.Mode != schemas.ModeFollow && slices.ContainsFunc(nodes, func(n schemas.Node) bool { return n.Store != nil }) {
+		return r.planned(ctx, q, nodes, kind)
+	}
+	names, err := admitted(nodes, &q.Select)
+	if err != nil {
+		return nil, err
+	}
+	return NewGather(q, names, kind, r.window), nil
+}
+
+// planned makes the Gather of a query that is planned from the block list. Where that cannot be read, each node is
+// asked for what it has, and the receipt says so.
+func (r *Requester) planned(ctx context.Context, q *schemas.Query, nodes []schemas.Node, kind RosterKind) (*Gather, error) {
+	question := &blockplan.Question{Select: &q.Select, Since: q.Since, Until: q.Until, Nodes: nodes}
+	revision, err := r.blocks.Blocks(ctx, blockplan.Filter(&q.Select, q.Since, q.Until), func(b *schemas.BlockRecord, _ uint64) {
+		question.Blocks = append(question.Blocks, b)
+	})
+	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case err != nil:
+		question.Blocks = nil
+	default:
+		question.Revision = revision
+	}
+	plan, planErr := blockplan.Make(question)
+	if planErr != nil {
+		return nil, planErr
+	}
+	if len(plan.Asks)+len(plan.Lost) == 0 {
+		return nil, ErrNoNodes
+	}
+	g := NewPlannedGather(q, plan, kind, r.window)
+	if err != nil {
+		g.plan.trouble = err.Error()
+	}
+	return g, nil
+}
+
+// admitted gives the names of the nodes that the selection admits.
+func admitted(nodes []schemas.Node, s *schemas.Select) ([]string, error) {
 	byName := schemas.Select{Nodes: s.Nodes}
 	var names []string
 	for i := range nodes {
@@ -127,9 +175,9 @@ func (r *Requester) known(ctx context.Context, s *schemas.Select) ([]string, Ros
 		}
 	}
 	if len(names) == 0 {
-		return nil, kind, ErrNoNodes
+		return nil, ErrNoNodes
 	}
-	return names, kind, nil
+	return names, nil
 }
 
 // newID is a query id: unique among the queries of a client.

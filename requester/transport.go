@@ -32,10 +32,12 @@ type Session interface {
 // Outgoing is what a requester sends: Ask, Grant, Quit, Ping, Probe or Listen.
 type Outgoing interface{ outgoing() }
 
-// Ask sends the query.
+// Ask sends the query, or, with a Part that is not 0, another of the id that PartID gives: blocks of a node that has
+// failed are asked of others as parts of their own. All that is said of an answer to it has the same Part.
 type Ask struct {
 	Query *schemas.Query
 	To    To
+	Part  int
 }
 
 // To says whom an Ask is for: one node, one group, or (both empty) all.
@@ -45,13 +47,17 @@ type To struct{ Node, Group string }
 type Grant struct {
 	Node    string
 	Control schemas.Control
+	Part    int
 }
 
-// Quit cancels the query on every node.
+// Quit cancels the query on every node, with all its parts.
 type Quit struct{ Cancel schemas.Cancel }
 
 // Ping asks a node for a sign of life, which comes as a Pong, or as NoResponders.
-type Ping struct{ Node string }
+type Ping struct {
+	Node string
+	Part int
+}
 
 // Probe asks the bus itself for a sign of life, which comes as Probed: all that the bus had for the
 // requester before has then come too. Some may be sent before the first is answered.
@@ -123,6 +129,14 @@ type Roster interface {
 	// Known returns all known nodes, of which the query's selection is taken. A node that is known
 	// by name alone has a record with nothing but Name.
 	Known(ctx context.Context) ([]schemas.Node, RosterKind, error)
+}
+
+// BlockList knows the sealed blocks of the fleet.
+type BlockList interface {
+	// Blocks calls take with each record that the filter admits, and its revision; listed is the revision of the
+	// whole list, which holds all of them: 0 if there is no list. A record that cannot be read is an error, since
+	// without it an answer would look complete.
+	Blocks(ctx context.Context, f schemas.BlockFilter, take func(b *schemas.BlockRecord, revision uint64)) (listed uint64, err error)
 }
 
 // GivenRoster is a fixed list of node names.

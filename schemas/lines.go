@@ -37,7 +37,7 @@ func (c *Chunk) Selected(terminator byte) int64 {
 	switch {
 	case c.Kind == ChunkCount:
 		return c.Count
-	case c.Kind == ChunkSkipped, c.Kind == ChunkCut, c.Kind == ChunkFailed:
+	case c.Kind >= ChunkSkipped: // news, bytes and blocks
 		return 0
 	case c.Kind != ChunkLines:
 		return 1

@@ -1,0 +1,133 @@
+package requester
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/trawl-logs/trawl/schemas"
+)
+
+// StoreReceipt says how a query went by the fleet's block list.
+type StoreReceipt struct {
+	Revision uint64 `json:"revision"` // of the list that it was planned from; 0: none
+	Blocks   int    `json:"blocks"`   // sealed blocks in question
+	Missing  int    `json:"missing"`  // of them, that nobody could read
+	Error    string `json:"error"`    // why there was no list: every node was asked for what it has itself
+}
+
+// whole says whether all that an account was to read of sealed blocks has come, of it or of others.
+func (n *node) whole() bool {
+	s := n.share
+	if s == nil {
+		return n.status == schemas.StatusComplete
+	}
+	if len(s.lost) > 0 || s.alien > 0 || s.torn || !n.read() && !s.given && len(s.ask.Blocks) > 0 {
+		return false
+	}
+	return !slices.ContainsFunc(s.heirs, func(h *node) bool { return !h.whole() })
+}
+
+// missing counts the sealed blocks of an account that nobody has read.
+func (n *node) missing() int {
+	count := len(n.share.lost) + n.share.alien
+	if !n.read() && !n.share.given && n.status != schemas.StatusPruned {
+		count += len(n.share.ask.Blocks)
+	}
+	for _, h := range n.share.heirs {
+		count += h.missing()
+	}
+	return count
+}
+
+// torn says whether a line was released in part of an account, or of one that inherited from it.
+func (n *node) torn() bool {
+	return n.share.torn || slices.ContainsFunc(n.share.heirs, (*node).torn)
+}
+
+// gone says whether a node has failed as a whole, not only with a file.
+func (n *node) gone() bool {
+	return n.settled && !n.read() && n.status != schemas.StatusPruned && n.status != schemas.StatusStopped
+}
+
+// covered says whether a node is gone without harm: others have read all of it that is in question.
+func (n *node) covered() bool {
+	return n.gone() && n.status != schemas.StatusError && n.share.ask.Plan != nil && !n.share.ask.Tail.Any && n.whole()
+}
+
+// sealed completes what an account says of a planned query with what became of its blocks.
+func (n *node) sealed(r *NodeReceipt) {
+	s := n.share
+	r.SealedBlocks = len(s.ask.Blocks)
+	if r.Sealed = n.covered(); r.Sealed {
+		r.Reason += "; all of it that is in range is sealed, and was read elsewhere"
+		return
+	}
+	var words []string
+	if tail := &s.ask.Tail; n.gone() && tail.Any && s.ask.Plan != nil {
+		switch {
+		case len(tail.Unsealed) > 0:
+			words = append(words, "missing is what it has not sealed, all of "+strings.Join(tail.Unsealed[:min(3, len(tail.Unsealed))], ", "))
+		case tail.Since > 0:
+			r.UnsealedSince = time.Unix(0, tail.Since).UTC().Format(time.RFC3339Nano)
+			words = append(words, "unsealed tail since "+time.Unix(0, tail.Since).UTC().Format(time.RFC3339))
+		default:
+			words = append(words, "missing is what it has not sealed")
+		}
+	}
+	if lost := n.missing(); lost > 0 && n.settled {
+		words = append(words, count(int64(lost), "sealed block")+" could not be read")
+	}
+	if n.torn() {
+		words = append(words, "the rest of a line is missing")
+	}
+	if len(words) == 0 {
+		return
+	}
+	if r.Status == schemas.StatusComplete {
+		r.Status = schemas.StatusPartial
+	}
+	r.Reason = strings.TrimPrefix(r.Reason+"; "+strings.Join(words, "; "), "; ")
+}
+
+// addPart adds what an account that took blocks over says to its node's receipt.
+func (r *NodeReceipt) addPart(o *NodeReceipt) {
+	r.Lines += o.Lines
+	r.Bytes += o.Bytes
+	r.BytesRead += o.BytesRead
+	r.BytesConsidered += o.BytesConsidered
+	r.Files += o.Files
+	r.AssumedSorted += o.AssumedSorted
+	r.Blocks.Add(o.Blocks)
+	r.SealedBlocks += o.SealedBlocks
+	r.ElapsedMS += o.ElapsedMS
+	r.HeardMS = max(r.HeardMS, o.HeardMS)
+	r.Errors = append(r.Errors, o.Errors...)
+	r.ErrorCount += o.ErrorCount
+}
+
+// storeReceipt is the part of the receipt that is about the block list.
+func (g *Gather) storeReceipt() *StoreReceipt {
+	if g.plan == nil {
+		return nil
+	}
+	s := &StoreReceipt{Revision: g.plan.Revision, Blocks: g.plan.Total, Error: g.plan.trouble}
+	for _, n := range g.order {
+		if n.part == 0 && n.share != nil && n.settled {
+			s.Missing += n.missing()
+		}
+	}
+	return s
+}
+
+// text is what a receipt for people says of the store; empty: nothing.
+func (s *StoreReceipt) text() string {
+	switch {
+	case s == nil:
+		return ""
+	case s.Error != "":
+		return fmt.Sprintf("  the block list could not be read, each node was asked for what it has: %s\n", visible(s.Error))
+	}
+	return ""
+}
