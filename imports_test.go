@@ -61,6 +61,7 @@ var arrows = map[string]struct{ code, test []string }{
 	"placement/compare":   {code: []string{"placement"}},
 	"tracing":             {},
 	"bench":               {code: []string{"sample", "bench", "responder/match"}, test: []string{"sample"}},
+	"bench/blocklist":     {code: []string{"bus", "schemas"}},
 	"bench/index":         {code: []string{"sample", "bench", "responder/block"}}, // measures it, without a node and with a fleet
 	"examples/errors":     {code: []string{"bus", "requester", "schemas"}},
 	"examples/readalong":  {code: []string{"schemas"}}, // a stranger on the bus
