@@ -94,6 +94,9 @@ func (s *searcher) timeBefore(at int64) int64 {
 	if known {
 		return s.dated.time
 	}
+	if f := &s.seg.file.f; f.PriorKnown {
+		return f.Prior
+	}
 	return NoTime
 }
 

@@ -152,6 +152,9 @@ type File struct {
 	// BytesBefore and LinesBefore stood in the file before what there is of it in At: line numbers and
 	// offsets count them.
 	BytesBefore, LinesBefore int64
+	// Prior, if PriorKnown, is the last time of those lines: that of At's first ones if they have none.
+	Prior      int64
+	PriorKnown bool
 	// Stream is read to its end. A Read that hangs does not keep Run from being cancelled: it is
 	// left behind in a goroutine of its own.
 	Stream io.Reader

@@ -53,15 +53,15 @@ func (s *Store) Abandon(id ID) error {
 // Adopt publishes a block all of which was copied to its Partial: if that is the block with the checksum, and each
 // of its frames is whole, it gets its skip index and is there from then on, whatever ends when. If it is not,
 // the error is ErrDamaged and the copy is gone. After another error the copy is there still. worked is called
-// after each piece of work; an error of it ends the work. A block that is there is left alone, but its
-// stub is replaced.
+// after each piece of work; an error of it ends the work. A block that is there is left alone, unless
+// it is Spoiled; a stub is replaced.
 func (s *Store) Adopt(ctx context.Context, id ID, checksum uint64, worked func(context.Context) error) error {
 	s.adopting.Lock()
 	defer s.adopting.Unlock()
-	if b, err := s.Block(id); err == nil && !b.Away {
+	if b, err := s.Block(id); err == nil && !b.Away && s.Spoiled(id) == nil {
 		return s.Abandon(id)
 	}
-	if s.unbury(id) {
+	if s.Spoiled(id) == nil && s.unbury(id) {
 		return s.Abandon(id)
 	}
 	b, err := s.verifyCopy(ctx, id, checksum, worked)
@@ -111,6 +111,7 @@ func (s *Store) unbury(id ID) bool {
 // enter enters a block that is there whole now. s.mu is held.
 func (s *Store) enter(b *Block) {
 	delete(s.graves, b.ID)
+	delete(s.spoiled, b.ID)
 	if s.blocks[b.ID] != nil {
 		s.replace(b)
 	} else {

@@ -189,3 +189,24 @@ func (s *Store) File(id ID) (*os.File, *Block, error) {
 	}
 	return f, b, nil
 }
+
+// Spoiled is why a block that is there could not be read, when that was tried last; nil: it could, or nobody
+// tried. A copy of another node's can be adopted in its place.
+func (s *Store) Spoiled(id ID) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.spoiled[id]
+}
+
+// spoil notes that a block that is there cannot be read.
+func (s *Store) spoil(id ID, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if b := s.blocks[id]; b == nil || b.Away {
+		return // it was let go of
+	}
+	if s.spoiled[id] == nil {
+		s.log.Error("sealed block cannot be read", "block", id, "err", err)
+	}
+	s.spoiled[id] = err
+}

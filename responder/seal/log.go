@@ -105,6 +105,21 @@ func (l *Log) upTo(mark int64) *Log {
 	return l
 }
 
+// Stretch is what a block has of a Log, from byte From to byte To.
+type Stretch struct {
+	*Block
+	From, To int64
+}
+
+// Stretches are what the blocks have of the Log, in its order.
+func (l *Log) Stretches() []Stretch {
+	out := make([]Stretch, len(l.parts))
+	for i := range l.parts {
+		out[i] = Stretch{l.parts[i].block, l.parts[i].From, l.parts[i].To}
+	}
+	return out
+}
+
 // Only returns the stretches of the Log that the blocks have which keep admits, in order: each is a Log of the same
 // ID and Path, whose Text begins with its first byte. What is next to each other is one stretch.
 func (l *Log) Only(keep func(*Block) bool) (stretches []*Log) {

@@ -18,8 +18,8 @@ type Counts struct {
 // NUL tells whether a block of the Log holds a NUL: then it is binary, and lines that are left out count for
 // what a search says of it.
 func (t *Text) NUL() bool {
-	for i := range t.log.parts {
-		if t.log.parts[i].block.NUL {
+	for _, p := range t.parts() {
+		if p.block.NUL {
 			return true
 		}
 	}
@@ -28,8 +28,8 @@ func (t *Text) NUL() bool {
 
 // Dated tells whether the times of all its blocks are known in that form.
 func (t *Text) Dated(form uint64) bool {
-	for i := range t.log.parts {
-		if b := t.log.parts[i].block; !b.Timed || b.Form != form || form == 0 {
+	for _, p := range t.parts() {
+		if b := p.block; !b.Timed || b.Form != form || form == 0 {
 			return false
 		}
 	}
@@ -40,7 +40,10 @@ func (t *Text) Dated(form uint64) bool {
 // whose times or filters rule them out are not opened. What is not sealed is always read.
 func (t *Text) Ranges(q block.Query) (ranges []block.Range, c Counts) {
 	add := func(r block.Range) {
-		r.From, r.To, r.Line = r.From-t.base, r.To-t.base, r.Line-t.line
+		if r.From < t.base {
+			r.From, r.Line = t.base, t.line
+		}
+		r.From, r.To, r.Line = r.From-t.base, min(r.To, t.end)-t.base, r.Line-t.line
 		if n := len(ranges); n > 0 && ranges[n-1].To == r.From {
 			ranges[n-1].To = r.To
 		} else if r.From < r.To {
@@ -48,8 +51,9 @@ func (t *Text) Ranges(q block.Query) (ranges []block.Range, c Counts) {
 		}
 	}
 	end, line := t.base, t.line
-	for i := range t.log.parts {
-		p := &t.log.parts[i]
+	parts := t.parts()
+	for i := range parts {
+		p := &parts[i]
 		add(block.Range{From: end, To: p.From, Line: line})
 		end, line = p.To, p.Line+p.Lines
 		c.Blocks++
@@ -62,7 +66,7 @@ func (t *Text) Ranges(q block.Query) (ranges []block.Range, c Counts) {
 			add(block.Range{From: p.From, To: p.To, Line: p.Line})
 		}
 	}
-	add(block.Range{From: end, To: t.base + t.Size(), Line: line})
+	add(block.Range{From: end, To: t.end, Line: line})
 	return ranges, c
 }
 

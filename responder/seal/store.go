@@ -45,6 +45,7 @@ type Store struct {
 	copies  map[copyKey]int  // verdicts about archives
 	heads   map[headKey]head // of archives
 	refused string           // why nothing is sealed; empty: it is
+	spoiled map[ID]error     // blocks that could not be read
 
 	adopting sync.Mutex // one block at a time
 	indexer  indexer    // of blocks that are adopted
@@ -81,7 +82,7 @@ func open(dir string, log *slog.Logger, foreign bool) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{dir: dir, foreign: foreign, log: log, lock: lock, mark: 1, blocks: map[ID]*Block{}, logs: map[ID]*Log{},
-		views: map[int64]int{}, graves: map[ID]grave{}, copies: map[copyKey]int{}, heads: map[headKey]head{}}
+		views: map[int64]int{}, graves: map[ID]grave{}, spoiled: map[ID]error{}, copies: map[copyKey]int{}, heads: map[headKey]head{}}
 	if err := s.load(); err != nil {
 		lock.Close()
 		return nil, err
@@ -269,6 +270,7 @@ func (s *Store) drop(ids ...ID) {
 			continue
 		}
 		delete(s.blocks, id)
+		delete(s.spoiled, id)
 		for i := range b.Runs {
 			if l := s.logs[b.Runs[i].Log]; l == nil {
 				continue

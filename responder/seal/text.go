@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
 	"sync"
@@ -31,6 +32,7 @@ type Text struct {
 	liveSize int64
 	base     int64 // offset in the log of the first byte; and the lines before it
 	line     int64
+	end      int64 // offset in the log behind the last byte
 
 	mu     sync.Mutex
 	open   []*openBlock   // the last used last
@@ -59,14 +61,89 @@ func (v *View) Text(l *Log, live io.ReaderAt, size int64) *Text {
 	if live == nil {
 		t.base, t.line = l.Start()
 	}
+	t.end, _ = l.End()
+	t.end = max(t.end, t.liveSize)
 	return t
 }
 
-// Size is the length in bytes.
-func (t *Text) Size() int64 {
-	end, _ := t.log.End()
-	return max(end-t.base, t.liveSize)
+// Stretch opens a Log for reading from byte from to byte to, where lines begin or the Text of it ends: as if
+// there were nothing else of it. live and size are Text's. It reads what stands before from in the block, or
+// beside all blocks, to count its lines.
+func (v *View) Stretch(l *Log, live io.ReaderAt, size, from, to int64) (*Text, error) {
+	t := v.Text(l, live, size)
+	if from < t.base || to > t.end || from > to {
+		return nil, errors.Join(fmt.Errorf("%w: bytes %d to %d of %s", ErrMissing, from, to, l.Path()), t.Close())
+	}
+	var known int64
+	if known, t.line, _, _ = l.before(from); known < from {
+		lines, err := countIn(io.NewSectionReader(t, known-t.base, from-known))
+		if err != nil {
+			return nil, errors.Join(err, t.Close())
+		}
+		t.line += lines
+	}
+	t.base, t.end = from, to
+	return t, nil
 }
+
+// before is the last offset up to from at which it is known what stood before it: the lines, and the last time
+// of these.
+func (l *Log) before(from int64) (at, lines, prior int64, known bool) {
+	for i := range l.parts {
+		switch p := &l.parts[i]; {
+		case p.To <= from:
+			at, lines, prior, known = p.To, p.Line+p.Lines, p.Last, p.LastKnown
+		case p.From <= from:
+			return p.From, p.Line, p.Prior, p.PriorKnown
+		}
+	}
+	return at, lines, prior, known
+}
+
+func countIn(r io.Reader) (lines int64, err error) {
+	buf := make([]byte, frameBytes)
+	for {
+		n, err := r.Read(buf)
+		lines += int64(countLines(buf[:n]))
+		if errors.Is(err, io.EOF) {
+			return lines, nil
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+}
+
+// Prior is the last time before the Text, as of byte at of the Log, which is not behind its start: what
+// stands between has to be looked at.
+func (t *Text) Prior() (at, prior int64, known bool) {
+	at, _, prior, known = t.log.before(t.base)
+	return at, prior, known
+}
+
+// Form is that of the times in all the Text's blocks; 0: they have none, or several.
+func (t *Text) Form() (form uint64) {
+	for i, p := range t.parts() {
+		if i > 0 && p.block.Form != form {
+			return 0
+		}
+		form = p.block.Form
+	}
+	return form
+}
+
+// parts are those that the Text has any bytes of.
+func (t *Text) parts() []part {
+	first := t.log.partAt(t.base)
+	last := first
+	for last < len(t.log.parts) && t.log.parts[last].From < t.end {
+		last++
+	}
+	return t.log.parts[first:last]
+}
+
+// Size is the length in bytes.
+func (t *Text) Size() int64 { return t.end - t.base }
 
 // Start is what stood in the log before the Text begins: bytes, and lines.
 func (t *Text) Start() (bytes, lines int64) { return t.base, t.line }
@@ -78,7 +155,7 @@ func (t *Text) ReadAt(p []byte, off int64) (int, error) {
 		return 0, errors.New("negative offset")
 	}
 	off += t.base
-	n, size := 0, t.base+t.Size()
+	n, size := 0, t.end
 	for n < len(p) {
 		at := off + int64(n)
 		if at >= size {
@@ -87,12 +164,12 @@ func (t *Text) ReadAt(p []byte, off int64) (int, error) {
 		i := t.log.partAt(at)
 		if i < len(t.log.parts) && t.log.parts[i].From <= at {
 			part := &t.log.parts[i]
-			k, err := t.sealed(p[n:], part, at)
+			k, err := t.sealed(p[n:min(int64(len(p)), int64(n)+size-at)], part, at)
 			if err != nil && t.live != nil && at < t.liveSize { // which has the lines as well
 				if !errors.Is(err, ErrAway) {
 					t.s.log.Warn("a live log is read in place of its sealed block", "block", part.block.ID, "err", err)
 				}
-				k, err = t.unsealed(p[n:min(int64(len(p)), int64(n)+part.To-at)], at)
+				k, err = t.unsealed(p[n:min(int64(len(p)), int64(n)+min(part.To, size)-at)], at)
 			}
 			if n += k; err != nil {
 				return n, err
@@ -101,7 +178,7 @@ func (t *Text) ReadAt(p []byte, off int64) (int, error) {
 		}
 		until := size
 		if i < len(t.log.parts) {
-			until = t.log.parts[i].From
+			until = min(until, t.log.parts[i].From)
 		}
 		k, err := t.unsealed(p[n:min(int64(len(p)), int64(n)+until-at)], at)
 		if n += k; err != nil {
@@ -158,6 +235,9 @@ func (t *Text) sealed(p []byte, part *part, at int64) (int, error) {
 		err = fmt.Errorf("%w: %v has no byte %d", ErrDamaged, part.block.ID, want)
 	} else {
 		buf, err = b.Frame(i, buf)
+	}
+	if errors.Is(err, ErrDamaged) {
+		t.s.spoil(part.block.ID, err)
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -236,13 +316,20 @@ func (s *Store) openBlock(b *Block) (*Reader, *os.File, error) {
 	}
 	f, err := os.Open(s.path(b.ID))
 	if err != nil {
-		return nil, nil, fmt.Errorf("open sealed block: %w", err)
+		err = fmt.Errorf("open sealed block: %w", err)
+		if errors.Is(err, fs.ErrNotExist) {
+			s.spoil(b.ID, err)
+		}
+		return nil, nil, err
 	}
 	r, err := NewReader(f, b.Stored)
 	if err == nil && r.Block.Checksum != b.Checksum {
 		err = fmt.Errorf("%w: %v is another one", ErrDamaged, b.ID)
 	}
 	if err != nil {
+		if errors.Is(err, ErrDamaged) {
+			s.spoil(b.ID, err)
+		}
 		f.Close()
 		return nil, nil, err
 	}
@@ -282,5 +369,8 @@ func (s *Store) Verify(b *Block) error {
 		return err
 	}
 	defer f.Close()
-	return r.Verify()
+	if err = r.Verify(); errors.Is(err, ErrDamaged) {
+		s.spoil(b.ID, err)
+	}
+	return err
 }

@@ -42,6 +42,9 @@ func (v *View) Close() {
 // Logs are those of which anything is sealed, in no order.
 func (v *View) Logs() []*Log { return slices.Collect(maps.Values(v.logs)) }
 
+// Log is the Log of that ID; nil: nothing is sealed of it.
+func (v *View) Log(id ID) *Log { return v.logs[id] }
+
 // File is a file that is there, and may be a Log or hold one.
 type File struct {
 	Identity // without the head
