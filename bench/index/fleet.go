@@ -14,18 +14,19 @@ import (
 )
 
 // indexed starts the nodes over the corpus, and waits until their indexes are built. The caller stops them.
-func indexed(c config, plant []needle) (f *procs.Fleet, files, globs []string, err error) {
-	if files, globs, err = c.files(plant); err != nil {
-		return nil, nil, nil, err
+func indexed(c config, plant []needle) (f *procs.Fleet, files []string, err error) {
+	files, globs, err := c.files(plant)
+	if err != nil {
+		return nil, nil, err
 	}
 	if f, err = procs.Start(c.trawl, globs); err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	if err := built(c, f, files); err != nil {
 		f.Stop()
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
-	return f, files, globs, nil
+	return f, files, nil
 }
 
 // fleet times queries to nodes whose indexes are built.
@@ -34,7 +35,7 @@ func fleet(c config) (err error) {
 		return err
 	}
 	plant, absent := needles(c.needles)
-	f, files, globs, err := indexed(c, plant)
+	f, files, err := indexed(c, plant)
 	if err != nil {
 		return err
 	}
@@ -58,11 +59,6 @@ func fleet(c config) (err error) {
 	}
 	peak := slices.MaxFunc(usage, func(a, b procs.Usage) int { return int(a.Peak - b.Peak) }).Peak
 	fmt.Printf("\nLargest responder so far: %d MB resident.\n", peak/1e6)
-	if c.only.MatchString("while indexing") {
-		if err := whileBuilding(c, f, globs, all[0]); err != nil {
-			return fmt.Errorf("while indexing: %w", err)
-		}
-	}
 	if !c.only.MatchString("cold") {
 		return nil
 	}

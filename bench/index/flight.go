@@ -1,7 +1,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -10,45 +14,95 @@ import (
 )
 
 const (
-	// betweenPairs is for how long indexing goes on between the queries that it is to disturb.
-	betweenPairs = 200 * time.Millisecond
+	// betweenQueries is for how long, from one to two times, a node goes on indexing before it is asked: a query that
+	// follows another at once meets a Builder that rests because of that.
+	betweenQueries = 300 * time.Millisecond
 	// warmUp is how many queries find the caches of a new node empty.
 	warmUp = 2
+	// askedFor bounds how long each of flight's two halves takes, and indexedFor what is between: together four minutes.
+	askedFor   = 80 * time.Second
+	indexedFor = 70 * time.Second
 )
 
-// whileBuilding compares queries of a fleet that begins to index with those of one that is through, while
-// the first stands still; and then again when the first is through as well, which shows what the pairs tell
-// apart. Both read everything.
-func whileBuilding(c config, idle *procs.Fleet, globs []string, s search) error {
-	busy, err := procs.Start(c.trawl, globs)
+// flight compares queries of a node that builds its index, at the default budget, with those of one that has and
+// makes none, by turns, while the other stands still; and then again when the first is through, which shows what the
+// pairs tell apart. Both have the whole corpus and read all of it.
+func flight(c config) (err error) {
+	if c.trawl, err = filepath.Abs(c.trawl); err != nil {
+		return err
+	}
+	plant, absent := needles(c.needles)
+	files, globs, err := c.files(plant)
+	if err != nil {
+		return err
+	}
+	c.nodes = 1
+	plain, err := one(c, globs, "index: off\n")
+	if err != nil {
+		return err
+	}
+	defer plain.Stop()
+	busy, err := one(c, globs, "index: {cpu: 10%}\n")
 	if err != nil {
 		return err
 	}
 	defer busy.Stop()
+	s := searches(plant, absent)[0]
+	fmt.Printf("One node, %d files, %d MB; --exhaustive queries; the time of the whole command.\n", len(files), c.size>>20)
 	if err := builderShare(c, busy, s); err != nil {
 		return err
 	}
-	during, without, err := pairs(busy, idle, s, c.runs)
+	if err := inPairs(c, busy, plain, s, "while it builds its index"); err != nil {
+		return err
+	}
+	if nodes, err := blocksOf(c, busy); err != nil {
+		return err
+	} else if nodes[0].done() {
+		fmt.Println("It was THROUGH WITH INDEXING before the last pair: the corpus is too small for so many.")
+	}
+	for began := time.Now(); ; time.Sleep(buildLook) {
+		nodes, err := blocksOf(c, busy)
+		if err != nil {
+			return err
+		}
+		if nodes[0].done() {
+			return inPairs(c, busy, plain, s, "when it is through")
+		}
+		if time.Since(began) > indexedFor {
+			return fmt.Errorf("index: not built after %v more: -mb %d is too much", indexedFor, c.size>>20)
+		}
+	}
+}
+
+// one starts a node with all of the logs.
+func one(c config, globs []string, config string) (*procs.Fleet, error) {
+	f, err := os.CreateTemp("", "trawl-bench-*.yaml")
+	if err != nil {
+		return nil, err
+	}
+	defer os.Remove(f.Name())
+	if _, err = f.WriteString(config); err == nil {
+		err = f.Close()
+	}
+	if err != nil {
+		return nil, err
+	}
+	args := []string{"--config", f.Name()}
+	for _, g := range globs[1:] {
+		args = append(args, "--logs", g)
+	}
+	return procs.Start(c.trawl, globs[:1], args...)
+}
+
+// inPairs prints how long queries of one node take beside those of another.
+func inPairs(c config, busy, plain *procs.Fleet, s search, when string) error {
+	during, without, err := pairs(busy, plain, s, c.runs)
 	if err != nil {
 		return err
 	}
-	nodes, err := blocksOf(c, busy)
-	if err != nil {
-		return err
-	}
-	state := "still indexing after the last"
-	if !slices.ContainsFunc(nodes, func(p progress) bool { return !p.done() }) {
-		state = "but THROUGH WITH INDEXING before the last: too small a corpus for this"
-	}
-	if _, _, _, err := settled(c, busy); err != nil {
-		return err
-	}
-	one, other, err := pairs(busy, idle, s, c.runs)
-	if err != nil {
-		return err
-	}
-	fmt.Printf("Queries in flight while the nodes index (%d pairs, --exhaustive, %s): %s ms, and %s ms without; ratio %s; when neither indexes %s.\n",
-		c.runs, state, paired.Milliseconds(during), paired.Milliseconds(without), paired.Likely(paired.Ratios(during, without)), paired.Likely(paired.Ratios(one, other)))
+	fmt.Printf("%s: %s ms, and %s ms of a node without an index; nine in ten below %.0f and %.0f; ratio of %d pairs: median (where it lies by 95 %%) %s; quartiles %s.\n",
+		when, paired.Milliseconds(during), paired.Milliseconds(without), 1000*paired.Quantile(during, 0.9), 1000*paired.Quantile(without, 0.9),
+		len(during), paired.Likely(paired.Ratios(during, without)), paired.Spread(paired.Ratios(during, without)))
 	return nil
 }
 
@@ -94,30 +148,33 @@ func builderShare(c config, f *procs.Fleet, s search) error {
 	return nil
 }
 
-// pairs asks both fleets by turns, and returns the seconds of each. The first stands still while the
-// second is asked.
+// pairs asks both fleets by turns, for as long as askedFor, and returns the seconds of each. Each stands still while
+// the other is asked, but at the end.
 func pairs(first, second *procs.Fleet, s search, runs int) (a, b []float64, err error) {
-	turns := [2]struct {
-		fleet  *procs.Fleet
-		before func() error
-		walls  []float64
-	}{{fleet: first, before: first.Resume}, {fleet: second, before: first.Pause}}
-	for round := range runs + warmUp {
-		text := s.texts[round%len(s.texts)]
-		for i := range turns {
-			t := &turns[(round+i)%2]
-			if err := t.before(); err != nil {
+	fleets, walls := [2]*procs.Fleet{first, second}, [2][]float64{}
+	rng, began := rand.New(rand.NewPCG(1, 1)), time.Now()
+	for round := 0; round < runs+warmUp && time.Since(began) < askedFor; round++ {
+		text, rest := s.texts[round%len(s.texts)], betweenQueries+time.Duration(rng.Int64N(int64(betweenQueries)))
+		for i := range fleets {
+			turn := (round + i) % 2
+			if err := fleets[1-turn].Pause(); err != nil {
 				return nil, nil, err
 			}
-			time.Sleep(betweenPairs)
-			cost, err := paired.Once(t.fleet.Grep("--exhaustive", "-e", text))
+			if err := fleets[turn].Resume(); err != nil {
+				return nil, nil, err
+			}
+			time.Sleep(rest)
+			cost, err := paired.Once(fleets[turn].Grep("--exhaustive", "-e", text))
 			if err != nil {
 				return nil, nil, err
 			}
 			if round >= warmUp {
-				t.walls = append(t.walls, cost.Wall.Seconds())
+				walls[turn] = append(walls[turn], cost.Wall.Seconds())
 			}
 		}
 	}
-	return turns[0].walls, turns[1].walls, first.Resume()
+	if slices.ContainsFunc(walls[:], func(w []float64) bool { return len(w) == 0 }) {
+		return nil, nil, fmt.Errorf("no pair of queries within %v", askedFor)
+	}
+	return walls[0], walls[1], errors.Join(first.Resume(), second.Resume())
 }

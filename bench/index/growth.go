@@ -50,7 +50,7 @@ func growth(c config) (err error) {
 // growthAt measures the rows over a corpus of c.size.
 func growthAt(c config, add func(string, outcome)) error {
 	plant, absent := needles(c.needles)
-	f, files, _, err := indexed(c, plant)
+	f, files, err := indexed(c, plant)
 	if err != nil {
 		return err
 	}

@@ -2,8 +2,8 @@
 // it is built, and what share of the bytes a query of each class has to read, the strips that do hold the
 // text included. It prints Markdown tables; docs/index.md keeps the last.
 //
-// With -fleet it times instead a fleet with its index built, beside itself without and ripgrep (fleet.go, rows.go),
-// and queries while the index is being built (flight.go); with -growth, the same over logs of several sizes
+// With -fleet it times instead a fleet with its index built, beside itself without and ripgrep (fleet.go, rows.go);
+// with -flight, queries while the index is being built (flight.go); with -growth, the same over logs of several sizes
 // (growth.go); with -archives, over archives (archives.go); with -unprunable, queries that an index cannot help (unprunable.go); with -build, how fast
 // package block builds (speed.go). All these are over a corpus that is kept on disk.
 package main
@@ -50,6 +50,7 @@ func run() (err error) {
 	}{
 		{"fleet", "time a fleet over the corpus", fleet, false},
 		{"archives", "time it over the corpus packed by gzip and zstd", archives, false},
+		{"flight", "time queries to a node while it builds its index; at most 4 minutes once the corpus is there", flight, false},
 		{"growth", "time it over 240, 1024 and 4096 MB, whatever -mb", growth, false},
 		{"unprunable", "time queries that an index cannot help", loss, false},
 		{"build", "time how package block builds", speed, false},

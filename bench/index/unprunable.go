@@ -21,7 +21,7 @@ func loss(c config) (err error) {
 		return err
 	}
 	plant, _ := needles(c.needles)
-	f, _, _, err := indexed(c, plant)
+	f, _, err := indexed(c, plant)
 	if err != nil {
 		return err
 	}
