@@ -19,8 +19,9 @@ import (
 const DefaultListen = "127.0.0.1:4222"
 
 // serverStart bounds how long a server may take until it accepts connections. It is ready in some
-// tens of milliseconds, but may first have to recover a large JetStream store.
-const serverStart = 30 * time.Second
+// tens of milliseconds, but may first have to recover a large JetStream store: of the block list with a million records more than
+// half a minute, on a machine with other work.
+const serverStart = 5 * time.Minute
 
 // ServerOptions say how an embedded server runs. The zero value listens nowhere, has no JetStream,
 // and is reached through Options.InProcess.

@@ -74,9 +74,11 @@ func measure(ctx context.Context, out io.Writer, blocks, runs int) (err error) {
 		memory, records := server.memory(), 2*(n-listed)
 		listed = n
 		conn.Close()
-		if conn, err = server.restart(); err != nil {
+		again, err := server.restart()
+		if err != nil {
 			return err
 		}
+		conn = again
 		fmt.Fprintf(out, "| %d | %.1f s | %.0f | %s | %d | %s | %s | %s | %.2f s |\n", n, w.took.Seconds(), float64(records)/w.took.Seconds(), milliseconds(w.slowest), w.again,
 			size(dirSize(dir)), size(memory), size(server.memory()), server.started.Seconds())
 		rows, err := readAll(ctx, conn, server, n, runs)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -22,6 +23,9 @@ A node is up when it is subscribed and has scanned its log files once; SINCE is
 then the time of its start. For a node that is down it is when its record was
 last written, which a node does at least every ten minutes.
 
+STORE, where a node keeps sealed blocks for the fleet, is the room that it
+offers, how fast its disk is read, and whether it gives its blocks away.
+
 A node stays known until it is forgotten: a query names every known node that
 did not answer. Where the bus has no JetStream, known are the nodes that answer
 now and those whom they remember.`
@@ -35,14 +39,14 @@ func newNodesCommand() *cobra.Command {
 		Long:  nodesHelp,
 		Example: `  trawl nodes
   trawl nodes --output json | jq -r 'select(.state == "down").node'
-  trawl nodes forget web3`,
+  trawl nodes drain web3 && trawl nodes forget web3`,
 		Args: suggestCommand,
 		RunE: func(cmd *cobra.Command, args []string) error { return listNodes(cmd, &connect, output) },
 	}
 	cmd.Flags().SortFlags = false
 	cmd.Flags().StringVar(&output, "output", "text", "`FORM`: text or json, one object a line")
 	connect.register(cmd.Flags())
-	cmd.AddCommand(newForgetCommand())
+	cmd.AddCommand(newForgetCommand(), newDrainCommand())
 	return cmd
 }
 
@@ -125,7 +129,12 @@ func sinceWhen(n *bus.Known) time.Time {
 
 func nodesText(w io.Writer, r bus.Roster) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "NODE\tSTATE\tSINCE\tGROUPS\tSERVICES\tFILES\tBYTES\tVERSION")
+	head := []string{"NODE", "STATE", "SINCE", "GROUPS", "SERVICES", "FILES", "BYTES", "VERSION"}
+	stores := slices.ContainsFunc(r.Nodes, func(n bus.Known) bool { return n.Store != nil })
+	if stores {
+		head = append(head, "STORE")
+	}
+	fmt.Fprintln(table, strings.Join(head, "\t"))
 	for i := range r.Nodes {
 		n := &r.Nodes[i]
 		state, since, files, size := "down", "-", "-", "-"
@@ -139,9 +148,27 @@ func nodesText(w io.Writer, r bus.Roster) error {
 			files, size = strconv.FormatInt(n.Files, 10), strconv.FormatInt(n.Bytes, 10)
 		}
 		row := []string{n.Name, state, since, list(n.Groups), list(n.Services), files, size, cell(n.Version)}
+		if stores {
+			row = append(row, storeCell(n.Store))
+		}
 		fmt.Fprintln(table, strings.Join(row, "\t"))
 	}
 	return table.Flush()
+}
+
+// storeCell is what a node offers to the fleet's sealed blocks, as one word.
+func storeCell(s *schemas.NodeStore) string {
+	if s == nil {
+		return "-"
+	}
+	words := []string{formatBytes(s.Capacity)}
+	if s.ReadRate > 0 {
+		words = append(words, formatBytes(s.ReadRate)+"/s")
+	}
+	if s.Draining {
+		words = append(words, "draining")
+	}
+	return strings.Join(words, ",")
 }
 
 // listWidth is about how much of a row a list of names may take; the JSON form gives all of them.
@@ -186,6 +213,25 @@ type nodeLine struct {
 	Files    int64             `json:"files"`
 	Bytes    int64             `json:"bytes"`
 	Version  string            `json:"version"`
+	Store    *storeLine        `json:"store"` // null: it has no part in the fleet's sealed blocks
+}
+
+type storeLine struct {
+	Capacity    int64              `json:"capacity"`  // bytes
+	ReadRate    int64              `json:"read_rate"` // bytes a second; 0: not known
+	Draining    bool               `json:"draining"`
+	SealedUntil map[string]*string `json:"sealed_until"` // by service: each line of an earlier time is in a listed block
+}
+
+func storeLineOf(s *schemas.NodeStore) *storeLine {
+	if s == nil {
+		return nil
+	}
+	line := &storeLine{s.Capacity, s.ReadRate, s.Draining, make(map[string]*string, len(s.Services))}
+	for _, v := range s.Services {
+		line.SealedUntil[v.Service] = stamp(v.Until)
+	}
+	return line
 }
 
 func nodesJSON(w io.Writer, r bus.Roster) error {
@@ -196,6 +242,7 @@ func nodesJSON(w io.Writer, r bus.Roster) error {
 		line := nodeLine{
 			Node: n.Name, State: "down", Roster: string(r.Kind), Host: n.Host, Groups: notNil(n.Groups),
 			Labels: labels(n.Labels), Services: notNil(n.Services), Files: n.Files, Bytes: n.Bytes, Version: n.Version,
+			Store: storeLineOf(n.Store),
 		}
 		if isUp(n) {
 			line.State = "up"
