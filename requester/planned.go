@@ -35,7 +35,7 @@ type share struct {
 	marks  marks // what has been released, of this account and of those that it inherited from
 	before marks // of those alone
 	unread []*schemas.BlockRecord
-	alien  int                    // blocks that it has not read, and the list as it was read does not have
+	alien  int                    // blocks that it has not, and the list as it was read does not have
 	heirs  []*node                // who reads what it has not
 	lost   []*schemas.BlockRecord // what of it nobody does
 	given  bool                   // it has failed, and is not taken back: others read its blocks
@@ -123,7 +123,6 @@ func (g *Gather) inherit(n *node) {
 	if s == nil || g.over || n.status == schemas.StatusPruned || n.status == schemas.StatusStopped {
 		return
 	}
-	g.handOn(n, s.unread, &s.before) // it has given no line of these
 	if n.read() {
 		return
 	}
@@ -234,18 +233,25 @@ func (g *Gather) sift(n *node, r *Release) {
 	}
 }
 
-// unread takes a node's word that it has not some blocks.
+// unread takes a node's word that it has not some blocks. It comes before any line of them.
 func (g *Gather) unread(n *node, c *schemas.Chunk) {
+	var blocks []*schemas.BlockRecord
 	for _, id := range schemas.BlockIDs(c.Text) {
 		b := g.plan.blocks[id]
 		switch {
 		case b == nil:
 			n.share.alien++
 		case !slices.Contains(n.share.unread, b):
-			n.share.unread = append(n.share.unread, b)
+			blocks = append(blocks, b)
 			g.plan.lacks[id] = append(g.plan.lacks[id], n.name)
 		}
 	}
+	n.share.unread = append(n.share.unread, blocks...)
+	if g.inTime() && n.timed.low != n.share.before.at { // it is too late for their first lines
+		n.share.lost = append(n.share.lost, blocks...)
+		return
+	}
+	g.handOn(n, blocks, &n.share.before)
 }
 
 // tear sees to the line of which a failed node has sent a part. While none of it was released, it is left to who
@@ -284,6 +290,6 @@ func (s *share) dropping() bool { return s != nil && s.drops }
 // again forgets what came of a run that another replaces.
 func (s *share) again() {
 	if s != nil {
-		s.marks, s.unread, s.alien, s.drops = s.before.clone(), nil, 0, false
+		s.marks, s.drops = s.before.clone(), false
 	}
 }

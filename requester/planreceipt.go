@@ -91,6 +91,25 @@ func (n *node) sealed(r *NodeReceipt) {
 	r.Reason = strings.TrimPrefix(r.Reason+"; "+strings.Join(words, "; "), "; ")
 }
 
+// addParts adds what accounts say that took blocks over. Whether all of these came, the receipt says of the nodes that
+// were to read them first.
+func (g *Gather) addParts(r *Receipt) {
+	if g.plan == nil {
+		return
+	}
+	for _, n := range g.order {
+		if n.part == 0 {
+			continue
+		}
+		nr := n.receipt(g.clock.start)
+		if at := slices.IndexFunc(r.Nodes, func(o NodeReceipt) bool { return o.Node == n.name }); at >= 0 {
+			r.Nodes[at].addPart(&nr)
+		} else {
+			r.Nodes = append(r.Nodes, nr)
+		}
+	}
+}
+
 // addPart adds what an account that took blocks over says to its node's receipt.
 func (r *NodeReceipt) addPart(o *NodeReceipt) {
 	r.Lines += o.Lines

@@ -63,13 +63,14 @@ func (g *Gather) Receipt(now time.Time) *Receipt {
 		following: g.following(), Store: g.storeReceipt(),
 	}
 	for _, n := range g.order {
-		nr := n.receipt(g.clock.start)
-		if at := slices.IndexFunc(r.Nodes, func(o NodeReceipt) bool { return n.part > 0 && o.Node == n.name }); at >= 0 {
-			r.Nodes[at].addPart(&nr)
-		} else {
+		if nr := n.receipt(g.clock.start); n.part == 0 {
 			r.Nodes = append(r.Nodes, nr)
+			r.Complete = r.Complete && (nr.whole() || g.following() && n.stayed())
 		}
-		r.Complete = r.Complete && (nr.whole() || n.part > 0 || g.following() && n.stayed())
+	}
+	g.addParts(r)
+	for i := range r.Nodes {
+		nr := &r.Nodes[i]
 		r.Lines += nr.Lines
 		r.Bytes += nr.Bytes
 		r.BytesRead += nr.BytesRead

@@ -129,11 +129,13 @@ func (w *world) fault(f fault) {
 		w.blocked = w.now.Add(f.span)
 		w.after(f.span, func() { w.consume() })
 	case "die":
-		n.up, n.box = false, nil
+		n.up = false
+		n.forget()
 	case "restart":
-		n.up, n.box = false, nil
+		n.up = false
+		n.forget()
 		n.instance++
-		w.after(f.span, func() { n.up, n.connected, n.ledger = true, w.up, outbox.NewLedger() })
+		w.after(f.span, func() { n.up, n.connected = true, w.up })
 	case "still":
 		w.still = later(w.still, w.now.Add(f.span))
 	case "sleep":
@@ -158,6 +160,15 @@ func (w *world) fault(f fault) {
 		})
 	default:
 		w.attack(f, n)
+	}
+}
+
+// forget is the end of a process: all that it does for the query.
+func (n *simNode) forget() {
+	for _, o := range n.w.nodes {
+		if o.process == n.process {
+			o.box, o.ledger = nil, outbox.NewLedger()
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"container/heap"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -65,36 +66,43 @@ type world struct {
 	still   time.Time // until then the bus delivers nothing
 	asleep  time.Time // until then the requester does not run
 	trace   []string
-	broken  string // the first invariant that did not hold
+	store   *simStore // nil: nothing is sealed
+	broken  string    // the first invariant that did not hold
 }
 
-// simNode is a node and its connection.
-type simNode struct {
-	w         *world
-	name      string
-	text      []byte // all its lines
-	times     []int64
-	groups    []bool // the line begins a group
-	begun     int    // lines, in what was sent
+// process is a node's, with its connection: its accounts share it.
+type process struct {
 	instance  int
-	up        bool // the process runs
+	up        bool
 	paused    time.Time
 	connected bool
-	inbox     []func() // what came while paused
-	ledger    *outbox.Ledger
-	box       *outbox.Outbox
-	twin      *outbox.Outbox // of a second node of the same name
-	at        int            // of text, sent so far
-	number    int64
-	lines     int64
-	inLine    bool
+	inbox     []func()             // what came while paused
 	last      map[string]time.Time // delivery of the last message, by direction
+}
+
+// simNode is a node, or what it does for a part of the query.
+type simNode struct {
+	*process
+	w      *world
+	name   string     // the Account
+	store  *simAnswer // of a planned query
+	text   []byte     // all its lines
+	times  []int64
+	groups []bool // the line begins a group
+	begun  int    // lines, in what was sent
+	ledger *outbox.Ledger
+	box    *outbox.Outbox
+	twin   *outbox.Outbox // of a second node of the same name
+	at     int            // of text, sent so far
+	number int64
+	lines  int64
+	inLine bool
 }
 
 func newWorld(p plan) *world {
 	w := &world{p: p, rng: rand.New(rand.NewPCG(p.seed, 77)), now: simStart, up: true, client: true, nodes: map[string]*simNode{}, sent: map[string][][]byte{}, heard: map[string]int{}}
 	for i := range p.nodes {
-		n := &simNode{w: w, name: fmt.Sprintf("node%d", i+1), up: true, connected: true, ledger: outbox.NewLedger(), last: map[string]time.Time{}}
+		n := &simNode{w: w, name: fmt.Sprintf("node%d", i+1), process: &process{up: true, connected: true, last: map[string]time.Time{}}, ledger: outbox.NewLedger()}
 		n.text = w.script(n.name)
 		n.times, n.groups = w.dates(bytes.Count(n.text, []byte{'\n'}))
 		w.nodes[n.name] = n
@@ -148,6 +156,8 @@ func (w *world) dates(lines int) (times []int64, groups []bool) {
 func (n *simNode) watermark() int64 {
 	grouped := n.w.p.columns&schemas.ColumnGroup != 0
 	switch {
+	case n.store != nil:
+		return schemas.NoTime
 	case n.w.p.order != schemas.OrderTime || n.box.Unsent() || n.inLine || n.w.rng.IntN(3) == 0:
 		return schemas.NoTime
 	case n.begun == len(n.times):
@@ -238,7 +248,7 @@ func (w *world) flush() {
 		switch o := o.(type) {
 		case Ask:
 			if o.To.Node != "" {
-				w.toNode(o.To.Node, func(n *simNode) { n.ask(o.Query) })
+				w.toNode(Account(o.Part, o.To.Node), func(n *simNode) { n.ask(o.Query) })
 				continue
 			}
 			for _, name := range w.names {
@@ -248,15 +258,15 @@ func (w *world) flush() {
 			}
 		case Grant:
 			c := o.Control
-			w.toNode(o.Node, func(n *simNode) { n.control(&c) })
+			w.toNode(Account(o.Part, o.Node), func(n *simNode) { n.control(&c) })
 		case Quit:
-			for _, name := range w.names {
+			for _, name := range slices.Sorted(maps.Keys(w.nodes)) {
 				w.toNode(name, func(n *simNode) { n.cancel() })
 			}
 		case Probe:
 			w.probe()
 		case Ping:
-			name := o.Node
+			name := Account(o.Part, o.Node)
 			w.toNode(name, func(n *simNode) {
 				w.toRequester(n, false, func() { w.g.Pong(name, w.now) })
 			})
@@ -264,9 +274,20 @@ func (w *world) flush() {
 	}
 }
 
+// account is a node, or what it does for a part of the query.
+func (w *world) account(name string) *simNode {
+	node, _, part := strings.Cut(name, "/")
+	if n := w.nodes[name]; n != nil || !part || w.nodes[node] == nil {
+		return n
+	}
+	n := &simNode{w: w, name: name, process: w.nodes[node].process, ledger: outbox.NewLedger()}
+	w.nodes[name] = n
+	return n
+}
+
 // toNode carries a message to a node, or the bus's answer that nobody is there.
 func (w *world) toNode(name string, deliver func(*simNode)) {
-	n := w.nodes[name]
+	n := w.account(name)
 	if n == nil {
 		return
 	}
@@ -334,7 +355,11 @@ func (w *world) consume() {
 // run plays the seed until the Gather is done and the network quiet, and says if it never is.
 func (w *world) run() {
 	q := w.p.query()
-	w.g = NewGather(q, w.names, w.p.roster, w.p.window)
+	if w.store == nil {
+		w.g = NewGather(q, w.names, w.p.roster, w.p.window)
+	} else if w.g = w.store.gather(w, q); w.g == nil {
+		return
+	}
 	w.g.Start(w.now)
 	w.flush()
 	var tick func()
@@ -407,6 +432,9 @@ func (n *simNode) ask(q *schemas.Query) {
 		}
 	case outbox.Fresh:
 		n.at, n.number, n.lines, n.inLine, n.begun = 0, 0, 0, false, 0
+		if n.w.store != nil {
+			n.store = n.w.store.answer(n, q)
+		}
 		n.box = outbox.New(outbox.Options{
 			Run: n.w.rng.Uint64() | 1, Terminator: '\n', Credit: q.Credit, Timeout: q.Timeout, Compress: n.w.rng.IntN(3) == 0, Reuse: true,
 		}, n.w.now)
@@ -473,10 +501,13 @@ func (n *simNode) work(box *outbox.Outbox, instance int, q *schemas.Query) {
 		box.End(&schemas.End{Status: schemas.StatusPartial, Reason: "given up", Lines: n.lines}, w.now)
 	}
 	if box.State() == outbox.Working && box.Room() > 0 {
-		if n.at < len(n.text) {
+		switch {
+		case n.store != nil:
+			n.store.work(n, q)
+		case n.at < len(n.text):
 			n.batch(q)
 		}
-		if n.at == len(n.text) {
+		if n.store == nil && n.at == len(n.text) {
 			box.End(&schemas.End{Lines: n.lines, BytesRead: int64(n.at), Files: 1}, w.now)
 		}
 	}
