@@ -1,0 +1,338 @@
+package mover
+
+import (
+	"flag"
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+
+	"github.com/trawl-logs/trawl/schemas"
+)
+
+var (
+	histories = flag.Int("histories", 150, "how many histories of moves are drawn")
+	traced    = flag.Int("traced", 60, "how many steps are told of one that failed")
+)
+
+// simPlan is a query that was planned, and runs later.
+type simPlan struct {
+	at     int64
+	owners map[schemas.BlockID][]string // that are up: the first one reads it, the others if that fails
+	homes  map[string]bool              // nodes that are up
+	nobody map[schemas.BlockID]bool     // blocks that are listed, and no owner of which is up: that is said
+	all    bool                         // all nodes were up
+}
+
+func (w *world) plan() *simPlan {
+	p := &simPlan{at: w.now, owners: map[schemas.BlockID][]string{}, homes: map[string]bool{}, nobody: map[schemas.BlockID]bool{}, all: !w.unlisted}
+	for name := range w.roster {
+		n := w.nodes[name]
+		p.homes[name] = n.up && !n.cut
+		p.all = p.all && p.homes[name]
+	}
+	for id, l := range w.list {
+		if l.record.State != schemas.BlockKept {
+			continue
+		}
+		for _, o := range l.record.Owners {
+			if p.homes[o] {
+				p.owners[id] = append(p.owners[id], o)
+			}
+		}
+		p.nobody[id] = len(p.owners[id]) == 0
+	}
+	return p
+}
+
+// read runs a plan as the nodes do, and returns how often each block was read, and of which blocks it was said
+// that they were not. It fails if a line came twice.
+func (w *world) read(p *simPlan) (read map[schemas.BlockID]int, unread map[schemas.BlockID]bool) {
+	read, unread = map[schemas.BlockID]int{}, map[schemas.BlockID]bool{}
+	again := []schemas.BlockID{}
+	for id, owners := range p.owners {
+		if b := w.blocks[id]; owners[0] != b.record.Home {
+			again = append(again, id) // asked of owners[0], and left out at home
+		}
+	}
+	for home, up := range p.homes {
+		n := w.nodes[home]
+		if !up || !n.up || n.cut {
+			for id, b := range w.blocks {
+				unread[id] = unread[id] || b.record.Home == home
+			}
+			continue
+		}
+		for id, c := range n.disk {
+			owners := p.owners[id]
+			switch {
+			case c.home != home || len(owners) > 0 && owners[0] != home:
+			case c.what == Whole:
+				read[id]++
+			default:
+				again = append(again, id)
+			}
+		}
+	}
+	slices.SortFunc(again, compareIDs)
+	for _, id := range slices.Compact(again) {
+		found := false
+		for _, o := range p.owners[id] {
+			if n := w.nodes[o]; n.up && !n.cut && n.holds(id) == Whole {
+				read[id]++
+				found = true
+				break
+			}
+		}
+		unread[id] = !found
+	}
+	for id, n := range read {
+		if n > 1 {
+			w.fail("block %v was read %d times", id, n)
+		}
+	}
+	return read, unread
+}
+
+// check reads by a plan of this moment, and by those of before that may run still.
+func (w *world) check() {
+	w.plans = slices.DeleteFunc(w.plans, func(p *simPlan) bool { return p.at <= w.now-simGrace })
+	now := w.plan()
+	for _, p := range append(w.plans, now) {
+		read, unread := w.read(p)
+		for id, b := range w.blocks {
+			l, isListed := w.list[id]
+			if b.lost || b.retired || !isListed && w.unlisted || read[id] == 1 || unread[id] || isListed && l.record.State == schemas.BlockRetired || w.nodes[b.record.Home].gone > b.from {
+				continue
+			}
+			if p.nobody[id] || !p.homes[b.record.Home] && len(p.owners[id]) == 0 {
+				continue // so it is said, or the home is known to be missing
+			}
+			w.fail("block %v is not read, and nobody says so; planned at %d, now %d: %v", id, p.at, w.now, l.record)
+		}
+		w.checkHolders(p, unread)
+	}
+	if len(w.plans) < 4 && w.rnd.IntN(3) == 0 {
+		w.plans = append(w.plans, now)
+	}
+}
+
+// checkHolders says what may not happen while all are up: a plan that is not yet out of date finds all.
+func (w *world) checkHolders(p *simPlan, unread map[schemas.BlockID]bool) {
+	for name := range w.roster {
+		if n := w.nodes[name]; !p.all || !n.up || n.cut || n.gone > 0 {
+			return
+		}
+	}
+	for id := range unread {
+		l := w.list[id]
+		if b := w.blocks[id]; unread[id] && !b.lost && w.roster[b.record.Home] && l.record != nil && l.record.State == schemas.BlockKept && len(w.roster) == len(w.nodes) {
+			w.fail("all nodes are up, and block %v was not read; planned at %d, now %d: %v", id, p.at, w.now, l.record)
+		}
+	}
+}
+
+// event is one thing that happens.
+func (w *world) event() {
+	names := slices.Sorted(maps.Keys(w.nodes))
+	n := w.nodes[names[w.rnd.IntN(len(names))]]
+	down := 0
+	for _, o := range w.nodes {
+		if !o.up || o.cut {
+			down++
+		}
+	}
+	switch k := w.rnd.IntN(200); {
+	case k >= 12 && k < 24 && w.calm:
+	case k < 12 && n.up:
+		n.write(w.rnd.IntN(30))
+		n.seal()
+	case k < 14 && n.up && down < len(w.nodes)-1:
+		n.end(w.rnd.IntN(2) == 0)
+	case k < 20 && !n.up && w.roster[n.name]:
+		w.logf("%s starts", n.name)
+		n.start()
+	case k < 22 && down < len(w.nodes)-1:
+		n.cut = !n.cut
+		w.changes++
+		w.logf("%s cut %v", n.name, n.cut)
+	case k < 24:
+		n.full = !n.full
+	case k < 30:
+		w.now += int64(w.rnd.IntN(400)) * 1e9
+	case k == 30 && len(w.nodes) < 7:
+		w.logf("%s joins", w.join().name)
+	case k == 31 && w.rnd.IntN(4) == 0:
+		n.drains = !n.drains
+		w.logf("%s drains %v", n.name, n.drains)
+	case n.up:
+		n.run()
+	}
+}
+
+// settle has all that is broken mended, but for nodes that are gone for good, and the movers run until they have
+// nothing to do.
+func (w *world) settle() {
+	w.logf("settle")
+	for _, n := range w.nodes {
+		n.cut, n.full = false, false
+		if !n.up && w.roster[n.name] {
+			n.start()
+		}
+	}
+	for round, quiet := 0, 0; quiet < 3; round++ {
+		if round == 80 {
+			w.fail("there is still something to do after %d rounds", round)
+		}
+		w.now += simGrace / 2
+		before, done := w.revision, int64(0)
+		for _, name := range slices.Sorted(maps.Keys(w.nodes)) {
+			n := w.nodes[name]
+			var r *Report
+			for n.up && r == nil {
+				r = n.run()
+			}
+			if r != nil {
+				done += r.Done[Drop] + r.Waiting
+			}
+		}
+		w.check()
+		if quiet++; before != w.revision || done > 0 {
+			quiet = 0
+		}
+	}
+	w.unlisted = false
+	w.checkSettled()
+}
+
+// checkSettled looks at a fleet in which everything is as it should be: each block has the owners that the rule
+// names, they have it, and nobody else.
+func (w *world) checkSettled() {
+	names := slices.Sorted(maps.Keys(w.roster))
+	if len(names) == 0 {
+		return
+	}
+	v := w.view(names[0])
+	for id, b := range w.blocks {
+		l, ok := w.list[id]
+		if b.retired = b.retired || ok && l.record.State == schemas.BlockRetired; b.lost || b.retired {
+			continue
+		}
+		if !ok {
+			w.fail("block %v is not listed", id)
+		}
+		want := v.want(l.record, v.Nodes)
+		if len(want) > 0 && !slices.Equal(sorted(want), sorted(l.record.Owners)) {
+			w.fail("block %v has the owners %v, not %v", id, l.record.Owners, want)
+		}
+		for name, n := range w.nodes {
+			if !w.roster[name] {
+				continue
+			}
+			if owner := slices.Contains(l.record.Owners, name); owner != (n.holds(id) == Whole) {
+				w.fail("block %v: %s is owner %v, and holds %v", id, name, owner, n.holds(id))
+			}
+		}
+		b.safe = true
+	}
+	read, unread := w.read(w.plan())
+	for id, b := range w.blocks {
+		l := w.list[id]
+		if !b.lost && !b.retired && (read[id] != 1 || unread[id]) {
+			w.fail("block %v is not read in a fleet that is well: %v", id, l.record)
+		}
+	}
+}
+
+func (w *world) view(self string) *View {
+	v := &View{Self: self, Replicas: w.replicas, Roster: w.roster, Up: w.roster, Now: w.now}
+	var records []schemas.Node
+	for _, name := range slices.Sorted(maps.Keys(w.roster)) {
+		records = append(records, schemas.Node{Name: name, Groups: []string{"rack" + name[2:]}, Store: &schemas.NodeStore{Capacity: 1 << 30, ReadRate: 1 << 28, Draining: w.nodes[name].drains}})
+	}
+	v.Nodes = nodesOf(records)
+	return v
+}
+
+func sorted(names []string) []string { return slices.Sorted(slices.Values(names)) }
+
+// lose is what an administrator does about a machine that burnt down, or its disk: it is forgotten, or starts with
+// an empty one. What only it had is lost.
+func (w *world) lose(n *simNode, forget bool) {
+	w.logf("%s is lost, forgotten %v", n.name, forget)
+	if n.up {
+		n.end(true)
+	}
+	for id := range n.disk {
+		others := false
+		for _, o := range w.nodes {
+			others = others || o != n && w.roster[o.name] && o.holds(id) == Whole
+		}
+		b := w.blocks[id]
+		if n.holds(id) == Whole && !others {
+			if b.safe && w.replicas > 1 && w.wounds() == 0 {
+				w.fail("block %v was lost with %s alone", id, n.name)
+			}
+			b.lost = true
+		}
+	}
+	clear(n.disk)
+	clear(n.parts)
+	n.gone, n.sealed = n.lines, n.lines
+	if forget {
+		delete(w.roster, n.name)
+		return
+	}
+	n.start()
+}
+
+// history draws a fleet and what happens to it.
+func history(t testing.TB, seed uint64) {
+	w := newWorld(t, seed, 3+int(seed%4), 1+int(seed/4%3))
+	defer func() {
+		for _, n := range w.nodes {
+			n.abandon()
+		}
+	}()
+	w.calm = seed%3 == 0
+	w.live(250)
+	names := slices.Sorted(maps.Keys(w.roster))
+	n := w.nodes[names[w.rnd.IntN(len(names))]]
+	switch w.rnd.IntN(5) {
+	case 0:
+		w.lose(n, true)
+	case 1:
+		w.lose(n, false)
+	case 2:
+		w.logf("the bucket is lost")
+		clear(w.list)
+		w.unlisted = true
+	case 3:
+		w.logf("blocks age")
+		w.age, w.now = 2*hour, w.now+2*hour
+	}
+	w.live(100)
+}
+
+// live has things happen, and then come to rest.
+func (w *world) live(events int) {
+	for range events {
+		before := w.changes
+		w.event()
+		if w.changes > before {
+			w.check()
+		}
+	}
+	w.settle()
+	for _, n := range w.nodes { // what was lost is made up for
+		n.gone = 0
+	}
+}
+
+// Whatever ends when, no line is lost while a node lives that has it, none is found twice, and what was planned before
+// finds its lines where they were: see docs/store.md.
+func TestHistories(t *testing.T) {
+	for seed := range *histories {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) { history(t, uint64(seed)) })
+	}
+}
