@@ -64,6 +64,9 @@ func (o *openArchive) Close() error {
 // measure finds how much a search would read, without searching: of archives, how large the contents
 // are, where they say so.
 func (p *plan) measure(ctx context.Context) (bytes int64) {
+	if p.set == nil {
+		return p.measureSealed(ctx)
+	}
 	for _, f := range p.set.Files {
 		if ctx.Err() != nil || f.Open() != nil || p.sealed.has(f.Entry) {
 			continue // a search would say so, or it is not read

@@ -77,6 +77,9 @@ func (p *plan) open(ctx context.Context, e *source.Entry) (scan.File, error) {
 		return p.openJournal(ctx, j)
 	}
 	if p.sealed != nil {
+		if c := p.sealed.pieces[e]; c != nil {
+			return p.openPiece(e, c)
+		}
 		if l := p.sealed.logs[e]; l != nil {
 			return p.openSealed(e, l)
 		}

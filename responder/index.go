@@ -9,6 +9,7 @@ import (
 
 	"github.com/trawl-logs/trawl/responder/archive"
 	"github.com/trawl-logs/trawl/responder/block"
+	"github.com/trawl-logs/trawl/responder/clock"
 	"github.com/trawl-logs/trawl/responder/indexer"
 	"github.com/trawl-logs/trawl/responder/scan"
 	"github.com/trawl-logs/trawl/responder/source"
@@ -109,7 +110,12 @@ func (r *Responder) openToIndex(ctx context.Context, e *source.Entry) (o indexer
 // they mean depends on when the file was written.
 func (r *Responder) blockClock(at io.ReaderAt, size int64, e *source.Entry) (block.Clock, uint64, error) {
 	about := r.timesOf(e)
-	form, err := r.clocks.Form(at, size, &about)
+	return r.clockOf(at, size, &about)
+}
+
+// clockOf is blockClock for what is known of a file.
+func (r *Responder) clockOf(at io.ReaderAt, size int64, about *clock.File) (block.Clock, uint64, error) {
+	form, err := r.clocks.Form(at, size, about)
 	if err != nil {
 		return nil, 0, err
 	}

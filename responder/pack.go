@@ -12,6 +12,7 @@ import (
 const (
 	directSize   = 32 << 10
 	chunkHeads   = 72  // bounds what a chunk takes beside names, text and columns
+	originHeads  = 24  // bounds what a chunk's origin takes beside the node's name
 	frameHeads   = 8   // bounds what the list of chunks takes
 	lineHeads    = 64  // bounds what one line takes in the columns
 	minFragment  = 256 // a line is not broken up for less room than this
@@ -27,6 +28,7 @@ type packer struct {
 	keptSize   int
 	pending    int     // group marks that wait for a line
 	sizes      []int64 // of the inputs' files
+	origins    []*schemas.Origin
 }
 
 // chunk makes a chunk of a batch, sharing its memory. ok is false if there is nothing to send.
@@ -40,6 +42,9 @@ func (p *packer) chunk(b *scan.Batch) (c schemas.Chunk, ok bool) {
 		if b.Input < len(p.sizes) {
 			c.Size = p.sizes[b.Input]
 		}
+	}
+	if b.Input < len(p.origins) {
+		c.Origin = p.origins[b.Input]
 	}
 	if b.Kind == scan.KindBinary && p.pending > 0 {
 		c.Groups, p.pending = make([]int64, p.pending), 0
@@ -72,9 +77,18 @@ func (p *packer) groups(b *scan.Batch) []int64 {
 	return marks[:n]
 }
 
+// heads bounds what a chunk takes beside text and columns.
+func heads(c *schemas.Chunk) int {
+	n := chunkHeads + len(c.Service) + len(c.File)
+	if c.Origin != nil {
+		n += originHeads + len(c.Origin.Node)
+	}
+	return n
+}
+
 // size bounds the encoded size of a chunk from above.
 func size(c *schemas.Chunk) int {
-	n := chunkHeads + len(c.Service) + len(c.File) + len(c.Text)
+	n := heads(c) + len(c.Text)
 	for _, column := range [][]int64{c.Numbers, c.Offsets, c.Times, c.Groups} {
 		n += columnSize(column)
 	}
@@ -168,7 +182,7 @@ func cut(c *schemas.Chunk, room int, terminator byte) (head, tail schemas.Chunk,
 	if c.Kind != schemas.ChunkLines {
 		return head, tail, false
 	}
-	room -= chunkHeads + len(c.Service) + len(c.File)
+	room -= heads(c)
 	if c.TextOnly() {
 		if at := bytes.LastIndexByte(c.Text[:min(max(room, 0), len(c.Text))], terminator) + 1; at > 0 && at < len(c.Text) {
 			head, tail = *c, *c

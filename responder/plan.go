@@ -26,7 +26,8 @@ type (
 
 // plan is what a query comes down to on this node.
 type plan struct {
-	set        *rotation.Set // to be closed
+	r          *Responder
+	set        *rotation.Set // to be closed; nil: none of the node's own files are read
 	files      []*source.Entry
 	bytes      int64 // size of files
 	newMatcher func() scan.Matcher
@@ -37,6 +38,7 @@ type plan struct {
 	feeds      *feeds
 	pruning    *pruning    // nil: all is read
 	sealed     *sealedPlan // nil: nothing is sealed
+	dated      bool        // lines' times are wanted
 	since      int64       // of the query
 	until      int64
 }
@@ -68,26 +70,34 @@ func (r *Responder) plan(ctx context.Context, q *schemas.Query) (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	set, err := r.keeper.Open(ctx, filter, later)
-	if err != nil {
-		return nil, err
+	p := &plan{r: r, newMatcher: program.newMatcher, strategy: program.strategy, pruning: r.pruning(q, program.needs), archives: newArchives(&r.config.Limits), feeds: r.feeds, since: q.Since, until: q.Until}
+	p.dated = q.Since != 0 || q.Until != 0 || q.Order == schemas.OrderTime || q.Columns&schemas.ColumnTime != 0
+	if sealed || q.Plan != nil {
+		p.sealed = newSealedPlan()
 	}
-	p := &plan{set: set, newMatcher: program.newMatcher, strategy: program.strategy, pruning: r.pruning(q, program.needs), archives: newArchives(&r.config.Limits), feeds: r.feeds, since: q.Since, until: q.Until}
-	for _, f := range set.Files {
-		p.files = append(p.files, f.Entry)
-	}
-	for _, f := range p.files {
-		p.bytes += f.Size
-	}
-	if sealed {
-		if err := r.takeSealed(ctx, p, filter, mark); err != nil {
-			p.close()
+	a := assigned(q)
+	if q.Plan == nil || !q.Plan.Only {
+		if p.set, err = r.keeper.Open(ctx, filter, later); err != nil {
 			return nil, err
 		}
+		for _, f := range p.set.Files {
+			p.files = append(p.files, f.Entry)
+			p.bytes += f.Entry.Size
+		}
+		if sealed {
+			err = r.takeSealed(ctx, p, filter, a, mark)
+		}
+		p.files = append(p.files, r.feeds.selected(filter)...)
+		for _, f := range p.set.Problems {
+			p.problems.add(f.Path, f.Err)
+		}
 	}
-	p.files = append(p.files, r.feeds.selected(filter)...)
-	for _, f := range set.Problems {
-		p.problems.add(f.Path, f.Err)
+	if err == nil && q.Plan != nil {
+		err = r.takeRead(p, q, a)
+	}
+	if err != nil {
+		p.close()
+		return nil, err
 	}
 	return p, nil
 }
@@ -108,15 +118,20 @@ func (p *plan) run(s *session) *schemas.End {
 	end := &schemas.End{BytesConsidered: p.bytes, Files: int64(len(p.files))}
 	var stats scan.Stats
 	var err error
-	if !s.q.Explain && len(p.files) > 0 {
+	if p.sealed != nil {
+		err = s.tellLacking(p.sealed.lacking)
+	}
+	if !s.q.Explain && len(p.files) > 0 && err == nil {
 		inputs, options := p.inputs(s.ctx), p.options(s)
-		s.pack.sizes = p.sizes
-		times := s.r.clocks.Attach(inputs, func(i int) clock.File { return s.r.timesOf(p.files[i]) }, s.q.Exhaustive, &options)
+		s.pack.sizes, s.pack.origins = p.sizes, p.origins()
+		times := s.r.clocks.Attach(inputs, func(i int) clock.File { return p.timesOf(p.files[i]) }, s.q.Exhaustive, &options)
 		stats, err = s.searcher()(s.ctx, inputs, p.newMatcher, options, s.emit)
 		stats.Bytes += times.Read()
 		end.AssumedSorted = times.Assumed()
 		for _, i := range times.Unproven() {
-			s.r.proving.add(p.files[i])
+			if p.sealed == nil || p.sealed.pieces[p.files[i]] == nil {
+				s.r.proving.add(p.files[i])
+			}
 		}
 		if err == nil {
 			s.mu.Lock()
@@ -161,6 +176,28 @@ func (r *Responder) timesOf(e *source.Entry) clock.File {
 	f := r.times[e.Source()]
 	f.ID, f.ModTime = clock.ID(e.ID), e.ModTime
 	return f
+}
+
+// timesOf is what is known of the times of what is searched.
+func (p *plan) timesOf(e *source.Entry) clock.File {
+	if p.sealed != nil {
+		if c := p.sealed.pieces[e]; c != nil {
+			return c.about
+		}
+	}
+	return p.r.timesOf(e)
+}
+
+// origins are those of the files; nil: none has one.
+func (p *plan) origins() []*schemas.Origin {
+	if p.sealed == nil || len(p.sealed.origins) == 0 {
+		return nil
+	}
+	origins := make([]*schemas.Origin, len(p.files))
+	for i, e := range p.files {
+		origins[i] = p.sealed.origins[e]
+	}
+	return origins
 }
 
 // inputs are the files as the searcher takes them.

@@ -37,7 +37,7 @@ type pruning struct {
 func (r *Responder) pruning(q *schemas.Query, needs func() match.Needs) *pruning {
 	x := r.index.Load()
 	inTimeOrder := q.Order == schemas.OrderTime && q.Mode == schemas.ModeLines // which reads all to know it
-	if x == nil && r.sealing == nil || q.Exhaustive || q.NullData || inTimeOrder || needs == nil {
+	if x == nil && r.sealing == nil && q.Plan == nil || q.Exhaustive || q.NullData || inTimeOrder || needs == nil {
 		return nil
 	}
 	p := &pruning{r: r, timed: q.Since != 0 || q.Until != 0,

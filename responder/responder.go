@@ -66,7 +66,8 @@ type Responder struct {
 	totals   totals
 	answered func(*Answer) // nil: nobody wants to know
 	index    atomic.Pointer[index]
-	sealing  *sealing      // nil: no source wants it
+	sealing  *sealing // nil: no source wants it
+	foreign  *foreignStores
 	blocks   block.Options // what blocks are made, whatever the disk; zero but in tests
 	points   int64         // how far apart the points of archives are; 0 but in tests
 
@@ -105,7 +106,7 @@ func New(c *Config, version string, log *slog.Logger, publish Publisher, changed
 	}
 	r := &Responder{
 		config: c, version: version, instance: rand.Text(), host: host, started: time.Now(), log: log, publish: publish,
-		catalog: catalog, keeper: rotation.New(catalog, archiveLimits(&c.Limits)), feeds: feeds, clocks: clock.NewCache(), sealing: newSealing(c, log), times: times, compile: compile, search: scan.Run, sorting: timeorder.NewBudget(int64(c.Limits.SortBytes)), watcher: follow.NewWatcher(), workers: make(chan struct{}, c.Limits.MaxQueries),
+		catalog: catalog, keeper: rotation.New(catalog, archiveLimits(&c.Limits)), feeds: feeds, clocks: clock.NewCache(), sealing: newSealing(c, log), foreign: newForeignStores(c.State, log), times: times, compile: compile, search: scan.Run, sorting: timeorder.NewBudget(int64(c.Limits.SortBytes)), watcher: follow.NewWatcher(), workers: make(chan struct{}, c.Limits.MaxQueries),
 		ledger: outbox.NewLedger(), sessions: map[Key]*session{}, warned: map[string]bool{}, changed: changed,
 	}
 	for range c.Limits.MaxQueries {
@@ -118,7 +119,7 @@ func New(c *Config, version string, log *slog.Logger, publish Publisher, changed
 // Scan reads the globs, and logs what they name and must not be opened. It returns how many files
 // there are and their bytes. The first one opens the sealed blocks: it is over before queries are handled.
 func (r *Responder) Scan(ctx context.Context) (files int, bytes int64, err error) {
-	if err := r.sealing.open(); err != nil {
+	if err := errors.Join(r.sealing.open(), r.foreign.open()); err != nil {
 		return 0, 0, err
 	}
 	before := r.catalog.Newest()
@@ -151,6 +152,7 @@ func (r *Responder) Scan(ctx context.Context) (files int, bytes int64, err error
 // they are over.
 func (r *Responder) Run(ctx context.Context) {
 	defer r.startIndex(ctx)()
+	defer r.foreign.close()
 	defer r.startSealing(ctx)()
 	defer r.proving.start(ctx)()
 	tick := time.NewTicker(time.Duration(r.config.Rescan))
@@ -230,7 +232,7 @@ func (r *Responder) services(snap *source.Snapshot) []string {
 // HandleQuery takes a query that user sent. One that runs already or is over is answered with what
 // was said last; one that is for other nodes is not answered.
 func (r *Responder) HandleQuery(user string, q *schemas.Query) {
-	if !q.Select.AdmitsNode(r.config.Node, r.config.Groups) {
+	if q.Plan == nil && !q.Select.AdmitsNode(r.config.Node, r.config.Groups) { // who made a plan has looked at that
 		return
 	}
 	k, now := Key{User: user, Client: q.Client, ID: q.ID}, time.Now()

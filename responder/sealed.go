@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/trawl-logs/trawl/responder/rotation"
@@ -15,11 +16,24 @@ import (
 
 // sealedPlan is what a search takes from sealed blocks.
 type sealedPlan struct {
-	view *seal.View
+	view *seal.View                  // of the node's own blocks; nil: none is read
 	logs map[*source.Entry]*seal.Log // of which the sealed part is taken from blocks
 	gone map[*source.Entry]bool      // there are but blocks of these
 	// twice are archives that hold nothing but what is in the blocks of a log that is gone: they are not read.
 	twice map[*source.Entry]bool
+
+	views   []*seal.View // of other nodes' blocks
+	pieces  map[*source.Entry]*piece
+	origins map[*source.Entry]*schemas.Origin // of what is read by a plan
+	lacking map[string][]schemas.BlockID      // by home: what a plan has it read, and it cannot
+
+	mu     sync.Mutex
+	shared map[*source.Entry]*sharedFile // live files of pieces
+}
+
+func newSealedPlan() *sealedPlan {
+	return &sealedPlan{logs: map[*source.Entry]*seal.Log{}, gone: map[*source.Entry]bool{}, twice: map[*source.Entry]bool{}, pieces: map[*source.Entry]*piece{},
+		origins: map[*source.Entry]*schemas.Origin{}, lacking: map[string][]schemas.BlockID{}, shared: map[*source.Entry]*sharedFile{}}
 }
 
 // has says whether what there is of a file is read from blocks. s may be nil.
@@ -29,22 +43,31 @@ func (s *sealedPlan) has(e *source.Entry) bool {
 
 // close lets go of what the search had open.
 func (p *plan) close() {
-	p.set.Close()
-	if p.sealed != nil {
+	if p.set != nil {
+		p.set.Close()
+	}
+	if p.sealed == nil {
+		return
+	}
+	if p.sealed.view != nil {
 		p.sealed.view.Close()
+	}
+	for _, v := range p.sealed.views {
+		v.Close()
 	}
 }
 
 // takeSealed has the search read sealed lines from blocks: it finds out which files of its set are which
 // logs, adds the logs that are gone, and leaves out archives that hold nothing but what is sealed. mark is of
 // before the set was opened. An error is ctx's.
-func (r *Responder) takeSealed(ctx context.Context, p *plan, filter *source.Filter, mark int64) error {
-	x := r.sealing
+func (r *Responder) takeSealed(ctx context.Context, p *plan, filter *source.Filter, a *assignment, mark int64) error {
+	x, s := r.sealing, p.sealed
 	for _, d := range x.store.Damaged() {
-		p.problems.add("sealed block "+d.Name, d.Err)
+		if !a.leaves(d.Name) {
+			p.problems.add("sealed block "+d.Name, d.Err)
+		}
 	}
-	s := &sealedPlan{view: x.store.View(), logs: map[*source.Entry]*seal.Log{}, gone: map[*source.Entry]bool{}, twice: map[*source.Entry]bool{}}
-	p.sealed = s
+	s.view = x.store.View()
 	files, entries := r.sealedFiles(ctx, p, s.view)
 	absent := map[seal.ID]*source.Entry{}
 	wanted := func(l *seal.Log) bool {
@@ -59,21 +82,27 @@ func (r *Responder) takeSealed(ctx context.Context, p *plan, filter *source.Filt
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	var gone []*source.Entry
+	packed := map[seal.ID]bool{}
 	for i, e := range entries {
-		if l := m.Of[i]; l != nil {
-			s.logs[e] = l
-		}
-		if m.Twice[i] {
+		switch l := m.Of[i]; {
+		case l != nil:
+			gone = append(gone, p.takeOwn(r, a, e, e, false, l)...)
+		case m.Twice[i] && !a.lacks(x.store, m.In[i]):
 			s.twice[e] = true
 			p.files = slices.DeleteFunc(p.files, func(f *source.Entry) bool { return f == e })
 			p.bytes -= e.Size
+		case m.In[i] != nil:
+			packed[m.In[i].ID] = true
+			gone = append(gone, p.takeOwn(r, a, e, e, true, m.In[i])...)
 		}
 	}
-	var gone []*source.Entry
 	for _, l := range m.Gone {
-		e := absent[l.ID]
-		s.logs[e], s.gone[e] = l, true
-		gone = append(gone, e)
+		if !packed[l.ID] {
+			gone = append(gone, p.takeOwn(r, a, absent[l.ID], nil, false, l)...)
+		}
+	}
+	for _, e := range gone {
 		p.bytes += e.Size
 	}
 	p.files = slices.Concat(gone, p.files) // of two with the same name, the one that is gone comes first
@@ -99,7 +128,10 @@ func (p *plan) openSealed(e *source.Entry, l *seal.Log) (scan.File, error) {
 	if p.pruning == nil || text.NUL() {
 		return file, nil
 	}
-	ranges, dated, err := p.pruning.sealed(text, e)
+	ranges, dated, err := p.pruning.sealed(text, func() (uint64, error) {
+		_, form, err := p.r.blockClock(text, text.Size(), e)
+		return form, err
+	})
 	if err != nil {
 		return file, errors.Join(err, file.Closer.Close())
 	}
@@ -122,11 +154,11 @@ func (f *sealedFile) Close() error {
 	return err
 }
 
-// sealed narrows a log to what the blocks' times and filters leave; nil: all of it.
-func (p *pruning) sealed(text *seal.Text, e *source.Entry) (ranges []scan.Range, dated bool, err error) {
+// sealed narrows a log to what the blocks' times and filters leave; nil: all of it. form tells that of its times.
+func (p *pruning) sealed(text *seal.Text, form func() (uint64, error)) (ranges []scan.Range, dated bool, err error) {
 	q := p.query
 	if p.timed {
-		if _, q.Form, err = p.r.blockClock(text, text.Size(), e); err != nil {
+		if q.Form, err = form(); err != nil {
 			return nil, false, err
 		}
 		dated = text.Dated(q.Form)
@@ -157,16 +189,20 @@ func (p *plan) measureSealed(ctx context.Context) (n int64) {
 		return 0
 	}
 	for _, e := range p.files {
-		if l := p.sealed.logs[e]; l != nil && ctx.Err() == nil {
-			n += p.plannedSealed(e, l)
+		if ctx.Err() != nil {
+			break
+		}
+		if c := p.sealed.pieces[e]; c != nil {
+			n += planned(p.openPiece(e, c))
+		} else if l := p.sealed.logs[e]; l != nil {
+			n += planned(p.openSealed(e, l))
 		}
 	}
 	return n
 }
 
-// plannedSealed is how much of a log would be read.
-func (p *plan) plannedSealed(e *source.Entry, l *seal.Log) (n int64) {
-	file, err := p.openSealed(e, l)
+// planned is how much of a log would be read.
+func planned(file scan.File, err error) (n int64) {
 	if err != nil {
 		return 0 // a search would say so
 	}

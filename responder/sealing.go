@@ -211,6 +211,7 @@ func (x *sealing) openLog(ctx context.Context, r *Responder, c seal.Candidate) (
 		return o, err
 	}
 	o.Close = func() { _ = f.Close() }
+	o.Zone, o.Layout = r.config.Sources[e.Source()].timeRules()
 	o.Clock, o.Form, err = r.blockClock(f, f.Size(), e)
 	return o, err
 }

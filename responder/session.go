@@ -124,6 +124,9 @@ func (s *session) answer() (end *schemas.End) {
 	default:
 		return s.failed(&verdict{schemas.StatusError, busy(s.r.config.Limits.MaxQueries, "running")})
 	}
+	if s.q.Mode == schemas.ModeBlock {
+		return s.sendBlock()
+	}
 	p, err := s.r.plan(s.ctx, s.q)
 	if err != nil {
 		return s.failed(err)
@@ -404,7 +407,7 @@ func (s *session) data(selected int64, chunks ...schemas.Chunk) error {
 // mostBytes is how large the results may become; 0: no limit.
 func (s *session) mostBytes() int64 {
 	own := int64(s.r.config.Limits.ResultBytes)
-	if s.q.Mode == schemas.ModeFollow {
+	if s.q.Mode == schemas.ModeFollow || s.q.Mode == schemas.ModeBlock {
 		own = 0
 	}
 	if own == 0 || s.q.MaxBytes > 0 && s.q.MaxBytes < own {

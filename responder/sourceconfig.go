@@ -3,7 +3,9 @@ package responder
 import (
 	"errors"
 	"fmt"
+	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/trawl-logs/trawl/responder/feed"
@@ -110,3 +112,26 @@ func journalSource(service, logs string) (SourceConfig, bool) {
 	}
 	return s, true
 }
+
+// timeRules are the name of the zone that times without one are in, and the layout of times, as another node needs
+// them that reads the source's lines; empty: the name is not known, or the layout is found out.
+func (s *SourceConfig) timeRules() (zone, layout string) {
+	if s.Timezone != "" {
+		return s.Timezone, s.TimeFormat
+	}
+	return localZone(), s.TimeFormat
+}
+
+// localZone is the name of the node's own zone; empty: it has none that others know.
+var localZone = sync.OnceValue(func() string {
+	name := time.Local.String()
+	if name == "Local" {
+		if target, err := os.Readlink("/etc/localtime"); err == nil {
+			_, name, _ = strings.Cut(target, "zoneinfo/")
+		}
+	}
+	if _, err := time.LoadLocation(name); err != nil || name == "" || name == "Local" {
+		return ""
+	}
+	return name
+})

@@ -198,7 +198,7 @@ func (s *Search) narrow(i int, f *scan.File, at io.ReaderAt, form *timestamp.For
 	if o != nil {
 		ends = o.End
 	}
-	if !s.timed || f.Dated || f.Size < minSearched {
+	if !s.timed || f.Dated || f.PriorKnown || f.Size < minSearched {
 		return nil
 	}
 	if s.terminator == '\n' && f.Size-ends > pieceLate {

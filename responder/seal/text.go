@@ -100,6 +100,12 @@ func (l *Log) before(from int64) (at, lines, prior int64, known bool) {
 	return at, lines, prior, known
 }
 
+// Before is the last offset up to from of which it is known how many lines stand before it, and these.
+func (l *Log) Before(from int64) (at, lines int64) {
+	at, lines, _, _ = l.before(from)
+	return at, lines
+}
+
 func countIn(r io.Reader) (lines int64, err error) {
 	buf := make([]byte, frameBytes)
 	for {

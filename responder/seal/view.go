@@ -64,6 +64,8 @@ type Matches struct {
 	Of []*Log
 	// Twice tells, for each file, that all it holds is in a Log that is in Gone: it is not to be searched.
 	Twice []bool
+	// In has, for each file that is an archive, the Log all of which it holds: Twice, or with more than that.
+	In []*Log
 	// Gone are the Logs without a file: there are but their blocks.
 	Gone []*Log
 }
@@ -72,7 +74,7 @@ type Matches struct {
 // not nil, says which Logs matter. family is what a path has in common with those that rotation gives it. When
 // ctx is over, so is Match, and what it found is worth nothing.
 func (v *View) Match(ctx context.Context, files []File, mark int64, wanted func(*Log) bool, family func(path string) string) Matches {
-	m := matcher{ctx: ctx, v: v, files: files, family: family, Matches: Matches{Of: make([]*Log, len(files)), Twice: make([]bool, len(files))},
+	m := matcher{ctx: ctx, v: v, files: files, family: family, Matches: Matches{Of: make([]*Log, len(files)), Twice: make([]bool, len(files)), In: make([]*Log, len(files))},
 		taken: map[ID]bool{}, heads: make([]*head, len(files))}
 	byInode := map[[2]uint64][]int{}
 	for i := range files {
@@ -244,14 +246,15 @@ func (m *matcher) inArchive(l *Log) bool {
 	start, _ := l.Start()
 	for i := range m.files {
 		f := &m.files[i]
-		if f.Content == nil || m.Twice[i] || m.ctx.Err() != nil || !kin(l, f.Path, m.family) || !m.mayHold(i, l) {
+		if f.Content == nil || m.In[i] != nil || m.ctx.Err() != nil || !kin(l, f.Path, m.family) || !m.mayHold(i, l) {
 			continue
 		}
 		switch v := m.v.s.verdict(m.ctx, f, l); {
 		case v == sameContent && start == 0:
-			m.Twice[i] = true
+			m.Twice[i], m.In[i] = true, l
 			return false
 		case v == sameContent || v == moreContent: // it has what the blocks do not
+			m.In[i] = l
 			return true
 		}
 	}

@@ -1,0 +1,473 @@
+package responder
+
+import (
+	"bytes"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/trawl-logs/trawl/responder/archive"
+	"github.com/trawl-logs/trawl/responder/clock"
+	"github.com/trawl-logs/trawl/responder/rotation"
+	"github.com/trawl-logs/trawl/responder/scan"
+	"github.com/trawl-logs/trawl/responder/seal"
+	"github.com/trawl-logs/trawl/responder/source"
+	"github.com/trawl-logs/trawl/schemas"
+)
+
+// piece is a stretch of a log that is searched by itself, since the rest of it is read by other nodes, or by
+// nobody.
+type piece struct {
+	view     *seal.View
+	log      *seal.Log
+	file     *source.Entry // that the log goes on in, or that holds all of it; nil: there are but blocks
+	packed   bool          // file is an archive
+	from, to int64         // bytes; to -1: to the end of file
+	about    clock.File
+	form     uint64 // of the blocks' times; and whether nobody said what they mean
+	unsaid   bool
+}
+
+// assignment is a query's Plan as it is looked up; without one, all is read of the node's own logs.
+type assignment struct {
+	planned bool
+	leave   map[seal.ID]bool
+	skip    map[seal.ID]int64
+	overlap func(*seal.Block) bool // may it have lines of the query's times
+}
+
+func assigned(q *schemas.Query) *assignment {
+	a := &assignment{leave: map[seal.ID]bool{}, skip: map[seal.ID]int64{}, overlap: func(b *seal.Block) bool {
+		k := schemas.BlockRecord{Timed: b.Timed, MinTime: b.MinTime, MaxTime: b.MaxTime}
+		return k.Overlaps(q.Since, q.Until)
+	}}
+	if q.Plan == nil {
+		return a
+	}
+	a.planned = true
+	for _, id := range q.Plan.Leave {
+		a.leave[seal.ID(id)] = true
+	}
+	for _, m := range q.Plan.Skip {
+		a.skip[seal.ID(m.Log)] = max(a.skip[seal.ID(m.Log)], m.From)
+	}
+	return a
+}
+
+// leaves says whether another node reads the block of that file.
+func (a *assignment) leaves(name string) bool {
+	var id seal.ID
+	n, err := hex.Decode(id[:], []byte(name[:min(len(name), 2*len(id))]))
+	return err == nil && n == len(id) && a.leave[id]
+}
+
+// extent is the bytes of a log from one to another; to -1: to its file's end.
+type extent struct{ from, to int64 }
+
+// parted is what is to be read of one of the node's own logs. whole says that this is all there is of it; lacking
+// are the blocks that it should read and cannot. file tells that there is one that has all of the log.
+func (a *assignment) parted(s *seal.Store, l *seal.Log, file bool) (extents []extent, whole bool, lacking []schemas.BlockID) {
+	skip := a.skip[l.ID]
+	whole = skip == 0
+	add := func(from, to int64) {
+		if from = max(from, skip); to >= 0 && from >= to {
+			return
+		}
+		if n := len(extents); n > 0 && extents[n-1].to == from {
+			extents[n-1].to = to
+			return
+		}
+		extents = append(extents, extent{from, to})
+	}
+	end := int64(0)
+	for _, p := range l.Stretches() {
+		if file {
+			add(end, p.From)
+		}
+		end = p.To
+		switch {
+		case a.leave[p.ID]:
+			whole = false
+		case file || !p.Away && s.Spoiled(p.ID) == nil:
+			add(p.From, p.To)
+		default:
+			whole = false
+			if id := schemas.BlockID(p.ID); p.To > skip && a.overlap(p.Block) && !slices.Contains(lacking, id) {
+				lacking = append(lacking, id)
+			}
+		}
+	}
+	if file {
+		add(end, -1)
+	}
+	return extents, whole, lacking
+}
+
+// lacks says whether there is a block of a log that is to be read and is not here.
+func (a *assignment) lacks(s *seal.Store, l *seal.Log) bool {
+	_, _, lacking := a.parted(s, l, false)
+	return len(lacking) > 0
+}
+
+// takeOwn has the search read one of the node's own logs. e is how it is called, and file what it goes on in or,
+// packed, what holds it; nil: there are but blocks.
+func (p *plan) takeOwn(r *Responder, a *assignment, e, file *source.Entry, packed bool, l *seal.Log) (gone []*source.Entry) {
+	s := p.sealed
+	extents, whole, lacking := a.parted(r.sealing.store, l, file != nil)
+	var origin *schemas.Origin
+	if a.planned {
+		origin = &schemas.Origin{Node: r.config.Node, Log: schemas.BlockID(l.ID)}
+		s.lack(r.config.Node, lacking...)
+	} else if len(lacking) > 0 {
+		p.problems.add(e.Path, fmt.Errorf("%d of its sealed blocks: %w", len(lacking), whyLacking(r.sealing.store, lacking)))
+	}
+	if whole {
+		if s.origins[e] = origin; !packed {
+			s.logs[e] = l
+		}
+		if file == nil {
+			s.gone[e] = true
+			return []*source.Entry{e}
+		}
+		return nil
+	}
+	if file != nil {
+		p.files = slices.DeleteFunc(p.files, func(f *source.Entry) bool { return f == file })
+		p.bytes -= file.Size
+		if packed {
+			s.twice[file] = true
+		} else {
+			s.logs[file] = l
+		}
+	}
+	about := r.timesOf(e)
+	about.ID = clock.ID{}
+	for _, x := range extents {
+		c := &piece{view: s.view, log: l, file: file, packed: packed, from: x.from, to: x.to, about: about}
+		c.form = formOf(l, x)
+		gone = append(gone, s.addPiece(e, c, origin))
+	}
+	return gone
+}
+
+// whyLacking is why blocks are not read: of several reasons, the worst.
+func whyLacking(s *seal.Store, ids []schemas.BlockID) error {
+	for _, id := range ids {
+		if err := s.Spoiled(seal.ID(id)); err != nil {
+			return err
+		}
+	}
+	return seal.ErrAway
+}
+
+// formOf is the form of the times in the blocks of a stretch; 0: it has none, or several, or lines beside them.
+func formOf(l *seal.Log, x extent) (form uint64) {
+	if x.to < 0 {
+		return 0
+	}
+	for i, p := range l.Stretches() {
+		switch {
+		case p.To <= x.from || p.From >= x.to:
+		case i > 0 && form != 0 && p.Form != form || p.Form == 0:
+			return 0
+		default:
+			form = p.Form
+		}
+	}
+	return form
+}
+
+// addPiece enters a piece of what e is of, under an entry of its own.
+func (s *sealedPlan) addPiece(e *source.Entry, c *piece, origin *schemas.Origin) *source.Entry {
+	mine := *e
+	mine.ID, mine.Size = source.ID{}, max(c.to, e.Size)-c.from
+	if c.to >= 0 {
+		mine.Size = c.to - c.from
+	}
+	s.pieces[&mine], s.origins[&mine] = c, origin
+	return &mine
+}
+
+// lack notes blocks that the node should read and cannot.
+func (s *sealedPlan) lack(home string, ids ...schemas.BlockID) {
+	if len(ids) > 0 {
+		s.lacking[home] = append(s.lacking[home], ids...)
+	}
+}
+
+// takeRead has the search read the blocks that a plan names of other homes and, where it reads nothing else of
+// the node's own logs, of its own.
+func (r *Responder) takeRead(p *plan, q *schemas.Query, a *assignment) error {
+	sel := selection(&q.Select)
+	sel.Labels = nil // who made the plan has looked at them
+	filter, err := sel.Compile()
+	if err != nil {
+		return err
+	}
+	var pieces []*source.Entry
+	for _, read := range q.Plan.Read {
+		var store *seal.Store
+		switch {
+		case read.Home != r.config.Node:
+			store = r.foreign.of(read.Home)
+		case !q.Plan.Only:
+			continue // all of them are read anyway, but for those in Leave
+		case r.sealing != nil:
+			store = r.sealing.store
+		}
+		if store == nil {
+			p.sealed.lack(read.Home, read.Blocks...)
+			continue
+		}
+		pieces = append(pieces, p.readOf(r, a, store, &read, filter)...)
+	}
+	for _, e := range pieces {
+		p.bytes += e.Size
+	}
+	p.files = slices.Concat(p.files, pieces)
+	slices.SortStableFunc(p.files, func(a, b *source.Entry) int { return source.CompareNatural(a.Path, b.Path) })
+	return nil
+}
+
+// readOf are the pieces that blocks of a store come to.
+func (p *plan) readOf(r *Responder, a *assignment, store *seal.Store, read *schemas.PlanRead, filter *source.Filter) (pieces []*source.Entry) {
+	view := store.View()
+	p.sealed.views = append(p.sealed.views, view)
+	var logs []*seal.Log
+	want, seen := map[seal.ID]bool{}, map[seal.ID]bool{}
+	for _, id := range read.Blocks {
+		b, err := store.Block(seal.ID(id))
+		if err != nil || b.Away || store.Spoiled(b.ID) != nil {
+			p.sealed.lack(read.Home, id)
+			continue
+		}
+		want[b.ID] = true
+		for i := range b.Runs {
+			if l := view.Log(b.Runs[i].Log); l != nil && !seen[l.ID] {
+				seen[l.ID] = true
+				logs = append(logs, l)
+			}
+		}
+	}
+	slices.SortFunc(logs, func(a, b *seal.Log) int { return bytes.Compare(a.ID[:], b.ID[:]) })
+	for _, l := range logs {
+		pieces = append(pieces, p.readLog(r, a, view, l, want, read.Home, filter)...)
+	}
+	return pieces
+}
+
+// readLog are the pieces of one log.
+func (p *plan) readLog(r *Responder, a *assignment, view *seal.View, l *seal.Log, want map[seal.ID]bool, home string, filter *source.Filter) (pieces []*source.Entry) {
+	for _, part := range l.Only(func(b *seal.Block) bool { return want[b.ID] }) {
+		stretches := part.Stretches()
+		newest := stretches[len(stretches)-1]
+		e := &source.Entry{Path: l.Path(), Service: l.Service, ModTime: time.Unix(0, part.ModTime())}
+		from, _ := part.Start()
+		to, _ := part.End()
+		if from = max(from, a.skip[l.ID]); from >= to || !filter.Admits(e) {
+			continue
+		}
+		c := &piece{view: view, log: part, from: from, to: to, form: formOf(part, extent{from, to}), unsaid: newest.Zone == "" && home != r.config.Node,
+			about: clock.File{ModTime: e.ModTime, Zone: r.foreign.zone(newest.Zone), Form: newest.Layout}}
+		pieces = append(pieces, p.sealed.addPiece(e, c, &schemas.Origin{Node: home, Log: schemas.BlockID(l.ID)}))
+	}
+	return pieces
+}
+
+// openPiece opens a piece for the search.
+func (p *plan) openPiece(e *source.Entry, c *piece) (scan.File, error) {
+	if c.packed {
+		return p.openPackedPiece(c)
+	}
+	var live *sharedFile
+	var at io.ReaderAt
+	size := int64(0)
+	if c.file != nil {
+		var err error
+		if live, err = p.sealed.share(p.set, c.file); err != nil {
+			return scan.File{}, err
+		}
+		at, size = live.f, live.f.Size()
+	}
+	to := c.to
+	if to < 0 {
+		end, _ := c.log.End()
+		to = max(size, end)
+	}
+	text, err := c.view.Stretch(c.log, at, size, c.from, to)
+	if err != nil {
+		return scan.File{}, errors.Join(err, live.Close())
+	}
+	file := scan.File{At: text, Size: text.Size(), Closer: &pieceFile{text, live}}
+	file.BytesBefore, file.LinesBefore = text.Start()
+	if err := p.dateStart(&file, e, c, text, at, size); err != nil {
+		return scan.File{}, errors.Join(err, file.Closer.Close())
+	}
+	if p.pruning == nil || text.NUL() {
+		return file, nil
+	}
+	ranges, dated, err := p.pruning.sealed(text, func() (uint64, error) {
+		if c.form != 0 {
+			return c.form, nil
+		}
+		_, form, err := p.r.clockOf(text, text.Size(), &c.about)
+		return form, err
+	})
+	if err != nil {
+		return scan.File{}, errors.Join(err, file.Closer.Close())
+	}
+	file.Ranges, file.Dated = ranges, dated
+	return file, nil
+}
+
+var errOtherTimes = errors.New("sealed by a version that did not say in which zone its times are, and read otherwise here")
+
+// dateStart finds the time of a piece's first lines, if they have none of their own.
+func (p *plan) dateStart(file *scan.File, e *source.Entry, c *piece, text *seal.Text, live io.ReaderAt, size int64) error {
+	if !p.dated || text.Size() == 0 {
+		return nil
+	}
+	read, form, err := p.r.clockOf(text, text.Size(), &c.about)
+	if err != nil {
+		return err
+	}
+	if c.unsaid && c.form != 0 && form != c.form {
+		return errOtherTimes
+	}
+	at, prior, known := text.Prior()
+	file.Prior, file.PriorKnown = prior, known
+	start, _ := text.Start()
+	if at == start || read == nil {
+		return nil
+	}
+	before, err := c.view.Stretch(c.log, live, size, at, start)
+	if err != nil {
+		return err
+	}
+	defer before.Close()
+	head := make([]byte, before.Size())
+	if _, err := before.ReadAt(head, 0); err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	for line := range bytes.Lines(head) {
+		if ns, ok := read(bytes.TrimSuffix(line, []byte{'\n'})); ok {
+			file.Prior, file.PriorKnown = ns, true
+		}
+	}
+	return nil
+}
+
+// pieceFile is the Closer of a piece.
+type pieceFile struct {
+	text *seal.Text
+	live *sharedFile
+}
+
+// Close closes blocks and live file.
+func (f *pieceFile) Close() error { return errors.Join(f.text.Close(), f.live.Close()) }
+
+// sharedFile is a live file that several pieces are of.
+type sharedFile struct {
+	f     *rotation.File
+	of    *sealedPlan
+	users int
+}
+
+// share opens a live file for one more piece.
+func (s *sealedPlan) share(set *rotation.Set, e *source.Entry) (*sharedFile, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.shared[e] == nil {
+		f, err := set.Open(e)
+		if err != nil {
+			return nil, err
+		}
+		s.shared[e] = &sharedFile{f: f, of: s}
+	}
+	s.shared[e].users++
+	return s.shared[e], nil
+}
+
+// Close closes the file when nobody reads it any more. f may be nil.
+func (f *sharedFile) Close() error {
+	if f == nil {
+		return nil
+	}
+	f.of.mu.Lock()
+	defer f.of.mu.Unlock()
+	if f.users--; f.users > 0 {
+		return nil
+	}
+	delete(f.of.shared, f.f.Entry)
+	return f.f.Close()
+}
+
+// openPackedPiece opens a piece of an archive that holds a log: what stands before it is unpacked and left out.
+func (p *plan) openPackedPiece(c *piece) (scan.File, error) {
+	shared, err := p.sealed.share(p.set, c.file)
+	if err != nil {
+		return scan.File{}, err
+	}
+	f := shared.f
+	r := archive.Open(f, f.Size(), f.Kind(), p.archives.limits, p.archives.gate)
+	file := scan.File{BytesBefore: c.from, Closer: &packedPiece{r, shared}}
+	at, lines := c.log.Before(c.from)
+	file.LinesBefore = lines
+	if _, err = io.CopyN(io.Discard, r, at); err == nil && at < c.from {
+		var more counting
+		_, err = io.CopyN(&more, r, c.from-at)
+		file.LinesBefore += more.lines
+	}
+	if err != nil {
+		return scan.File{}, errors.Join(err, file.Closer.Close())
+	}
+	if file.Stream = r; c.to >= 0 {
+		file.Stream = io.LimitReader(r, c.to-c.from)
+	}
+	return file, nil
+}
+
+// counting counts the lines that are written to it.
+type counting struct{ lines int64 }
+
+func (c *counting) Write(p []byte) (int, error) {
+	c.lines += int64(bytes.Count(p, []byte{'\n'}))
+	return len(p), nil
+}
+
+// packedPiece is the Closer of a piece of an archive.
+type packedPiece struct {
+	r      *archive.Reader
+	shared *sharedFile
+}
+
+// Close closes both.
+func (c *packedPiece) Close() error { return errors.Join(c.r.Close(), c.shared.Close()) }
+
+// tellLacking tells the requester what is not read, before anything else: somebody else may read it meanwhile.
+func (s *session) tellLacking(lacking map[string][]schemas.BlockID) error {
+	const atOnce = 1 << 10
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for home, ids := range lacking {
+		for some := range slices.Chunk(ids, atOnce) {
+			var text []byte
+			for _, id := range some {
+				text = append(text, id[:]...)
+			}
+			c := schemas.Chunk{Kind: schemas.ChunkUnread, Text: text, Origin: &schemas.Origin{Node: home}}
+			for int(s.box.Room()) < size(&c)+frameHeads {
+				if err := s.await(); err != nil {
+					return err
+				}
+			}
+			if err := s.data(0, c); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
