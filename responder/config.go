@@ -48,6 +48,7 @@ const DefaultConfigFile = "/etc/trawl/trawl.yaml"
 //	state: /var/lib/trawl
 //	index: {level: normal, cpu: 10%, size: 20GiB} # or off; only with a state directory
 //	sealed: {window: 1h, lines: 32768, age: 30d, size: 20GiB, cpu: 10%} # of sources with store: sealed
+//	                               # replicas: 2, bandwidth: 20MiB: and on how many nodes each block lies, copied at that rate
 //	rescan: 30s
 //	ephemeral: false
 //	limits: {max_queries: 8, run_time: 1h, result_bytes: 20GiB}
@@ -126,7 +127,7 @@ func DefaultConfig() *Config {
 	return &Config{
 		Rescan: Duration(30 * time.Second), LogFormat: "text", LogLevel: "info",
 		Index:       IndexConfig{Level: block.Normal.String(), CPU: 10, Size: 20 << 30},
-		Sealed:      SealedConfig{Window: Duration(time.Hour), Lines: 32 << 10, Size: 20 << 30, CPU: 10},
+		Sealed:      SealedConfig{Window: Duration(time.Hour), Lines: 32 << 10, Size: 20 << 30, CPU: 10, Bandwidth: 20 << 20},
 		Coordinator: Coordinator{User: "text", Queries: 4},
 		Limits: Limits{
 			MaxQueries: 8, MaxParked: 32, MaxFollows: 64, MaxWatches: 64, RunTime: Duration(time.Hour), Files: source.DefaultMaxFiles,

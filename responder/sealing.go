@@ -26,6 +26,9 @@ type SealedConfig struct {
 	Age    Duration `yaml:"age"`    // after which blocks are dropped; 0: never
 	Size   Size     `yaml:"size"`   // of all blocks together; the oldest go
 	CPU    Percent  `yaml:"cpu"`    // of one core, to seal
+
+	Replicas  int  `yaml:"replicas"`  // nodes that have each block; 0: blocks stay where they are sealed, and are not listed
+	Bandwidth Size `yaml:"bandwidth"` // bytes a second, to copy blocks of other nodes
 }
 
 func (c *SealedConfig) check() error {
@@ -41,6 +44,10 @@ func (c *SealedConfig) check() error {
 		return fmt.Errorf("sealed.size: %d bytes are less than 1MiB", c.Size)
 	case c.CPU < 1 || c.CPU > 100:
 		return fmt.Errorf("sealed.cpu: %v%% is not within 1%% and 100%%", float64(c.CPU))
+	case c.Replicas < 0 || c.Replicas > 16:
+		return fmt.Errorf("sealed.replicas: %d is not within 0 and 16", c.Replicas)
+	case c.Bandwidth < 64<<10:
+		return fmt.Errorf("sealed.bandwidth: %d bytes a second are less than 64KiB", c.Bandwidth)
 	}
 	return nil
 }
