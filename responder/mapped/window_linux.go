@@ -19,8 +19,9 @@ const (
 	// hugePage is what parts begin and end at: where the file's pages lie together, the kernel maps so many bytes
 	// at one fault, and else 64 KiB.
 	hugePage = 2 << 20
-	// probeStep is how far apart the bytes are that must be in memory.
-	probeStep = 256 << 10
+	// probeStep is how far apart the bytes are that must be in memory. To ask is to read a page that no cache of the
+	// processor holds: every 256 KiB, 240 MB in which nothing matches took 1.05 times the processor time.
+	probeStep = 1 << 20
 )
 
 // trusting: windows map what is small, too, and do not ask whether it is in memory.

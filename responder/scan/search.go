@@ -203,7 +203,7 @@ func (s *searcher) halted() bool {
 // fill reads up to want bytes to the end of buf.
 func (s *searcher) fill(want int) error {
 	if s.buf == nil {
-		if s.o.geometry == defaultGeometry && int64(want) > s.o.geometry.block/4 {
+		if s.o.geometry.block == defaultGeometry.block && int64(want) > s.o.geometry.block/4 {
 			s.buf = *bufPool.Get().(*[]byte)
 		} else {
 			s.buf = make([]byte, want+1)
