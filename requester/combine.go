@@ -1,6 +1,7 @@
 package requester
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/trawl-logs/trawl/schemas"
@@ -12,10 +13,10 @@ import (
 
 // kept is what is known of the logs of a planned query.
 type kept struct {
-	counts map[logKey]*schemas.Chunk // until all parts are in
-	named  map[logKey]bool           // logs whose name has been released
-	lines  map[logKey]int64          // selected lines that have been released, with -m
-	sorted []*schemas.Chunk          // counts, once all are in
+	counting bool             // accounts have counts
+	named    map[logKey]bool  // logs whose name has been released
+	lines    map[logKey]int64 // selected lines that have been released, with -m
+	sorted   []*schemas.Chunk // counts, once all are in
 }
 
 // logKey is a log: of a node, by its id, or, where it has none, by its name.
@@ -52,7 +53,8 @@ func (g *Gather) combine(n *node, r *Release) {
 				continue
 			}
 		case schemas.ChunkCount:
-			r.lines += k.count(c, key, g.q.MaxCount)
+			k.counting = true
+			n.share.keep(key, c)
 			continue
 		case schemas.ChunkFile, schemas.ChunkBinary:
 			if k.named == nil {
@@ -65,9 +67,6 @@ func (g *Gather) combine(n *node, r *Release) {
 		}
 		r.Chunks = append(r.Chunks, c)
 		r.lines += c.Selected(g.terminator)
-	}
-	if g.plan.asked == schemas.ModeFilesWithout {
-		r.lines = 0 // it is not known yet
 	}
 }
 
@@ -106,28 +105,59 @@ func (k *kept) within(c *schemas.Chunk, key logKey, most int64, terminator byte,
 	return true
 }
 
-// count adds the count of a part to its log's, and says what that made of it.
-func (k *kept) count(c schemas.Chunk, key logKey, most int64) int64 {
-	if k.counts == nil {
-		k.counts = map[logKey]*schemas.Chunk{}
+// keep adds a count to what an account has of a log.
+func (s *share) keep(key logKey, c schemas.Chunk) {
+	if s.counts == nil {
+		s.counts = map[logKey]schemas.Chunk{}
 	}
-	at := k.counts[key]
-	if at == nil {
-		if c.Origin == nil {
-			c.Origin = &schemas.Origin{Node: key.node}
+	if c.Origin == nil {
+		c.Origin = &schemas.Origin{Node: key.node}
+	}
+	c.Count += s.counts[key].Count
+	s.counts[key] = c
+}
+
+// sum adds the counts of all accounts. Those of an account that failed were of parts of logs that others have counted
+// again from their start, but for logs of which nothing is sealed.
+func (g *Gather) sum() {
+	logs := map[logKey]*schemas.Chunk{}
+	for _, n := range g.order {
+		for key, c := range n.share.counts {
+			if n.share.given && key.log != (schemas.BlockID{}) {
+				continue
+			}
+			at := logs[key]
+			if at == nil {
+				at = &schemas.Chunk{Kind: c.Kind, Service: c.Service, File: c.File, Origin: c.Origin}
+				logs[key] = at
+			}
+			if g.q.MaxCount >= 0 {
+				c.Count = min(c.Count, g.q.MaxCount-at.Count)
+			}
+			if at.Count += c.Count; g.plan.asked == schemas.ModeCount {
+				n.lines += c.Count
+				g.lines += c.Count
+				g.matched = g.matched || c.Count > 0
+			}
 		}
-		at = &schemas.Chunk{Kind: c.Kind, Service: c.Service, File: c.File, Origin: c.Origin}
-		k.counts[key] = at
+		n.share.counts = nil
 	}
-	before := at.Count
-	if at.Count += c.Count; most >= 0 {
-		at.Count = min(at.Count, most)
+	for _, c := range logs {
+		if g.plan.asked == schemas.ModeFilesWithout {
+			if c.Count > 0 {
+				continue
+			}
+			c.Kind = schemas.ChunkFile
+		}
+		g.plan.kept.sorted = append(g.plan.kept.sorted, c)
 	}
-	return at.Count - before
+	slices.SortFunc(g.plan.kept.sorted, func(a, b *schemas.Chunk) int {
+		return cmp.Or(naturalCompare(a.Origin.Node, b.Origin.Node), naturalCompare(a.File, b.File), naturalCompare(a.Service, b.Service))
+	})
 }
 
 // nothingKept says whether nothing is left to be released of what was kept.
-func (p *planned) nothingKept() bool { return p == nil || len(p.kept.counts)+len(p.kept.sorted) == 0 }
+func (p *planned) nothingKept() bool { return p == nil || !p.kept.counting && len(p.kept.sorted) == 0 }
 
 // forget drops what is kept.
 func (p *planned) forget() {
@@ -145,26 +175,9 @@ func (g *Gather) nextKept() (Release, bool) {
 		return Release{}, false
 	}
 	k := &g.plan.kept
-	if len(k.counts) > 0 {
-		for _, c := range k.counts {
-			if g.plan.asked == schemas.ModeFilesWithout {
-				if c.Count > 0 {
-					continue
-				}
-				c.Kind = schemas.ChunkFile
-			}
-			k.sorted = append(k.sorted, c)
-		}
-		k.counts = nil
-		slices.SortFunc(k.sorted, func(a, b *schemas.Chunk) int {
-			switch {
-			case a.Origin.Node != b.Origin.Node:
-				return naturalCompare(a.Origin.Node, b.Origin.Node)
-			case a.File != b.File:
-				return naturalCompare(a.File, b.File)
-			}
-			return naturalCompare(a.Service, b.Service)
-		})
+	if k.counting {
+		k.counting = false
+		g.sum()
 	}
 	if len(k.sorted) == 0 {
 		return Release{}, false

@@ -19,8 +19,8 @@ type marks struct {
 	full bool           // there are more than are remembered
 }
 
-// mark is how far a log has come: all of it before from, and no line of it from last on but that at last, of which
-// perhaps only a part.
+// mark is how far a log has come: all of it before from, which is where a line begins, and no line beyond that at last,
+// of which perhaps only a part has come.
 type mark struct {
 	from, last int64
 	open       bool // the last line goes on
@@ -51,7 +51,7 @@ func (m *marks) note(g *Gather, r *Release) {
 		case c.Origin == nil:
 		case c.Kind == schemas.ChunkLines:
 			m.noteLines(c, g)
-		default: // a count, a name: that is all of the log
+		case c.Kind != schemas.ChunkCount: // its name: no more is wanted of the log
 			m.set(c.Origin.Log, mark{from: math.MaxInt64, last: math.MaxInt64})
 		}
 	}
@@ -68,11 +68,11 @@ func (m *marks) noteLines(c *schemas.Chunk, g *Gather) {
 	at := m.logs[c.Origin.Log]
 	n := len(c.Offsets)
 	switch {
+	case n == 0 && g.q.OnlyMatching:
 	case n == 0: // a piece of a line
 		at.from += int64(len(c.Text))
-	case g.q.OnlyMatching: // more may come of the same line
+	case g.q.OnlyMatching: // more may come of the same line, and where that begins nobody has said
 		at.last = c.Offsets[n-1]
-		at.from = at.last
 	default:
 		last := c.Text
 		if n > 1 || c.Continues {
@@ -111,7 +111,10 @@ func (m *marks) list() ([]schemas.LogMark, bool) {
 	for log, at := range m.logs {
 		from := at.from
 		if at.open {
-			from = at.last
+			from = min(from, at.last)
+		}
+		if from == 0 {
+			continue
 		}
 		list = append(list, schemas.LogMark{Log: log, From: from})
 	}

@@ -41,7 +41,8 @@ type share struct {
 	given  bool                   // it has failed, and is not taken back: others read its blocks
 	torn   bool                   // it failed in the middle of a line of which a part was released
 	cut    cut                    // by -m
-	drops  bool                   // the line that goes on has come of another account
+	counts map[logKey]schemas.Chunk
+	drops  bool // the line that goes on has come of another account
 }
 
 // Account names an account to a Gather: a node, in a part of the query. Part 0 is the query itself.
@@ -113,6 +114,9 @@ func (g *Gather) planOf(n *node) *schemas.Query {
 	}
 	if n.part > 0 {
 		q.ID, q.Timeout = PartID(g.q.ID, n.part), g.q.Timeout-n.born
+		if g.inTime() || q.OnlyMatching {
+			q.Limit = 0 // some come again, and are not wanted
+		}
 	}
 	return &q
 }
@@ -290,6 +294,6 @@ func (s *share) dropping() bool { return s != nil && s.drops }
 // again forgets what came of a run that another replaces.
 func (s *share) again() {
 	if s != nil {
-		s.marks, s.drops = s.before.clone(), false
+		s.marks, s.drops, s.counts = s.before.clone(), false, nil
 	}
 }

@@ -25,6 +25,7 @@ type simStore struct {
 	since, until int64
 	mode         schemas.Mode
 	most         int64 // -m
+	only         bool  // -o
 	replicas     int
 	lossless     bool // every owner has what the list says
 }
@@ -69,6 +70,8 @@ func newStoreWorld(seed uint64) *world {
 		}
 	} else if rng.IntN(6) == 0 {
 		s.most = int64(1 + rng.IntN(20))
+	} else {
+		s.only = p.order != schemas.OrderTime && rng.IntN(4) == 0
 	}
 	w := newWorld(p)
 	w.store = s
@@ -157,7 +160,7 @@ func (s *simStore) give(w *world) {
 
 // gather plans the query.
 func (s *simStore) gather(w *world, q *schemas.Query) *Gather {
-	q.Mode, q.MaxCount, q.Since, q.Until = s.mode, s.most, s.since, s.until
+	q.Mode, q.MaxCount, q.Since, q.Until, q.OnlyMatching = s.mode, s.most, s.since, s.until, s.only
 	plan, err := blockplan.Make(&blockplan.Question{Select: &q.Select, Since: q.Since, Until: q.Until, Nodes: s.nodes, Blocks: s.blocks, Revision: 9})
 	if err != nil {
 		w.broken = err.Error()
@@ -182,6 +185,8 @@ type piece struct {
 	log   *simLog
 	lines []simLine
 	at    int // bytes of the first line that were sent
+
+	counts []schemas.Chunk // that are left to be sent, and one more
 }
 
 // answer is what a node makes of a plan.
@@ -286,11 +291,16 @@ func (a *simAnswer) work(n *simNode, q *schemas.Query) {
 	for size > 0 && len(a.pieces) > 0 && len(chunks) < 50 {
 		p := &a.pieces[0]
 		if q.Mode != schemas.ModeLines {
-			for _, c := range p.count(q) {
+			if p.counts == nil {
+				p.counts = append(p.count(q), schemas.Chunk{})
+			}
+			if c := p.counts[0]; len(p.counts) > 1 {
 				n.lines += c.Selected('\n')
 				chunks = append(chunks, c)
 			}
-			a.pieces, size = a.pieces[1:], size-100
+			if p.counts, size = p.counts[1:], size-100; len(p.counts) == 0 {
+				a.pieces = a.pieces[1:]
+			}
 			continue
 		}
 		c := p.chunk(q, &size)
@@ -312,19 +322,22 @@ func (a *simAnswer) work(n *simNode, q *schemas.Query) {
 
 func (p *piece) file() string { return fmt.Sprintf("%s.%d", p.log.home, p.log.id[0]) }
 
-// count is what the modes that name files have of a piece.
-func (p *piece) count(q *schemas.Query) []schemas.Chunk {
-	lines := int64(len(p.lines))
-	if q.MaxCount >= 0 {
-		lines = min(lines, q.MaxCount)
-	}
-	c := schemas.Chunk{Kind: schemas.ChunkCount, File: p.file(), Count: lines, Origin: &schemas.Origin{Node: p.log.home, Log: p.log.id}}
-	if q.Mode == schemas.ModeFiles {
-		if c.Kind, c.Count = schemas.ChunkFile, 0; lines == 0 {
-			return nil
+// count is what the modes that name files have of a piece, once for each half of it.
+func (p *piece) count(q *schemas.Query) (chunks []schemas.Chunk) {
+	half := len(p.lines) / 2
+	for _, n := range []int{half, len(p.lines) - half} {
+		c := schemas.Chunk{Kind: schemas.ChunkCount, File: p.file(), Count: int64(n), Origin: &schemas.Origin{Node: p.log.home, Log: p.log.id}}
+		if q.MaxCount >= 0 {
+			c.Count = min(c.Count, q.MaxCount)
 		}
+		if q.Mode == schemas.ModeFiles {
+			if c.Kind, c.Count = schemas.ChunkFile, 0; n == 0 {
+				continue
+			}
+		}
+		chunks = append(chunks, c)
 	}
-	return []schemas.Chunk{c}
+	return chunks
 }
 
 // chunk takes whole lines from a piece, or a part of a long one.
