@@ -39,7 +39,7 @@ func BenchmarkBuild(b *testing.B) {
 	}
 	dir := b.TempDir()
 	b.SetBytes(int64(len(data)))
-	before := cpu(b)
+	before := processorTime(b)
 	for b.Loop() {
 		x, err := Create(dir, File{Dev: 1, Ino: 1})
 		if err != nil {
@@ -54,12 +54,12 @@ func BenchmarkBuild(b *testing.B) {
 		b.ReportMetric(100*float64(x.Bytes())/float64(len(data)), "%size")
 		x.Close()
 	}
-	b.ReportMetric(float64(b.N)*float64(len(data))/1e6/(cpu(b)-before).Seconds(), "MB/cpu-s")
+	b.ReportMetric(float64(b.N)*float64(len(data))/1e6/(processorTime(b)-before).Seconds(), "MB/cpu-s")
 }
 
-// cpu is the time that this process has had, of all cores: on a machine that is shared it says more than
+// processorTime is what this process has had, of all cores: on a machine that is shared it says more than
 // the clock.
-func cpu(b *testing.B) time.Duration {
+func processorTime(b *testing.B) time.Duration {
 	var u unix.Rusage
 	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
 		b.Fatal(err)

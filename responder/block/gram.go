@@ -142,6 +142,10 @@ func (s *strip) load(before, p []byte) {
 func (s *strip) grams(from, to int) {
 	set, shift := s.bits, s.shift&63
 	text := s.lower[from : max(to, from)+slack : cap(s.lower)]
+	if n := to - from - carry; accelerated && n > 0 {
+		gramsVector(set, shift, text, n)
+		return
+	}
 	for ; len(text) >= 2*slack; text = text[4:] { // of eight bytes, all four
 		v := binary.LittleEndian.Uint64(text)
 		h := gramHash(v) >> shift
@@ -162,6 +166,10 @@ func (s *strip) grams(from, to int) {
 // words enters the letters: of every run of them up to eight at once, five times four letters.
 func (s *strip) words() {
 	const most = slack - letterBytes + 1
+	if n := len(s.letters) - 1; accelerated && n > 0 {
+		wordsVector(s.bits, s.shift, s.lower[:len(s.lower):cap(s.lower)], s.letters[:n+1], s.recent)
+		return
+	}
 	for k := range len(s.letters) - 1 {
 		for m := fours(s.letters[k], s.letters[k+1]); m != 0; {
 			at := bits.TrailingZeros64(m)
@@ -208,12 +216,22 @@ const (
 	low8  = 0x7f7f7f7f7f7f7f7f
 )
 
+// blank is what is put behind a text, so that more than all of it can be read.
+var blank = string(bytes.Repeat([]byte{' '}, 64+slack))
+
 // lowerCase sets lower and letters to what before and p are together. odd tells that they hold a byte that
 // is NUL or not ASCII.
 func (s *strip) lowerCase(before, p []byte) (odd bool) {
 	n := len(before) + len(p)
 	buf := append(append(s.lower[:0], before...), p...)
-	buf = append(buf, "        "...) // as slack
+	if accelerated && n > 0 {
+		words := (n + 63) / 64
+		buf = append(buf, blank[:words*64-n+slack]...)
+		s.lower, s.letters = buf[:n], slices.Grow(s.letters[:0], words+1)[:words+1]
+		s.letters[words] = 0
+		return lowerCaseVector(buf, s.letters[:words])
+	}
+	buf = append(buf, blank[:slack]...)
 	s.letters = s.letters[:0]
 	var seen, word uint64
 	for i := 0; i < n; i += 8 {

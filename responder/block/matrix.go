@@ -36,6 +36,10 @@ func transpose(dst, src []uint64, strips, stride int, log uint) {
 	for g := range width {
 		for w := range words {
 			at := g*64*stride + w
+			if accelerated {
+				transposeVector(dst[w*64*width+g:w*64*width+g+63*width+1], width, src[at:at+63*stride+1], stride)
+				continue
+			}
 			for k := range block {
 				block[k] = src[at]
 				at += stride
