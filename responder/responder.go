@@ -68,8 +68,10 @@ type Responder struct {
 	index    atomic.Pointer[index]
 	sealing  *sealing // nil: no source wants it
 	foreign  *foreignStores
-	blocks   block.Options // what blocks are made, whatever the disk; zero but in tests
-	points   int64         // how far apart the points of archives are; 0 but in tests
+	moving   *moving // nil: blocks stay where they are sealed
+	offering atomic.Pointer[offering] // nil: the node has no part in the fleet's sealed blocks
+	blocks   block.Options            // what blocks are made, whatever the disk; zero but in tests
+	points   int64                    // how far apart the points of archives are; 0 but in tests
 
 	mu        sync.Mutex
 	ledger    *outbox.Ledger
@@ -154,6 +156,7 @@ func (r *Responder) Run(ctx context.Context) {
 	defer r.startIndex(ctx)()
 	defer r.foreign.close()
 	defer r.startSealing(ctx)()
+	defer r.startMoving(ctx)()
 	defer r.proving.start(ctx)()
 	tick := time.NewTicker(time.Duration(r.config.Rescan))
 	defer tick.Stop()
@@ -190,7 +193,7 @@ func (r *Responder) stop() {
 func (r *Responder) Node() schemas.Node {
 	n := schemas.Node{
 		Name: r.config.Node, Instance: r.instance, Host: r.host, Version: r.version, Groups: r.config.Groups,
-		Labels: r.labels(), Started: r.started.UnixNano(), Ephemeral: r.config.Ephemeral,
+		Labels: r.labels(), Started: r.started.UnixNano(), Ephemeral: r.config.Ephemeral, Store: r.offering.Load().get(),
 	}
 	if snap := r.catalog.Newest(); snap != nil {
 		n.Services, n.Files, n.Bytes, n.Ready = r.services(snap), int64(len(snap.Files)+len(r.feeds.journals)), snap.Bytes, true

@@ -54,6 +54,9 @@ func (l *Log) ModTime() int64 { return l.last().ModTime }
 // End is the offset up to which it is sealed, and how many lines stand before it.
 func (l *Log) End() (offset, lines int64) { return l.last().To, l.last().Line + l.last().Lines }
 
+// LastTime is the time of the last line that is sealed, nanoseconds since 1970, if it is known.
+func (l *Log) LastTime() (ns int64, known bool) { return l.last().Last, l.last().LastKnown }
+
 // Start is the offset of the first byte that its blocks still have, and how many lines stood before it.
 func (l *Log) Start() (offset, lines int64) { return l.parts[0].From, l.parts[0].Line }
 
