@@ -183,7 +183,7 @@ func formOf(l *seal.Log, x extent) (form uint64) {
 // addPiece enters a piece of what e is of, under an entry of its own.
 func (s *sealedPlan) addPiece(e *source.Entry, c *piece, origin *schemas.Origin) *source.Entry {
 	mine := *e
-	mine.ID, mine.Size = source.ID{}, max(c.to, e.Size)-c.from
+	mine.ID, mine.Size = source.ID{}, max(0, e.Size-c.from) // of an archive, less than there is
 	if c.to >= 0 {
 		mine.Size = c.to - c.from
 	}
