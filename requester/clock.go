@@ -55,6 +55,7 @@ func (g *Gather) Tick(now time.Time) {
 	if g.over {
 		return
 	}
+	g.sendEnds()
 	if gap := now.Sub(g.clock.tick); gap >= lateTick {
 		g.conn.slept += gap
 	}

@@ -48,7 +48,8 @@ type Gather struct {
 	clock   clock
 	conn    liveness
 	out     []Outgoing
-	lines   int64 // released
+	ends    []Outgoing // acknowledgements of Ends, which can wait
+	lines   int64      // released
 	matched bool
 	enough  bool // --limit or -q is satisfied
 	over    bool // nothing more is wanted
@@ -168,9 +169,18 @@ func (g *Gather) send(o Outgoing) { g.out = append(g.out, o) }
 
 // Take returns what is to be sent now, in order.
 func (g *Gather) Take() []Outgoing {
+	if g.Settled() {
+		g.sendEnds()
+	}
 	out := g.out
 	g.out = nil
 	return out
+}
+
+// sendEnds sends the acknowledgements that have waited.
+func (g *Gather) sendEnds() {
+	g.out = append(g.out, g.ends...)
+	g.ends = g.ends[:0]
 }
 
 // Stop says that the caller has had enough: the nodes are told, and those that are not through

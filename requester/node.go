@@ -158,7 +158,7 @@ func (g *Gather) accept(n *node, f *schemas.Frame, now time.Time) {
 	}
 	if f.End != nil {
 		n.end = f.End
-		g.control(n, now)
+		g.acknowledgeEnd(n, now)
 		if !n.onTrial(now) {
 			g.takeEnd(n, f.End)
 		}
