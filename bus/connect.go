@@ -97,6 +97,8 @@ type Conn struct {
 	client   string // random, for what this connection asks by itself
 	apiBase  string // JetStream API, "$JS.API."
 	log      *slog.Logger
+	now      func() time.Time
+	memory   rosterMemory
 
 	mu        sync.Mutex
 	listeners map[int]listener
@@ -123,7 +125,7 @@ func Connect(o Options) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Conn{subjects: subjects, user: userName, client: nuid.Next(), apiBase: "$JS.API.", log: o.Log, listeners: map[int]listener{}}
+	c := &Conn{subjects: subjects, user: userName, client: nuid.Next(), apiBase: "$JS.API.", log: o.Log, now: time.Now, listeners: map[int]listener{}}
 	if c.log == nil {
 		c.log = slog.New(slog.NewTextHandler(io.Discard, nil))
 	}

@@ -18,7 +18,8 @@ func (c *Conn) Forget(ctx context.Context, globs ...string) ([]string, error) {
 			return nil, fmt.Errorf("node glob %q: %w", g, err)
 		}
 	}
-	nodes, err := c.registered(ctx)
+	defer c.memory.clear()
+	nodes, _, err := c.registered(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("forget: %w", err)
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -57,10 +58,13 @@ var errNoRoster = errors.New("no roster is registered on this bus; it needs JetS
 // there is none, or none that this user may read, those that a ping round discovers. A JetStream that
 // does not answer is an error: with fewer nodes known, an answer without the others would look complete.
 func (c *Conn) Roster(ctx context.Context) (Roster, error) {
-	nodes, err := c.registered(ctx)
+	began := c.now()
+	nodes, seq, err := c.registered(ctx)
 	switch {
 	case err == nil && len(nodes) > 0:
-		return Roster{Registered, nodes}, nil
+		r := Roster{Registered, nodes}
+		c.remember(r, seq, began)
+		return r, nil
 	case err != nil && !errors.Is(err, errNoRoster) && !errors.Is(err, nats.ErrPermissionViolation):
 		return Roster{}, fmt.Errorf("roster: %w", err)
 	}
@@ -75,34 +79,37 @@ func (c *Conn) Roster(ctx context.Context) (Roster, error) {
 var errSilent = fmt.Errorf("JetStream does not answer within %v", rosterSilence)
 
 // registered reads the bucket with one multi-subject direct get, which is one round trip; a server
-// that does not know it, or finds too many records for it, is asked through a watcher.
-func (c *Conn) registered(ctx context.Context) ([]Known, error) {
+// that does not know it, or finds too many records for it, is asked through a watcher. Seq is that of the newest
+// message there was.
+func (c *Conn) registered(ctx context.Context) (nodes []Known, seq uint64, err error) {
 	ctx, stop := c.untilRefused(ctx)
 	defer stop(nil)
 	silence := time.AfterFunc(rosterSilence, func() { stop(errSilent) })
 	defer silence.Stop()
-	var nodes []Known
-	err := c.readBucket(ctx, RosterBucket, func(m *nats.Msg) {
+	err = c.readBucket(ctx, RosterBucket, func(m *nats.Msg) {
 		silence.Reset(rosterSilence)
+		own, _ := strconv.ParseUint(m.Header.Get("Nats-Sequence"), 10, 64) // 0: the roster will not be taken for unchanged
+		seq = max(seq, own)
 		seen, _ := time.Parse(time.RFC3339Nano, m.Header.Get("Nats-Time-Stamp")) // zero: not known
 		if n, ok := knownNode(kvKey(m), m.Data, seen); ok {
 			nodes = append(nodes, n)
 		}
 	})
 	if errors.Is(err, errInPieces) {
-		nodes = nil
+		nodes, seq = nil, 0
 		err = c.watchBucket(ctx, RosterBucket, func(entry jetstream.KeyValueEntry) {
 			silence.Reset(rosterSilence)
+			seq = max(seq, entry.Revision())
 			if n, ok := knownNode(entry.Key(), entry.Value(), entry.Created()); ok {
 				nodes = append(nodes, n)
 			}
 		})
 	}
 	if errors.Is(err, errAbsent) {
-		return nil, errNoRoster
+		return nil, 0, errNoRoster
 	}
 	sortKnown(nodes)
-	return nodes, err
+	return nodes, seq, err
 }
 
 // knownNode makes a roster entry of a key and its value. A record that does not decode still says that

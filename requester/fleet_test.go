@@ -16,9 +16,10 @@ import (
 type fleet struct {
 	logs map[string]string
 
-	mu     sync.Mutex
-	quits  int
-	grants int
+	mu        sync.Mutex
+	quits     int
+	cancelled string // the query that was cancelled last
+	grants    int
 }
 
 func (f *fleet) User() string   { return "ann" }
@@ -70,6 +71,7 @@ func (s *fleetSession) Send(out requester.Outgoing) error {
 	case requester.Quit:
 		s.fleet.mu.Lock()
 		s.fleet.quits++
+		s.fleet.cancelled = s.query.ID
 		s.fleet.mu.Unlock()
 		for name, box := range s.boxes {
 			box.Cancel(schemas.StatusStopped, "cancelled", now)

@@ -99,10 +99,23 @@ func (r *Requester) Query(ctx context.Context, q *schemas.Query) (*Answer, error
 	if size := len(schemas.AppendQuery(nil, q)); size > schemas.MaxQuery-192 { // room for what is filled in
 		return nil, fmt.Errorf("query: has %d bytes, more than %d", size, schemas.MaxQuery-192)
 	}
+	if a, err := r.askRemembered(ctx, q); a != nil || err != nil {
+		return a, err
+	}
 	gather, err := r.gather(ctx, q)
 	if err != nil {
 		return nil, err
 	}
+	a, err := r.begin(ctx, q, gather)
+	if err != nil {
+		return nil, err
+	}
+	go a.run(ctx)
+	return a, nil
+}
+
+// begin sends the query.
+func (r *Requester) begin(ctx context.Context, q *schemas.Query, gather *Gather) (*Answer, error) {
 	a := &Answer{r: r, q: q, gather: gather, wake: make(chan struct{}, 1), news: make(chan struct{}, 1), ended: make(chan struct{})}
 	if err := a.open(ctx, 0); err != nil {
 		return nil, fmt.Errorf("open a session for the query: %w", err)
@@ -112,8 +125,47 @@ func (r *Requester) Query(ctx context.Context, q *schemas.Query) (*Answer, error
 		a.closeSessions()
 		return nil, fmt.Errorf("send the query: %w", err)
 	}
-	go a.run(ctx)
 	return a, nil
+}
+
+// askRemembered asks the nodes that the roster remembers, and finds out meanwhile whether they are still all:
+// nothing of the answer counts before that. It returns nil if none are remembered, or they are not all: then
+// that query has been cancelled, and q has another id.
+func (r *Requester) askRemembered(ctx context.Context, q *schemas.Query) (*Answer, error) {
+	m, ok := r.roster.(Rememberer)
+	if !ok {
+		return nil, nil
+	}
+	nodes, kind, holds, ok := m.Remembered()
+	if !ok || r.plans(q, nodes) {
+		return nil, nil
+	}
+	names, err := admitted(nodes, &q.Select)
+	if err != nil {
+		return nil, nil // there may be others by now
+	}
+	a, err := r.begin(ctx, q, NewGather(q, names, kind, r.window))
+	if err != nil {
+		return nil, err
+	}
+	same, err := holds(ctx)
+	if same && err == nil {
+		go a.run(ctx)
+		return a, nil
+	}
+	a.gather.Cancel("the roster is another one")
+	_ = a.send(a.gather.Take()) // a node that does not hear it ends by its lease
+	a.closeSessions()
+	if err != nil {
+		return nil, fmt.Errorf("read the roster: %w", err)
+	}
+	q.ID = newID()
+	return nil, nil
+}
+
+// plans says whether a query to these nodes is planned from the block list.
+func (r *Requester) plans(q *schemas.Query, nodes []schemas.Node) bool {
+	return r.blocks != nil && q.Plan == nil && q.Mode != schemas.ModeFollow && slices.ContainsFunc(nodes, func(n schemas.Node) bool { return n.Store != nil })
 }
 
 // gather reads the roster, and the block list if any node has a part in it, and makes the Gather.
@@ -122,7 +174,7 @@ func (r *Requester) gather(ctx context.Context, q *schemas.Query) (*Gather, erro
 	if err != nil {
 		return nil, fmt.Errorf("read the roster: %w", err)
 	}
-	if r.blocks != nil && q.Plan == nil && q.Mode != schemas.ModeFollow && slices.ContainsFunc(nodes, func(n schemas.Node) bool { return n.Store != nil }) {
+	if r.plans(q, nodes) {
 		return r.planned(ctx, q, nodes, kind)
 	}
 	names, err := admitted(nodes, &q.Select)

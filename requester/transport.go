@@ -139,6 +139,19 @@ type BlockList interface {
 	Blocks(ctx context.Context, f schemas.BlockFilter, take func(b *schemas.BlockRecord, revision uint64)) (listed uint64, err error)
 }
 
+// Rememberer is a Roster that may have what it knows at hand. A query to those nodes goes out at once, and
+// whether they are still all is asked meanwhile.
+type Rememberer interface {
+	Roster
+	// Remembered returns what Known has returned a moment ago; nodes is not to be changed. Not ok: nothing is
+	// remembered.
+	Remembered() (nodes []schemas.Node, kind RosterKind, holds Holds, ok bool)
+}
+
+// Holds says whether Known would return what is remembered. After false the query begins anew with what it does
+// return; after an error the query fails with it, as after one of Known.
+type Holds func(ctx context.Context) (bool, error)
+
 // GivenRoster is a fixed list of node names.
 type GivenRoster []string
 

@@ -47,4 +47,13 @@ func (g givenRoster) Known(ctx context.Context) ([]schemas.Node, requester.Roste
 	return known, kind, nil
 }
 
+// Remembered gives what the bus remembers, where no node is named.
+func (g givenRoster) Remembered() (nodes []schemas.Node, kind requester.RosterKind, holds requester.Holds, ok bool) {
+	m, can := g.Roster.(requester.Rememberer)
+	if !can || len(g.names) > 0 {
+		return nil, "", nil, false
+	}
+	return m.Remembered()
+}
+
 func isGlob(name string) bool { return strings.ContainsAny(name, `*?[\{`) }

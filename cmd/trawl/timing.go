@@ -65,6 +65,14 @@ func (r timedRoster) Known(ctx context.Context) ([]schemas.Node, requester.Roste
 	return r.Roster.Known(ctx)
 }
 
+// Remembered gives what is remembered of it; to find out whether that holds goes on beside the query.
+func (r timedRoster) Remembered() (nodes []schemas.Node, kind requester.RosterKind, holds requester.Holds, ok bool) {
+	if m, can := r.Roster.(requester.Rememberer); can {
+		return m.Remembered()
+	}
+	return nil, "", nil, false
+}
+
 // stage is one line of what --timing says.
 type stage struct {
 	name  string

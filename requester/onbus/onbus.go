@@ -25,8 +25,8 @@ type Transport struct {
 }
 
 var (
-	_ requester.Transport = (*Transport)(nil)
-	_ requester.Roster    = (*Transport)(nil)
+	_ requester.Transport  = (*Transport)(nil)
+	_ requester.Rememberer = (*Transport)(nil)
 )
 
 // New subscribes on conn. Window is the most raw bytes that the requester grants at a time. Failed hears
@@ -82,6 +82,12 @@ func (t *Transport) incoming(e bus.Event) requester.Incoming {
 func (t *Transport) Known(ctx context.Context) ([]schemas.Node, requester.RosterKind, error) {
 	roster, err := t.conn.Roster(ctx)
 	return roster.Records(), requester.RosterKind(roster.Kind), err
+}
+
+// Remembered gives the roster as it was read a moment ago.
+func (t *Transport) Remembered() (nodes []schemas.Node, kind requester.RosterKind, holds requester.Holds, ok bool) {
+	r, ok := t.conn.Remembered()
+	return r.Nodes, requester.RosterRegistered, r.Holds, ok
 }
 
 // session is one query's side of the bus.

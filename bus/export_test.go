@@ -1,0 +1,6 @@
+package bus
+
+import "time"
+
+// Ahead has the connection's clock run so much ahead.
+func (c *Conn) Ahead(by time.Duration) { c.now = func() time.Time { return time.Now().Add(by) } }
