@@ -27,7 +27,7 @@ const module = "github.com/trawl-logs/trawl"
 //	          └──► indexer ─► block
 var arrows = map[string]struct{ code, test []string }{
 	".":                   {},
-	"cmd/trawl":           {code: []string{"bus", "requester", "responder", "schemas", "sample", "bench", "tracing", "relations", "trail"}, test: []string{"bus/bustest"}},
+	"cmd/trawl":           {code: []string{"bus", "requester", "responder", "schemas", "sample", "bench", "tracing", "relations", "placement", "trail"}, test: []string{"bus/bustest"}},
 	"schemas":             {},
 	"bus":                 {code: []string{"schemas"}, test: []string{"bus/bustest"}},
 	"bus/bustest":         {code: []string{"bus"}},

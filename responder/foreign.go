@@ -80,6 +80,13 @@ func (f *foreignStores) close() {
 	f.stores = nil
 }
 
+// opened says whether they are open.
+func (f *foreignStores) opened() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.stores != nil
+}
+
 // of returns the blocks of a home; nil if there are none. f may be nil.
 func (f *foreignStores) of(home string) *seal.Store {
 	if f == nil {

@@ -29,6 +29,8 @@ type SealedConfig struct {
 
 	Replicas  int  `yaml:"replicas"`  // nodes that have each block; 0: blocks stay where they are sealed, and are not listed
 	Bandwidth Size `yaml:"bandwidth"` // bytes a second, to copy blocks of other nodes
+
+	Relations string `yaml:"relations"` // a file that says which services call which, as trawl relations reads it; empty: unknown
 }
 
 func (c *SealedConfig) check() error {
@@ -110,13 +112,15 @@ func (r *Responder) startSealing(ctx context.Context) (stop func()) {
 		return func() {}
 	}
 	c := &r.config.Sealed
-	x.sealer = seal.NewSealer(x.store, seal.Options{
+	o := seal.Options{
 		Window: time.Duration(c.Window), Lines: c.Lines, Age: time.Duration(c.Age), Most: int64(c.Size), Now: x.now,
 		Files: func() []seal.Candidate { return x.candidates(r) },
 		Open:  func(ctx context.Context, c seal.Candidate) (seal.Opened, error) { return x.openLog(ctx, r, c) },
 
 		Family: source.Family, Worked: func(ctx context.Context) error { return x.worked(ctx) },
-	})
+	}
+	r.moving.hooks(&o)
+	x.sealer = seal.NewSealer(x.store, o)
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	running.Go(func() { x.run(ctx, r) })

@@ -18,6 +18,7 @@ type busNode struct {
 	text      *coordinator
 	standing  *responder.Standing
 	spans     *spans
+	unjoined  func() // ends copies of sealed blocks
 	unlisted  func() // ends the answers to who looks around
 	cancel    context.CancelFunc
 	running   sync.WaitGroup
@@ -67,6 +68,7 @@ func joinNode(ctx context.Context, config *responder.Config, o bus.Options, log 
 		return nil, err
 	}
 	close(served)
+	n.unjoined = joinBlocks(r, config, conn, log)
 	n.running.Go(func() { r.Run(own) })
 	n.standing = r.NewStanding(func(ctx context.Context, name string, durable bool, id string, msg []byte) error {
 		return conn.PublishLive(ctx, config.Node, name, durable, id, msg)
@@ -115,6 +117,7 @@ func (n *busNode) Leave() {
 	n.cancel()
 	n.standing.Close()
 	n.running.Wait()
+	n.unjoined()
 	n.service.Close()
 	n.conn.Close()
 	n.spans.close()
@@ -128,5 +131,6 @@ func (n *busNode) Close() {
 	n.text.Close()
 	n.service.Close()
 	n.running.Wait()
+	n.unjoined()
 	n.spans.close()
 }

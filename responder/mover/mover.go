@@ -61,6 +61,9 @@ type Report struct {
 // most bounds the changes of one Turn: they are kept while the list is read.
 const most = 4096
 
+// patience is how many records cannot be written until it is left to the next Turn.
+const patience = 8
+
 // Mover keeps the blocks of one node where they should be. It is for one goroutine.
 type Mover struct {
 	self  string
@@ -195,7 +198,7 @@ func (t *turn) sweep(ctx context.Context) error {
 			}
 		}
 	})
-	if err != nil {
+	if err != nil && !errors.Is(err, ErrNoList) { // where there is none, the first one who writes a record makes it
 		return fmt.Errorf("move sealed blocks: %w", err)
 	}
 	m.waiting, t.report.Listed = waiting, revision
@@ -274,7 +277,7 @@ func (t *turn) trouble(err error) {
 // change writes what is to be written. Where somebody else was first, the next Turn sees what is left to do.
 func (t *turn) change(ctx context.Context) {
 	for _, c := range t.changes {
-		if ctx.Err() != nil {
+		if ctx.Err() != nil || t.report.Troubles >= patience {
 			return
 		}
 		t.write(ctx, c.Action, c.revision)

@@ -65,6 +65,9 @@ func (z *Sealer) retain(more int64) (taken int64) {
 // old says whether a block's age is over. Of the last one of a log, all its lines have to be of windows that
 // forgo passes over, of whatever length they are now: else they would be sealed again after a restart.
 func (z *Sealer) old(b *Block, last bool) bool {
+	if z.o.Retired != nil {
+		return z.o.Retired(b.ID)
+	}
 	newest := b.newest()
 	if last {
 		newest = max(newest, b.Window+b.Span) + int64(z.o.Window)
@@ -126,6 +129,9 @@ func (z *Sealer) release() {
 
 // room makes room for a block.
 func (z *Sealer) room(more int64) error {
+	if z.o.Room != nil {
+		return z.o.Room(more)
+	}
 	if z.o.Most <= 0 {
 		return nil
 	}

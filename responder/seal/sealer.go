@@ -40,7 +40,7 @@ type Opened struct {
 	Close        func()
 }
 
-// Options are what a Sealer goes by. All are set but Age and Most.
+// Options are what a Sealer goes by. All are set but Age, Most, Retired and Room.
 type Options struct {
 	Window time.Duration // that lines are clustered by
 	Lines  int           // of a block
@@ -52,6 +52,10 @@ type Options struct {
 	Open  func(context.Context, Candidate) (Opened, error)
 	// Family is what a path has in common with those that rotation gives it.
 	Family func(path string) string
+	// Retired, if set, says in place of Age which blocks are to be dropped; Room, if set, in place of Most why so many
+	// bytes more have no room.
+	Retired func(ID) bool
+	Room    func(more int64) error
 	// Worked is called after each piece of work, and rests as is due. An error is ctx's.
 	Worked func(ctx context.Context) error
 }
