@@ -59,9 +59,11 @@ func (n *node) covered() bool {
 // sealed completes what an account says of a planned query with what became of its blocks.
 func (n *node) sealed(r *NodeReceipt) {
 	s := n.share
-	r.SealedBlocks = len(s.ask.Blocks)
+	if !s.given {
+		r.SealedBlocks = len(s.ask.Blocks) - len(s.unread)
+	}
 	if r.Sealed = n.covered(); r.Sealed {
-		r.Reason += "; all of it that is in range is sealed, and was read elsewhere"
+		r.Reason = "sealed, and read elsewhere; " + r.Reason
 		return
 	}
 	var words []string
@@ -88,7 +90,7 @@ func (n *node) sealed(r *NodeReceipt) {
 	if r.Status == schemas.StatusComplete {
 		r.Status = schemas.StatusPartial
 	}
-	r.Reason = strings.TrimPrefix(r.Reason+"; "+strings.Join(words, "; "), "; ")
+	r.Reason = strings.TrimSuffix(strings.Join(words, "; ")+"; "+r.Reason, "; ")
 }
 
 // addParts adds what accounts say that took blocks over. Whether all of these came, the receipt says of the nodes that
@@ -112,6 +114,9 @@ func (g *Gather) addParts(r *Receipt) {
 
 // addPart adds what an account that took blocks over says to its node's receipt.
 func (r *NodeReceipt) addPart(o *NodeReceipt) {
+	if r.Status == schemas.StatusPruned {
+		r.Status, r.Reason = o.Status, o.Reason
+	}
 	r.Lines += o.Lines
 	r.Bytes += o.Bytes
 	r.BytesRead += o.BytesRead
@@ -140,13 +145,39 @@ func (g *Gather) storeReceipt() *StoreReceipt {
 	return s
 }
 
-// text is what a receipt for people says of the store; empty: nothing.
-func (s *StoreReceipt) text() string {
+// readersMost is how many readers a receipt for people names.
+const readersMost = 8
+
+// storeText is what a receipt for people says of the store: how many blocks were in question, and who was to read
+// how many; or why nothing was planned.
+func (r *Receipt) storeText() string {
+	s := r.Store
 	switch {
-	case s == nil:
+	case s == nil || s.Error == "" && s.Blocks == 0:
 		return ""
 	case s.Error != "":
-		return fmt.Sprintf("  the block list could not be read, each node was asked for what it has: %s\n", visible(s.Error))
+		return fmt.Sprintf("  block list: %s; each node was asked for what it has\n", visible(s.Error))
 	}
-	return ""
+	var words []string
+	more := 0
+	for i := range r.Nodes {
+		n := &r.Nodes[i]
+		switch {
+		case n.SealedBlocks == 0:
+		case len(words) == readersMost:
+			more++
+		default:
+			words = append(words, fmt.Sprintf("%s %s", visible(n.Node), number(int64(n.SealedBlocks))))
+		}
+	}
+	if more > 0 {
+		words = append(words, "and "+count(int64(more), "node"))
+	}
+	if len(words) == 0 {
+		words = []string{"nobody has them"}
+	}
+	words[0] = fmt.Sprintf("%s by list revision %d: %s", count(int64(s.Blocks), "sealed block"), s.Revision, words[0])
+	var b strings.Builder
+	wrap(&b, words, ", ", "  ", "    ")
+	return b.String()
 }

@@ -50,7 +50,7 @@ type NodeReceipt struct {
 	Skipped         int64               `json:"skipped"`     // lines that it left out while it was followed, since the requester was slow
 	Left            int                 `json:"left"`        // how often it went away while it was followed
 
-	SealedBlocks  int    `json:"sealed_blocks,omitempty"`  // of the block list, that it was to read, whoever wrote them
+	SealedBlocks  int    `json:"sealed_blocks,omitempty"`  // of the block list, that it read, whoever wrote them
 	Sealed        bool   `json:"sealed,omitempty"`         // it failed, and nothing is missing: other nodes have read all of it that is in question
 	UnsealedSince string `json:"unsealed_since,omitempty"` // it failed, and what it wrote from then on is missing: RFC 3339; empty: not known, or nothing
 }

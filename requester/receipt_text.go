@@ -2,6 +2,7 @@ package requester
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -23,8 +24,8 @@ const rowsMost = 20
 //	  node2  down     nobody is subscribed for it
 //	  node4  partial  /var/log/x: permission denied
 //
-// Every node that is not complete is named. A last line says how many files were taken for sorted from
-// samples, if there are any. Of a query that followed, it says who was followed to the end,
+// Every node that is not complete is named, but for those that were not asked, which are counted. Then a line says how
+// many files were taken for sorted from samples, and one who read how many sealed blocks, if there are any. Of a query that followed, it says who was followed to the end,
 // who was away, and what was skipped:
 //
 //	2 of 3 nodes followed to the end, 1,234 lines (1.2 MB) in 5.1 s
@@ -34,7 +35,7 @@ const rowsMost = 20
 // Control characters are shown escaped.
 func (r *Receipt) Text() string {
 	var b strings.Builder
-	complete, found := 0, r.rosterNote()
+	complete, pruned, found := 0, 0, r.rosterNote()
 	var rows []NodeReceipt
 	for _, n := range r.Nodes {
 		switch {
@@ -45,6 +46,8 @@ func (r *Receipt) Text() string {
 			if n.Reason = followed(&n); n.Status != schemas.StatusStopped || n.Reason != "" {
 				rows = append(rows, n)
 			}
+		case n.Status == schemas.StatusPruned:
+			pruned++
 		case n.Status == schemas.StatusComplete && !n.Unexpected:
 			complete++
 		case n.Status == schemas.StatusComplete:
@@ -66,6 +69,9 @@ func (r *Receipt) Text() string {
 			fmt.Sprintf("%s (%s) in %s", count(r.Lines, "line"), size(r.Bytes), seconds(r.ElapsedMS)),
 		}
 	}
+	if pruned > 0 {
+		head = slices.Insert(head, 1, fmt.Sprintf("%s pruned", number(int64(pruned))))
+	}
 	if found != "" {
 		head = append(head, found)
 	}
@@ -78,6 +84,7 @@ func (r *Receipt) Text() string {
 	if n := r.AssumedSorted; n > 0 {
 		fmt.Fprintf(&b, "  %s taken for sorted from samples; --exhaustive reads all\n", count(n, "file"))
 	}
+	b.WriteString(r.storeText())
 	return b.String()
 }
 

@@ -196,6 +196,8 @@ func (r *Requester) planned(ctx context.Context, q *schemas.Query, nodes []schem
 		return nil, ctx.Err()
 	case err != nil:
 		question.Blocks = nil
+	case revision == 0 && slices.ContainsFunc(nodes, func(n schemas.Node) bool { return n.Store != nil && len(n.Store.Services) > 0 }):
+		err = errors.New("there is none, and nodes say that they have listed blocks")
 	default:
 		question.Revision = revision
 	}

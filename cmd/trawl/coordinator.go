@@ -310,7 +310,7 @@ func (a *textAnswer) ask(ctx context.Context, search *fleetSearch, strategy stri
 		return progressText(last)
 	}
 	a.sink.mu.Unlock()
-	ask := requester.New(a.transport, givenRoster{a.transport, a.nodes}, requester.WithWindow(textWindow), requester.WithProgress(progress))
+	ask := requester.New(a.transport, givenRoster{a.transport, a.nodes}, requester.WithWindow(textWindow), requester.WithProgress(progress), requester.WithBlockList(a.transport))
 	endSpan := a.k.spans.ask(search.query)
 	answer, err := ask.Query(ctx, search.query)
 	if err != nil {

@@ -11,7 +11,8 @@ import (
 
 // givenRoster is what the bus knows, unless the user named nodes: then those are expected, whether
 // or not the bus has heard of them, also beside globs. Where nodes register, and not one is known
-// that the names admit, they are a slip of the finger, and the selection is empty.
+// that the names admit, they are a slip of the finger, and the selection is empty. Nodes with a part in the
+// fleet's sealed blocks are there in any case.
 type givenRoster struct {
 	requester.Roster
 	names []string
@@ -32,9 +33,17 @@ func (g givenRoster) Known(ctx context.Context) ([]schemas.Node, requester.Roste
 		nodes, kind = nil, requester.RosterGiven
 	}
 	byName := schemas.Select{Nodes: g.names}
-	known := slices.DeleteFunc(nodes, func(n schemas.Node) bool { return !byName.AdmitsNode(n.Name, nil) })
+	var known, others []schemas.Node
+	for _, n := range nodes {
+		switch {
+		case byName.AdmitsNode(n.Name, nil):
+			known = append(known, n)
+		case n.Store != nil: // it may have blocks of those that are named
+			others = append(others, n)
+		}
+	}
 	if len(known) == 0 && kind == requester.RosterRegistered {
-		return nil, kind, nil
+		return others, kind, nil
 	}
 	for _, name := range g.names {
 		if !isGlob(name) && !slices.ContainsFunc(known, func(n schemas.Node) bool { return n.Name == name }) {
@@ -44,7 +53,7 @@ func (g givenRoster) Known(ctx context.Context) ([]schemas.Node, requester.Roste
 	if !globs {
 		kind = requester.RosterGiven
 	}
-	return known, kind, nil
+	return append(known, others...), kind, nil
 }
 
 // Remembered gives what the bus remembers, where no node is named.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/trawl-logs/trawl/requester"
@@ -19,7 +20,11 @@ type knownNodes struct {
 
 func (k knownNodes) Known(context.Context) (nodes []schemas.Node, kind requester.RosterKind, err error) {
 	for _, name := range k.names {
-		nodes = append(nodes, schemas.Node{Name: name, Instance: "i"})
+		n := schemas.Node{Name: name, Instance: "i"}
+		if strings.HasPrefix(name, "owner") {
+			n.Store = &schemas.NodeStore{}
+		}
+		nodes = append(nodes, n)
 	}
 	return nodes, k.kind, k.err
 }
@@ -45,6 +50,8 @@ func TestGivenRoster(t *testing.T) {
 		{knownNodes{nil, requester.RosterDiscovered, nil}, []string{"gone"}, "[gone] given <nil>"},
 		{knownNodes{nil, requester.RosterRegistered, silent}, []string{"n1", "n2"}, "[n1 n2] given <nil>"},
 		{knownNodes{nil, requester.RosterRegistered, silent}, []string{"n1", "n*"}, "[] registered JetStream does not answer"},
+		{knownNodes{[]string{"n1", "owner1", "web"}, requester.RosterRegistered, nil}, []string{"n1"}, "[n1 owner1] given <nil>"},
+		{knownNodes{[]string{"n1", "owner1", "web"}, requester.RosterRegistered, nil}, []string{"gone"}, "[owner1] registered <nil>"},
 		{knownNodes{nil, requester.RosterRegistered, silent}, nil, "[] registered JetStream does not answer"},
 	} {
 		nodes, kind, err := givenRoster{c.roster, c.names}.Known(t.Context())

@@ -63,7 +63,7 @@ func grepFleet(cmd *cobra.Command, connect *connectFlags, o *grepOptions) error 
 		return err
 	}
 	s.timing.connected, s.timing.transport = time.Now(), transport
-	ask := requester.New(&s.timing, timedRoster{givenRoster{transport, o.nodes}, &s.timing}, requester.WithProgress(s.progress))
+	ask := requester.New(&s.timing, timedRoster{givenRoster{transport, o.nodes}, &s.timing}, requester.WithProgress(s.progress), requester.WithBlockList(transport))
 	answer, err := s.ask(ctx, ask, spans)
 	if err != nil {
 		return err
@@ -282,6 +282,20 @@ func (s *fleetSearch) explain(receipt *requester.Receipt, strategy string) {
 		full(n.Node, n.Files, n.BytesConsidered, n.BytesRead, n.Blocks)
 	}
 	full("all", receipt.Files, receipt.BytesConsidered, receipt.BytesRead, receipt.Blocks)
+	s.explainStore(receipt)
+}
+
+// explainStore prints which node would read how many of the fleet's sealed blocks.
+func (s *fleetSearch) explainStore(receipt *requester.Receipt) {
+	if receipt.Store == nil {
+		return
+	}
+	s.writeLine(fmt.Sprintf("block list: revision %d, %s in question", receipt.Store.Revision, plural(int64(receipt.Store.Blocks), "sealed block")))
+	for i := range receipt.Nodes {
+		if n := &receipt.Nodes[i]; n.SealedBlocks > 0 {
+			s.writeLine(fmt.Sprintf("%-20s %8d", n.Node, n.SealedBlocks))
+		}
+	}
 }
 
 func (s *fleetSearch) writeLine(line string) {

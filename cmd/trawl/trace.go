@@ -169,7 +169,7 @@ func (t *tracer) prepare(ctx context.Context, transport *onbus.Transport) error 
 	if len(nodes) == 0 {
 		return fmt.Errorf("%w; `trawl nodes` lists the known ones", requester.ErrNoNodes)
 	}
-	t.ask = requester.New(transport, fixedRoster{nodes, kind}, requester.WithOKPartial())
+	t.ask = requester.New(transport, fixedRoster{nodes, kind}, requester.WithOKPartial(), requester.WithBlockList(transport))
 	clocks := make(chan clocks, 1)
 	go func() { clocks <- t.compareClocks(ctx, nodes) }()
 	o := trail.Options{Range: t.window, Slack: t.f.slack, Entries: t.f.entries}

@@ -101,7 +101,7 @@ func Make(q *Question) (*Plan, error) {
 // unless its own logs are not in question.
 func (p *Plan) fill(a *Ask, leave []schemas.BlockID) error {
 	n := p.nodes[a.Node]
-	if n.Store == nil {
+	if !takesPlans(n) {
 		return nil
 	}
 	a.Pruned = a.Admitted && len(a.Blocks) == 0 && !a.Tail.Any

@@ -52,11 +52,11 @@ func (q *Question) admits(n *schemas.Node) bool {
 	return q.Select.AdmitsNode(n.Name, n.Groups)
 }
 
-// inQuestion are the blocks that may hold an answer, in an order that depends on nothing but them.
+// inQuestion are the blocks that may hold an answer, and are not read where they were sealed whatever the plan, in an order that depends on nothing but them.
 func (p *Plan) inQuestion(q *Question) []*schemas.BlockRecord {
 	var blocks []*schemas.BlockRecord
 	for _, b := range q.Blocks {
-		if b.State == schemas.BlockKept && b.Overlaps(q.Since, q.Until) && matchesAny(q.Select.Services, b.Service) && p.admitsHome(q, b) {
+		if b.State == schemas.BlockKept && b.Overlaps(q.Since, q.Until) && matchesAny(q.Select.Services, b.Service) && p.admitsHome(q, b) && takesPlans(p.nodes[b.Home]) {
 			blocks = append(blocks, b)
 		}
 	}
@@ -94,6 +94,10 @@ func admitsLabels(wanted, labels []schemas.Label) bool {
 	}
 	return true
 }
+
+// takesPlans says whether a node can leave to others what it sealed. One that has no store reads all that it has;
+// one that is known by name alone, or not at all, may have gone for good.
+func takesPlans(n *schemas.Node) bool { return n == nil || n.Store != nil || n.Instance == "" }
 
 func matchesAny(globs []string, name string) bool {
 	return len(globs) == 0 || slices.ContainsFunc(globs, func(g string) bool { return doublestar.MatchUnvalidated(g, name) })

@@ -1,15 +1,16 @@
-// Package onbus is the bus as a requester's Transport and Roster: what a program needs to ask a fleet,
+// Package onbus is the bus as a requester's Transport, Roster and BlockList: what a program needs to ask a fleet,
 // beside package requester.
 //
 //	conn, err := bus.Connect(bus.Options{Name: "my service"}.FromEnvironment(os.Getenv))
 //	…
 //	transport, err := onbus.New(conn, requester.DefaultWindow, func(err error) { log.Print(err) })
 //	…
-//	ask := requester.New(transport, transport)
+//	ask := requester.New(transport, transport, requester.WithBlockList(transport))
 package onbus
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/trawl-logs/trawl/bus"
@@ -27,6 +28,7 @@ type Transport struct {
 var (
 	_ requester.Transport  = (*Transport)(nil)
 	_ requester.Rememberer = (*Transport)(nil)
+	_ requester.BlockList  = (*Transport)(nil)
 )
 
 // New subscribes on conn. Window is the most raw bytes that the requester grants at a time. Failed hears
@@ -82,6 +84,15 @@ func (t *Transport) incoming(e bus.Event) requester.Incoming {
 func (t *Transport) Known(ctx context.Context) ([]schemas.Node, requester.RosterKind, error) {
 	roster, err := t.conn.Roster(ctx)
 	return roster.Records(), requester.RosterKind(roster.Kind), err
+}
+
+// Blocks reads the block list. That there is none is no error: its revision is 0 then.
+func (t *Transport) Blocks(ctx context.Context, f schemas.BlockFilter, take func(*schemas.BlockRecord, uint64)) (uint64, error) {
+	listed, err := t.conn.Blocks(ctx, f, take)
+	if errors.Is(err, bus.ErrNoBlockList) {
+		return 0, nil
+	}
+	return listed, err
 }
 
 // Remembered gives the roster as it was read a moment ago.
