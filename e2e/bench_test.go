@@ -14,7 +14,9 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/trawl-logs/trawl/sample"
 )
@@ -43,15 +45,24 @@ func leftNothing(t *testing.T, dir string) {
 	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
 		t.Errorf("left behind in %s: %v, %v", dir, left, err)
 	}
-	lines, err := filepath.Glob("/proc/[0-9]*/cmdline")
-	if err != nil || len(lines) == 0 {
+	for _, line := range running(t, dir) {
+		t.Errorf("still runs: %q", line)
+	}
+}
+
+// running are the command lines of processes that name a directory.
+func running(t *testing.T, dir string) (lines []string) {
+	t.Helper()
+	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil || len(files) == 0 {
 		t.Fatalf("no processes: %v", err)
 	}
-	for _, line := range lines {
-		if text, err := os.ReadFile(line); err == nil && bytes.Contains(text, []byte(dir)) {
-			t.Errorf("%s still runs: %q", line, text)
+	for _, file := range files {
+		if text, err := os.ReadFile(file); err == nil && bytes.Contains(text, []byte(dir)) {
+			lines = append(lines, string(text))
 		}
 	}
+	return lines
 }
 
 // errorBars gives the heights of an SVG's error bars, in pixels.
@@ -129,7 +140,8 @@ type benchJSON struct {
 		CPU                        struct{ Requester, Bus, Nodes float64 }
 		Peak                       int64
 	}
-	Idle *struct {
+	Index *struct{ Complete bool }
+	Idle  *struct {
 		Seconds  float64
 		Resident int64
 	}
@@ -158,7 +170,7 @@ func TestBenchProfile(t *testing.T) {
 	}
 	var r benchJSON
 	readJSON(t, filepath.Join(out, "bench.json"), &r)
-	if r.Type != "profile" || r.Nodes != 4 || r.Trials != 3 || !r.Verified || r.Bytes < 7_990_000 || r.Bytes > 8_000_000 || r.Idle == nil || r.Idle.Resident == 0 {
+	if r.Type != "profile" || r.Nodes != 4 || r.Trials != 3 || !r.Verified || r.Bytes < 7_990_000 || r.Bytes > 8_000_000 || r.Index == nil || r.Idle == nil || r.Idle.Resident == 0 {
 		t.Errorf("bench.json: %+v", r)
 	}
 	var names []string
@@ -222,9 +234,9 @@ func TestBenchVerifies(t *testing.T) {
 	}
 }
 
-// Ctrl-C ends bench and all that it has started, and leaves nothing.
-func TestBenchInterrupted(t *testing.T) {
-	temp := t.TempDir()
+// benchUnderWay starts a bench that takes very long, and returns when it asks its fleet. What it says further is read.
+func benchUnderWay(t *testing.T, temp string) *exec.Cmd {
+	t.Helper()
 	cmd := exec.Command(program, "bench", "--size", "200kB", "--trials", "1000000", "--out", t.TempDir())
 	cmd.Env = append(environment(t.TempDir()), "TMPDIR="+temp)
 	said, err := cmd.StderrPipe()
@@ -234,11 +246,21 @@ func TestBenchInterrupted(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	for lines := bufio.NewScanner(said); lines.Scan(); {
-		if strings.Contains(lines.Text(), "EVERYWHERE") { // the fleet is up, and is asked
-			if err := cmd.Process.Signal(os.Interrupt); err != nil {
-				t.Fatal(err)
-			}
+	lines := bufio.NewScanner(said)
+	for lines.Scan() && !strings.Contains(lines.Text(), "EVERYWHERE") {
+	}
+	go func() { _, _ = io.Copy(io.Discard, said) }()
+	return cmd
+}
+
+// Ctrl-C ends bench and all that it has started, and leaves nothing; so does timeout(1), which sends its
+// signal twice.
+func TestBenchInterrupted(t *testing.T) {
+	temp := t.TempDir()
+	cmd := benchUnderWay(t, temp)
+	for _, signal := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
+		if err := cmd.Process.Signal(signal); err != nil {
+			t.Fatal(err)
 		}
 	}
 	if _ = cmd.Wait(); cmd.ProcessState.ExitCode() != 130 {
@@ -247,37 +269,20 @@ func TestBenchInterrupted(t *testing.T) {
 	leftNothing(t, temp)
 }
 
-// Growth, at its smallest: every fleet answers in full, and both plots are drawn.
-func TestBenchScale(t *testing.T) {
-	out := t.TempDir()
-	text, said, code := bench(t, "--scale", "--max-nodes", "10", "--max-size", "10MB", "--trials", "2", "--out", out)
-	if code != 0 {
-		t.Fatalf("exit %d: %s", code, said)
+// A bench that is killed leaves its files, but no process.
+func TestBenchKilled(t *testing.T) {
+	temp := t.TempDir()
+	cmd := benchUnderWay(t, temp)
+	if n := len(running(t, temp)); n < 5 {
+		t.Errorf("%d processes: a bus and four nodes were to be there", n)
 	}
-	var r struct {
-		Type      string
-		Transport struct{ Rate, BareRate []float64 }
-		Nodes     []struct {
-			Nodes         int
-			Answer        string
-			Seconds, Bare []float64
-			Frames, Sent  float64
-			Peak          int64
-		}
-		Sizes []struct{ Size int64 }
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
 	}
-	readJSON(t, filepath.Join(out, "scale.json"), &r)
-	if r.Type != "scale" || len(r.Nodes) != 6 || len(r.Sizes) != 1 || len(r.Transport.Rate) != 2 {
-		t.Fatalf("scale.json: %+v", r)
-	}
-	for _, p := range r.Nodes {
-		if len(p.Seconds) != 2 || (len(p.Bare) == 0) != (p.Answer == "1 MB each") || p.Frames < float64(p.Nodes) || p.Sent < 1 || p.Peak == 0 {
-			t.Errorf("%+v", p)
+	_ = cmd.Wait() // it was killed
+	for deadline := time.Now().Add(time.Minute); len(running(t, temp)) > 0; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("still run: %q", running(t, temp))
 		}
 	}
-	if !strings.Contains(text, "Over the last three sizes of the fleet the time grows as nodes^") || !strings.Contains(text, "Transport: ") {
-		t.Errorf("the figures are not read: %s", text)
-	}
-	checkPNG(t, filepath.Join(out, "scale-nodes.png"))
-	checkPNG(t, filepath.Join(out, "scale-size.png"))
 }

@@ -3,13 +3,14 @@
 // an sshd of its own on loopback. One alternating run, whole processes, warm page cache, output into a
 // pipe that is read to its end, everything on one machine. What is not installed is left out, and said.
 //
-// Before the timed runs it holds the answers against each other. It prints a Markdown table of wall
+// First the nodes index their logs. Before the timed runs of a row it holds the answers against each other. It prints a Markdown table of wall
 // times and of trawl's processor times, those of bus and responders included, with the ratios of
 // paired runs, and a table of where the time goes; docs/benchmarks-fleet.md keeps the last.
 package main
 
 import (
 	"bytes"
+	"context"
 	"flag"
 	"fmt"
 	"os"
@@ -18,6 +19,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/trawl-logs/trawl/bench/paired"
 	"github.com/trawl-logs/trawl/bench/procs"
@@ -32,7 +34,7 @@ func main() {
 
 // tokens are what trawl gen strews into logs, with the size of their lines.
 var tokens = []struct{ name, token string }{
-	{"absent", "NOSUCHTOKENATALL"}, {"RARE, 9 KB", "RARE"}, {"UNIQUE, 35 MB", "UNIQUE"}, {"HEAVY, 46 MB", "HEAVY"}, {"half of all, 143 MB", "EVERYWHERE"},
+	{"absent", "NOSUCHTOKENATALL"}, {"RARE, 9 KB", "RARE"}, {"UNIQUE, 35 MB", "UNIQUE"}, {"EVEN, 71 MB", "EVEN"}, {"HEAVY, 46 MB", "HEAVY"}, {"half of all, 143 MB", "EVERYWHERE"},
 }
 
 func run() (err error) {
@@ -61,6 +63,13 @@ func run() (err error) {
 		return err
 	}
 	defer f.Stop()
+	indexed, err := f.Indexed(context.Background(), 5*time.Minute)
+	if err != nil {
+		return err
+	}
+	if !indexed {
+		fmt.Print("The nodes had not indexed their logs after 5 minutes.\n\n")
+	}
 	remote, err := startSSH()
 	if err != nil {
 		return fmt.Errorf("sshd: %w", err)

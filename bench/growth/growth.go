@@ -13,13 +13,11 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/trawl-logs/trawl/bench/procs"
 	"github.com/trawl-logs/trawl/bench/profile"
-	"github.com/trawl-logs/trawl/sample"
 )
 
 // Options say what Run does.
@@ -28,12 +26,14 @@ type Options struct {
 	MaxNodes int    // of 1, 10, 100, 1000, 10000 those up to here
 	MaxSize  int64  // of 10 MB, 100 MB, 1 GB, 4 GB those up to here
 	Trials   int    // at most
+	Verify   bool   // hold the answers to the sizes' queries against the truth; those of the fleets are always counted
+	Logs     string // where the logs are kept, and taken from the next time; empty: in the temporary directory, until the end
 	Say      func(text string)
+	Progress func(done, all int64) // bytes of a log that is being made; none: nil
 }
 
 var (
 	fleets  = []int{1, 10, 100, 1000, 10_000}
-	sizes   = []int64{10e6, 100e6, 1e9, 4e9}
 	answers = []struct {
 		name  string
 		lines int // of 100 bytes
@@ -43,14 +43,15 @@ var (
 // trialBytes bounds how much one point of the measurement moves; it is measured once at least.
 const trialBytes = 10e9
 
-// sizeTrials are enough for the sizes, whose queries are long.
-const sizeTrials = 5
-
-// Run measures. When ctx ends so do the processes, and Run returns its cause.
+// Run measures. When ctx ends so do the processes, and Run returns its cause. Before all else it looks
+// whether there is room for the logs; a disk that has none is a procs.SpaceError.
 func Run(ctx context.Context, o Options) (*Report, error) {
 	g := &run{ctx: ctx, o: o}
 	r := &Report{Type: "scale", Began: time.Now().UTC().Truncate(time.Second), Machine: profile.ThisMachine(), Trials: o.Trials}
-	var err error
+	err := g.room()
+	if err != nil {
+		return nil, err
+	}
 	if r.Transport, err = g.transport(); err != nil {
 		return nil, g.cause(fmt.Errorf("transport: %w", err))
 	}
@@ -64,10 +65,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		}
 		r.Nodes = append(r.Nodes, points...)
 	}
-	for _, size := range sizes {
-		if size > o.MaxSize {
-			break
-		}
+	for _, size := range upTo(o.MaxSize) {
 		point, err := g.size(size)
 		if err != nil {
 			return nil, g.cause(fmt.Errorf("%s a node: %w", profile.Size(size), err))
@@ -109,7 +107,8 @@ type Asked struct {
 	Frames  int64   `json:"frames"` // messages that came
 	Sent    int64   `json:"sent"`   // messages that the requester sent
 
-	Complete bool `json:"complete"` // every node answered in full
+	Complete bool   `json:"complete"` // every node answered in full
+	Why      string `json:"why"`      // it is not: of the first node that did not, what became of it
 }
 
 // fleet measures all answers of n nodes.
@@ -174,7 +173,7 @@ func (g *run) point(asker *asker, url string, n, lines int) (*NodePoint, error) 
 		if err != nil {
 			return nil, err
 		}
-		p.count(q.Complete)
+		p.count(q.Complete, q.Why)
 		p.Seconds, p.Roster = append(p.Seconds, q.Seconds), append(p.Roster, q.Roster)
 		p.frames, p.sent = append(p.frames, float64(q.Frames)), append(p.sent, float64(q.Sent))
 		if alike {
@@ -212,13 +211,15 @@ func (g *run) grep(url string, p *NodePoint, n, lines int) error {
 		status, err = exit.ExitCode(), nil
 	}
 	complete := status <= 1
+	_, why, _ := strings.Cut(said.String(), "\n") // below the receipt's first line
+	why, _, _ = strings.Cut(why, "\n")
 	if want := 1 - min(lines, 1); err == nil && (status == 2 || status > 4 || complete && (status != want || counted.n != int64(n)*int64(lines))) {
 		err = fmt.Errorf("%d lines, exit status %d, want %d lines, %d", counted.n, status, n*lines, want)
 	}
 	if err != nil {
 		return fmt.Errorf("trawl grep: %w", err)
 	}
-	p.count(complete)
+	p.count(complete, strings.TrimSpace(why))
 	p.process = append(p.process, took)
 	if _, memory, ok := strings.Cut(said.String(), "trawl: memory: "); ok {
 		var peak int64
@@ -262,25 +263,6 @@ func (g *run) transport() (*Transport, error) {
 		t.BareRate = append(t.BareRate, float64(t.Message)*float64(messages*nodes)/bare.Seconds)
 	}
 	return t, nil
-}
-
-// size measures a log of so many bytes on one node.
-func (g *run) size(size int64) (*SizePoint, error) {
-	dir, err := os.MkdirTemp("", "trawl-scale-")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir)
-	logs := filepath.Join(dir, "logs")
-	g.say("%s a node", profile.Size(size))
-	if _, err := sample.Write(g.ctx, logs, sample.Options{Nodes: 1, Size: size, Seed: 1, Rates: sample.DefaultRates}, false, nil); err != nil {
-		return nil, err
-	}
-	r, err := profile.Run(g.ctx, profile.Options{Trawl: g.o.Trawl, Dir: logs, Queries: []profile.Query{{Token: profile.Absent}, {Token: "EVERYWHERE"}}, Trials: min(g.o.Trials, sizeTrials)})
-	if err != nil {
-		return nil, err
-	}
-	return &SizePoint{Size: size, Absent: r.Tokens[0], Everywhere: r.Tokens[1]}, nil
 }
 
 // lineCounter counts the lines written to it.

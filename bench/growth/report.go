@@ -38,6 +38,7 @@ type NodePoint struct {
 	Peak    int64     `json:"peak"`    // memory of that process at most
 	Queries int       `json:"queries"` // of both kinds
 	Partial int       `json:"partial"` // of these, not answered in full by every node
+	Why     string    `json:"why"`     // the first of these was not
 
 	frames, sent, process []float64
 }
@@ -45,7 +46,9 @@ type NodePoint struct {
 // SizePoint is what a log of some size takes on one node.
 type SizePoint struct {
 	Size       int64         `json:"size"`
-	Absent     profile.Token `json:"absent"`
+	Index      profile.Index `json:"index"`
+	Absent     profile.Token `json:"absent"`     // with the index
+	Exhaustive profile.Token `json:"exhaustive"` // the same without
 	Everywhere profile.Token `json:"everywhere"` // half of all lines
 }
 
@@ -59,9 +62,12 @@ type Transport struct {
 }
 
 // count counts a query.
-func (p *NodePoint) count(complete bool) {
-	if p.Queries++; !complete {
-		p.Partial++
+func (p *NodePoint) count(complete bool, why string) {
+	if p.Queries++; complete {
+		return
+	}
+	if p.Partial++; p.Partial == 1 {
+		p.Why = why
 	}
 }
 
@@ -111,28 +117,30 @@ func (r *Report) NodesFigure() *chart.Lines {
 	return l
 }
 
-// sizeCurves are the two lines of the sizes' figure.
-func (r *Report) sizeCurves() (absent, everywhere []chart.Point) {
+// sizeCurves are the lines of the sizes' figure, as they lie.
+func (r *Report) sizeCurves() []chart.Line {
+	curves := []chart.Line{{Label: "half of all lines match"}, {Label: "no line matches, all is read"}, {Label: "no line matches, indexed"}}
 	for i := range r.Sizes {
 		s := &r.Sizes[i]
-		x := float64(s.Size) / 1e6
-		absent = append(absent, chart.Point{X: x, Y: 1000 * s.Absent.Median})
-		everywhere = append(everywhere, chart.Point{X: x, Y: 1000 * s.Everywhere.Median})
+		for c, t := range []*profile.Token{&s.Everywhere, &s.Exhaustive, &s.Absent} {
+			curves[c].Points = append(curves[c].Points, chart.Point{X: float64(s.Size) / 1e6, Y: 1000 * t.Median})
+		}
 	}
-	return absent, everywhere
+	return curves
 }
 
 // SizeFigure is the plot of time over the size of one node's log.
 func (r *Report) SizeFigure() *chart.Lines {
-	absent, everywhere := r.sizeCurves()
-	return &chart.Lines{Title: "A query to a node, median", X: "size of its log, MB", Y: "time of a query, ms",
-		Lines: []chart.Line{{Label: "half of all lines match", Points: everywhere}, {Label: "no line matches", Points: absent}}}
+	return &chart.Lines{Title: "A query to a node, median", X: "size of its log, MB", Y: "time of a query, ms", Lines: r.sizeCurves()}
 }
+
+// fitted are the points that an exponent is fitted to, the last ones.
+const fitted = 3
 
 // Exponent fits y = c·x^e to the last three points, where what is constant counts least, by least
 // squares of the logarithms. It is not a number below two points.
 func Exponent(points []chart.Point) float64 {
-	points = points[max(0, len(points)-3):]
+	points = points[max(0, len(points)-fitted):]
 	var sx, sy, sxx, sxy float64
 	for _, p := range points {
 		x, y := math.Log(p.X), math.Log(p.Y)
@@ -156,10 +164,11 @@ func (r *Report) Text() string {
 			ms(p.Roster), ms(p.Bare), paired.Spread(p.Ratio()), paired.Spread(p.RatioAlone()), p.Frames, p.Sent, ms([]float64{p.Process}), profile.Size(p.Peak))
 	}
 	if len(r.Sizes) > 0 {
-		b.WriteString("\nOne node, `trawl grep` as a process, median ms\n\n| log | no line matches | half of all lines match | its memory |\n|---|---|---|---|\n")
+		b.WriteString("\nOne node, `trawl grep` as a process, median ms; its index was built before\n\n| log | no line matches | of the log read | no line matches, all is read | half of all lines match | its memory |\n|---|---|---|---|---|---|\n")
 		for i := range r.Sizes {
 			s := &r.Sizes[i]
-			fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", profile.Size(s.Size), ms(s.Absent.Seconds), ms(s.Everywhere.Seconds), profile.Size(max(s.Absent.Peak, s.Everywhere.Peak)))
+			fmt.Fprintf(&b, "| %s | %s | %.1f %% | %s | %s | %s |\n", profile.Size(s.Size), ms(s.Absent.Seconds), 100*float64(s.Absent.BytesRead)/float64(s.Size),
+				ms(s.Exhaustive.Seconds), ms(s.Everywhere.Seconds), profile.Size(max(s.Absent.Peak, s.Exhaustive.Peak, s.Everywhere.Peak)))
 		}
 	}
 	fmt.Fprintf(&b, "\n%s; %s.\n", r.Began.Format("2006-01-02"), r.Machine)
@@ -186,7 +195,7 @@ func (r *Report) nodesReading() string {
 	var partial []string
 	for i := range r.Nodes {
 		if p := &r.Nodes[i]; p.Partial > 0 {
-			partial = append(partial, fmt.Sprintf("%d of %d to %s (%s)", p.Partial, p.Queries, counted(p.Nodes), p.Answer))
+			partial = append(partial, fmt.Sprintf("%d of %d to %s (%s; %s)", p.Partial, p.Queries, counted(p.Nodes), p.Answer, p.Why))
 		}
 	}
 	if len(partial) == 0 {
@@ -213,7 +222,7 @@ func (r *Report) nodesReading() string {
 		}
 	}
 	if len(over) == 0 {
-		fmt.Fprintf(&b, "An empty query takes at most %.0f times the bare scatter-gather, up to 1,000 nodes. ", goalRatio)
+		fmt.Fprintf(&b, "An empty query takes at most %.0f times the bare scatter-gather in the median, up to %s. ", goalRatio, counted(min(most, 1000)))
 	} else {
 		fmt.Fprintf(&b, "The goal of at most %.0f times the bare scatter-gather for an empty query is missed: %s. ", goalRatio, strings.Join(over, ", "))
 	}
@@ -226,12 +235,18 @@ func (r *Report) nodesReading() string {
 }
 
 func (r *Report) sizesReading() string {
-	absent, everywhere := r.sizeCurves()
-	if len(absent) < 2 {
+	if len(r.Sizes) < 2 {
 		return ""
 	}
-	return fmt.Sprintf("Over the last sizes of one node's log the time grows as size^%.2f where no line matches, and size^%.2f where half of them do.",
-		Exponent(absent), Exponent(everywhere))
+	curves := r.sizeCurves()
+	text := fmt.Sprintf("Over the last sizes of one node's log, %s and up, the time grows as size^%.2f where half of the lines match, size^%.2f where none does and all is read, and size^%.2f where none does and the index tells.",
+		profile.Size(r.Sizes[max(0, len(r.Sizes)-fitted)].Size), Exponent(curves[0].Points), Exponent(curves[1].Points), Exponent(curves[2].Points))
+	for i := range r.Sizes {
+		if s := &r.Sizes[i]; !s.Index.Complete {
+			text += fmt.Sprintf(" The index of %s was not complete after %.0f s.", profile.Size(s.Size), s.Index.Seconds)
+		}
+	}
+	return text
 }
 
 func (r *Report) transportReading() string {
@@ -247,6 +262,20 @@ func (r *Report) transportReading() string {
 	return fmt.Sprintf("Transport: %s from %d nodes in messages of %s came at %s/s, bare NATS messages of that size under the same window at %s/s; the ratio of pairs is %s, which %s the goal of %.1f.",
 		profile.Size(t.Bytes), t.Nodes, profile.Size(t.Message), profile.Size(int64(paired.Quantile(t.Rate, 0.5))),
 		profile.Size(int64(paired.Quantile(t.BareRate, 0.5))), paired.Spread(ratio), verdict, goalEfficiency)
+}
+
+// Check returns an error that names what must not be: a query that not every node answered in full, or
+// a requester as large as the goal forbids.
+func (r *Report) Check() error {
+	for i := range r.Nodes {
+		switch p := &r.Nodes[i]; {
+		case p.Partial > 0:
+			return fmt.Errorf("%d of %d queries to %s (%s) were not answered in full: %s", p.Partial, p.Queries, counted(p.Nodes), p.Answer, p.Why)
+		case p.Peak >= goalPeak:
+			return fmt.Errorf("the requester had %s resident with %s (%s)", profile.Size(p.Peak), counted(p.Nodes), p.Answer)
+		}
+	}
+	return nil
 }
 
 // counted is so many nodes.

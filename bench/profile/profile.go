@@ -174,18 +174,23 @@ func (m *measurement) token(ask Query) (*Token, error) {
 	return t, nil
 }
 
+// idleRest is how long after the last query the responders are watched: by then they have given its
+// memory back.
+const idleRest = 3 * time.Second
+
 // idle watches the responders while nobody asks them anything.
 func (m *measurement) idle() (*Idle, error) {
 	m.say("idle for %v", m.o.Idle)
+	if err := m.rest(min(idleRest, m.o.Idle)); err != nil {
+		return nil, err
+	}
 	before, err := m.fleet.Nodes()
 	if err != nil {
 		return nil, err
 	}
 	began := time.Now()
-	select {
-	case <-time.After(m.o.Idle):
-	case <-m.ctx.Done():
-		return nil, context.Cause(m.ctx)
+	if err := m.rest(m.o.Idle); err != nil {
+		return nil, err
 	}
 	after, err := m.fleet.Nodes()
 	if err != nil {
@@ -198,6 +203,16 @@ func (m *measurement) idle() (*Idle, error) {
 		i.Peak = max(i.Peak, after[n].Peak)
 	}
 	return i, nil
+}
+
+// rest does nothing for so long.
+func (m *measurement) rest(d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-m.ctx.Done():
+		return context.Cause(m.ctx)
+	}
 }
 
 // Machine is what a measurement ran on.

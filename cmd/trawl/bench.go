@@ -6,14 +6,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/trawl-logs/trawl/bench/chart"
 	"github.com/trawl-logs/trawl/bench/growth"
+	"github.com/trawl-logs/trawl/bench/procs"
 	"github.com/trawl-logs/trawl/bench/profile"
 	"github.com/trawl-logs/trawl/sample"
 )
@@ -24,16 +27,19 @@ and responders are started as processes of their own, and every query is one
 more, on none of the nodes. --server measures a fleet that serves the logs of an
 earlier trawl gen, which --logs names.
 
-It prints a table and what it says, and writes bench.md, bench.json, bench.svg
-and bench.png to DIR. Logs, processes and whatever else it needs are gone
-afterwards, also after Ctrl-C.
+First the nodes index their logs. It prints a table and what it says, and writes
+bench.md, bench.json, bench.svg and bench.png to DIR. Logs, processes and what
+else it needs are gone afterwards, also after Ctrl-C.
 
 --scale measures how the cost grows instead: with the number of nodes, simulated
 on one bus in a process, beside a bare NATS scatter-gather that does the same;
 and with the size of a node's logs. It writes scale.md, scale.json, and two
-plots. 10,000 nodes and logs of 4 GB must be asked for.
+plots. 10,000 nodes take some minutes and 1 GB of memory; the logs are in
+TMPDIR, one after the other, the largest with its index, unless --logs keeps
+them.
 
-Exit status 1 says that an answer was wrong (--verify).`
+Exit status 1 says that an answer was wrong (--verify), or with --scale that a
+query was not answered in full or its requester had 256 MiB of memory.`
 
 // benchOptions are the flags of trawl bench.
 type benchOptions struct {
@@ -56,24 +62,24 @@ func newBenchCommand() *cobra.Command {
 		Example: `  trawl bench                                     4 nodes × 60 MB, 10 trials
   trawl bench --size 2MB --trials 3 --verify --out /tmp/bench
   trawl bench --server nats://bus:4222 --logs logs    a fleet that is there
-  trawl bench --scale --max-nodes 10000 --max-size 4GB`,
+  trawl bench --scale --verify --max-nodes 10000 --max-size 4GB
+  trawl bench --scale --max-nodes 0 --logs /var/tmp/logs    sizes alone`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if o.server != "" && (o.logs == "" || o.scale) {
-				return errors.New("bench --server wants --logs DIR, and measures no --scale")
-			}
-			if o.trials < 1 {
-				return fmt.Errorf("number of trials %d is below 1", o.trials)
+			if err := o.check(cmd.Flags()); err != nil {
+				return err
 			}
 			trawl, err := os.Executable()
 			if err != nil {
 				return fmt.Errorf("own executable: %w", err)
 			}
-			b := &bench{benchOptions: o, ctx: cmd.Context(), stdout: cmd.OutOrStdout(), stderr: cmd.ErrOrStderr(), trawl: trawl}
+			b := &bench{benchOptions: o, ctx: cmd.Context(), stdout: cmd.OutOrStdout(), stderr: cmd.ErrOrStderr(),
+				line: newProgressLine(cmd.ErrOrStderr(), true), trawl: trawl}
+			measure := b.profile
 			if o.scale {
-				return b.grow()
+				measure = b.grow
 			}
-			return b.profile()
+			return b.writing(measure)
 		},
 	}
 	flags := cmd.Flags()
@@ -84,13 +90,48 @@ func newBenchCommand() *cobra.Command {
 	flags.IntVar(&o.trials, "trials", 10, "timed queries a token")
 	flags.BoolVar(&o.verify, "verify", false, "hold every answer against truth.json")
 	flags.StringVar(&o.out, "out", "trawl-bench", "the `DIR` to write to")
-	flags.StringVar(&o.logs, "logs", "", "take the logs of an earlier trawl gen, in `DIR`")
+	flags.StringVar(&o.logs, "logs", "", "take the logs of an earlier trawl gen, in `DIR`; with --scale, keep logs there and take them from there the next time")
 	flags.StringVar(&o.server, "server", "", "`URL` of a bus with a fleet that serves --logs")
 	flags.DurationVar(&o.idle, "idle", 5*time.Second, "how long to watch the idle responders")
 	flags.BoolVar(&o.scale, "scale", false, "measure growth with nodes and with sizes")
-	flags.IntVar(&o.maxNodes, "max-nodes", 1000, "with --scale: most nodes, of 1, 10 … 10000")
-	flags.Var(&o.maxSize, "max-size", "with --scale: largest log, of 10 MB, 100 MB, 1 GB, 4 GB")
+	flags.IntVar(&o.maxNodes, "max-nodes", 1000, "with --scale: most nodes, of 1, 10 … 10000; 0: none")
+	flags.Var(&o.maxSize, "max-size", "with --scale: largest log, of 10 MB, 100 MB, 1 GB, 4 GB; 0: none")
 	return cmd
+}
+
+// check refuses what cannot be, and flags that would do nothing.
+func (o *benchOptions) check(flags *pflag.FlagSet) error {
+	var without []string
+	reason := "has no meaning with --scale"
+	switch {
+	case o.scale:
+		without = []string{"nodes", "size", "seed", "idle", "server"}
+	case o.server != "" && o.logs == "":
+		return errors.New("bench --server wants --logs DIR")
+	default:
+		without, reason = []string{"max-nodes", "max-size"}, "is for --scale"
+	}
+	for _, name := range without {
+		if flags.Changed(name) {
+			return fmt.Errorf("flag --%s %s", name, reason)
+		}
+	}
+	for _, name := range []string{"nodes", "size", "seed"} {
+		if o.logs != "" && flags.Changed(name) {
+			return fmt.Errorf("flag --%s has no meaning with --logs", name)
+		}
+	}
+	switch {
+	case o.trials < 1:
+		return fmt.Errorf("number of trials %d is below 1", o.trials)
+	case o.maxNodes < 0:
+		return fmt.Errorf("--max-nodes %d is below 0", o.maxNodes)
+	case o.idle < 0:
+		return fmt.Errorf("--idle %v is below 0", o.idle)
+	case o.server != "" && flags.Changed("idle"):
+		return errors.New("flag --idle has no meaning with --server: nothing is known of that fleet's processes")
+	}
+	return nil
 }
 
 // bench is one run.
@@ -98,11 +139,34 @@ type bench struct {
 	benchOptions
 	ctx            context.Context
 	stdout, stderr io.Writer
+	line           *progressLine
 	trawl          string
 }
 
 // say reports progress on stderr, a line a step.
-func (b *bench) say(text string) { fmt.Fprintln(b.stderr, "trawl: "+text) }
+func (b *bench) say(text string) {
+	b.line.clear()
+	fmt.Fprintln(b.stderr, "trawl: "+text)
+}
+
+// progress draws how much of a log is made, on a terminal.
+func (b *bench) progress(done, all int64) {
+	b.line.update(func() string { return fmt.Sprintf("%s of %s", formatBytes(done), formatBytes(all)) })
+}
+
+// writing measures, once the directory to write to is there: minutes later is late to say that it cannot be.
+func (b *bench) writing(measure func() error) error {
+	if err := os.MkdirAll(b.out, 0o755); err != nil {
+		return err
+	}
+	defer os.Remove(b.out) // does nothing where anything is in it
+	err := measure()
+	b.line.clear()
+	if e, ok := errors.AsType[*procs.SpaceError](err); ok {
+		return fmt.Errorf("%w; make the logs smaller, or let TMPDIR or --logs name a directory on another disk", e)
+	}
+	return err
+}
 
 // profile measures tokens × trials.
 func (b *bench) profile() error {
@@ -113,9 +177,7 @@ func (b *bench) profile() error {
 		}
 		defer os.RemoveAll(dir)
 		b.logs = filepath.Join(dir, "logs")
-		b.say(fmt.Sprintf("generating %s of %s", plural(int64(b.nodes), "log"), formatBytes(int64(b.size))))
-		o := sample.Options{Nodes: b.nodes, Size: int64(b.size), Seed: b.seed, Rates: sample.DefaultRates}
-		if _, err := sample.Write(b.ctx, b.logs, o, false, nil); err != nil {
+		if err := b.generate(); err != nil {
 			return err
 		}
 	}
@@ -132,23 +194,46 @@ func (b *bench) profile() error {
 	return b.write("bench", r, r.Text(), map[string]chart.Figure{"": r.Figure()})
 }
 
+// generate makes the logs, if there is room for them and their indexes.
+func (b *bench) generate() error {
+	o := sample.Options{Nodes: b.nodes, Size: int64(b.size), Seed: b.seed, Rates: sample.DefaultRates}
+	if err := o.Validate(); err != nil {
+		return err
+	}
+	all := o.Size * int64(o.Nodes)
+	const withIndex = 1.08 // growth has the same
+	if err := procs.Space(os.TempDir(), int64(min(withIndex*float64(o.Size)*float64(o.Nodes), math.MaxInt64/2))); err != nil {
+		return err
+	}
+	b.say(fmt.Sprintf("generating %s of %s", plural(int64(b.nodes), "log"), formatBytes(o.Size)))
+	_, err := sample.Write(b.ctx, b.logs, o, false, func(written int64) { b.progress(written, all) })
+	return err
+}
+
 // grow measures how the cost grows.
 func (b *bench) grow() error {
 	r, err := growth.Run(b.ctx, growth.Options{
-		Trawl: b.trawl, MaxNodes: b.maxNodes, MaxSize: int64(b.maxSize), Trials: b.trials, Say: b.say,
+		Trawl: b.trawl, MaxNodes: b.maxNodes, MaxSize: int64(b.maxSize), Trials: b.trials, Logs: b.logs, Verify: b.verify,
+		Say: b.say, Progress: b.progress,
 	})
+	if _, wrong := errors.AsType[*profile.WrongError](err); wrong {
+		return &exitError{code: exitNoMatch, err: err}
+	}
 	if err != nil {
 		return err
 	}
 	r.Version = version()
-	return b.write("scale", r, r.Text(), map[string]chart.Figure{"-nodes": r.NodesFigure(), "-size": r.SizeFigure()})
+	if err := b.write("scale", r, r.Text(), map[string]chart.Figure{"-nodes": r.NodesFigure(), "-size": r.SizeFigure()}); err != nil || !b.verify {
+		return err
+	}
+	if err := r.Check(); err != nil {
+		return &exitError{code: exitNoMatch, err: err}
+	}
+	return nil
 }
 
 // write writes what was measured to the directory, and prints the text.
 func (b *bench) write(name string, report any, text string, figures map[string]chart.Figure) error {
-	if err := os.MkdirAll(b.out, 0o755); err != nil {
-		return err
-	}
 	encoded, err := json.MarshalIndent(report, "", "  ")
 	if err != nil {
 		return err

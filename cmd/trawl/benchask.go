@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/trawl-logs/trawl/bus/raw"
 	"github.com/trawl-logs/trawl/requester"
 	"github.com/trawl-logs/trawl/requester/onbus"
+	"github.com/trawl-logs/trawl/schemas"
 )
 
 // newBenchAskCommand is for trawl bench --scale alone, which starts it as a process: a requester that
@@ -116,10 +118,14 @@ func (a *benchAsker) query(ctx context.Context, lines int) (*growth.Asked, error
 	if want := int64(len(r.Nodes)) * int64(lines); r.Complete && r.Lines != want {
 		return nil, fmt.Errorf("%d lines, want %d: %s", r.Lines, want, r.Text())
 	}
+	why := ""
+	if i := slices.IndexFunc(r.Nodes, func(n requester.NodeReceipt) bool { return n.Status != schemas.StatusComplete }); i >= 0 {
+		why = fmt.Sprintf("%s %s %s", r.Nodes[i].Node, r.Nodes[i].Status, r.Nodes[i].Reason)
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return &growth.Asked{Seconds: took.Seconds(), Roster: t.roster.Seconds(), Nodes: len(r.Nodes), Lines: r.Lines, Bytes: r.Bytes,
-		Moved: t.bytes, Frames: t.frames, Sent: counted.sent.Load(), Complete: r.Complete}, nil
+		Moved: t.bytes, Frames: t.frames, Sent: counted.sent.Load(), Complete: r.Complete, Why: why}, nil
 }
 
 // countedTransport counts what the requester sends.

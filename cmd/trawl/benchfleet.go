@@ -140,8 +140,10 @@ type simulatedNode struct {
 	record  schemas.Node
 	ready   chan struct{} // closed when service is set
 	service *bus.Service
+	publish func(k bus.Key, frame []byte) error // the service's
 
 	mu      sync.Mutex
+	ledger  *outbox.Ledger // a query that comes again behind its answer begins no other, as of another node of this name
 	answers map[bus.Key]*simulatedAnswer
 }
 
@@ -153,21 +155,20 @@ type simulatedAnswer struct {
 }
 
 func newSimulatedNode(ctx context.Context, conn *bus.Conn, name string) (*simulatedNode, error) {
-	n := &simulatedNode{ready: make(chan struct{}), answers: map[bus.Key]*simulatedAnswer{}}
+	n := &simulatedNode{ready: make(chan struct{}), ledger: outbox.NewLedger(), answers: map[bus.Key]*simulatedAnswer{}}
 	n.record = schemas.Node{Name: name, Instance: "i" + name, Host: name, Version: version(), Files: 1, Started: time.Now().UnixNano(), Ready: true}
 	var err error
 	n.service, err = bus.Serve(ctx, conn, func() schemas.Node { return n.record }, bus.Handlers{
-		Query: n.query,
-		Control: func(k bus.Key, c *schemas.Control) {
-			n.on(k, func(b *outbox.Outbox, now time.Time) { b.Control(c, now) })
-		},
-		Cancel: func(k bus.Key, c *schemas.Cancel) { n.forget(k) },
-		Gone:   n.forget, Reconnect: func() {}, Duplicate: func(string) {},
+		Query:   n.query,
+		Control: n.control,
+		Cancel:  func(k bus.Key, c *schemas.Cancel) { n.forget(k) },
+		Gone:    n.forget, Reconnect: func() {}, Duplicate: func(string) {},
 		Checkup: func(*schemas.CheckupRequest) *schemas.Checkup { return &schemas.Checkup{} },
 	})
 	if err != nil {
 		return nil, err
 	}
+	n.publish = n.service.Publish
 	close(n.ready)
 	return n, nil
 }
@@ -186,9 +187,16 @@ func (n *simulatedNode) query(user string, q *schemas.Query) {
 	k, now := bus.Key{User: user, Client: q.Client, ID: q.ID}, time.Now()
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if a := n.answers[k]; a != nil {
+	known, end := n.ledger.Start(outbox.Key(k), now)
+	switch a := n.answers[k]; {
+	case a != nil:
 		a.box.Asked(now)
 		n.pump(k, a, now)
+		return
+	case known != outbox.Fresh:
+		if end != nil {
+			_ = n.publish(k, end) // what is lost is asked for again
+		}
 		return
 	}
 	lines, _ := strconv.ParseInt(strings.TrimPrefix(q.Patterns[0], "lines "), 10, 64) // another pattern matches nothing
@@ -203,7 +211,7 @@ func (n *simulatedNode) query(user string, q *schemas.Query) {
 func (n *simulatedNode) pump(k bus.Key, a *simulatedAnswer, now time.Time) {
 	for {
 		for _, frame := range a.box.Take() {
-			_ = n.service.Publish(k, frame) // what is lost is repeated
+			_ = n.publish(k, frame) // what is lost is repeated
 		}
 		if a.left == 0 || a.box.Room() == 0 || a.box.State() != outbox.Working {
 			break
@@ -215,28 +223,41 @@ func (n *simulatedNode) pump(k bus.Key, a *simulatedAnswer, now time.Time) {
 	}
 	switch {
 	case a.box.State() == outbox.Done:
-		delete(n.answers, k)
+		n.over(k, a, now)
 	case a.left == 0 && a.box.State() == outbox.Working && !a.box.Unsent():
 		a.box.End(&a.end, now)
 		n.pump(k, a, now)
 	}
 }
 
-// on does something to the answer to a query, if it goes on.
-func (n *simulatedNode) on(k bus.Key, do func(b *outbox.Outbox, now time.Time)) {
+// control takes what a requester says about its answer.
+func (n *simulatedNode) control(k bus.Key, c *schemas.Control) {
 	<-n.ready
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	now := time.Now()
 	if a := n.answers[k]; a != nil {
-		now := time.Now()
-		do(a.box, now)
+		a.box.Control(c, now)
 		n.pump(k, a, now)
+	} else if end := n.ledger.End(outbox.Key(k), now); end != nil && c.Resend != 0 {
+		_ = n.publish(k, end) // what is lost is asked for again
 	}
 }
 
+// forget ends an answer that nobody wants any more.
 func (n *simulatedNode) forget(k bus.Key) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	now := time.Now()
+	n.ledger.Cancel(outbox.Key(k), now)
+	if a := n.answers[k]; a != nil {
+		n.over(k, a, now)
+	}
+}
+
+// over forgets an answer but for its End. mu is held.
+func (n *simulatedNode) over(k bus.Key, a *simulatedAnswer, now time.Time) {
+	n.ledger.Finish(outbox.Key(k), a.box.EndFrame(), now)
 	delete(n.answers, k)
 }
 

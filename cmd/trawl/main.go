@@ -19,6 +19,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 	_ "time/tzdata" // zones by name, also where the system has none
 )
 
@@ -51,6 +52,10 @@ func (e *exitError) Unwrap() error { return e.err }
 // errInterrupted is the cause of a command's context once a signal has asked it to stop.
 var errInterrupted = errors.New("interrupted")
 
+// signalPause is how long a second signal is the first one: timeout(1) sends its own to the process and then to
+// the process's group, which is no impatience.
+const signalPause = 300 * time.Millisecond
+
 func main() {
 	// With SIGPIPE ignored a closed stdout is an error of the write, so that a query can be
 	// cancelled on its nodes before the process ends.
@@ -61,8 +66,11 @@ func main() {
 	go func() {
 		<-signals
 		cancel(errInterrupted)
-		<-signals // asked twice: without ceremony
-		os.Exit(exitInterrupted)
+		for first := time.Now(); ; {
+			if <-signals; time.Since(first) >= signalPause { // asked twice: without ceremony
+				os.Exit(exitInterrupted)
+			}
+		}
 	}()
 	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
