@@ -145,6 +145,16 @@ func TestUnreadIsNamed(t *testing.T) {
 	if got := unreadOf(chunks); !slices.Equal(got["web1"], []schemas.BlockID{ids[2], ids[3], absent}) || !slices.Equal(got["web9"], []schemas.BlockID{absent}) || end.Status != schemas.StatusComplete || end.Lines != h.linesBut(ids[2], ids[3]) {
 		t.Errorf("from then on it is named: %v; %+v", got, end)
 	}
+	if c := h.others[0].r.SealedCheckup(context.Background(), true); len(c.Blocks) != len(ids)-1 || c.Blocks[0].Home != "web1" || !c.Settled {
+		t.Errorf("%+v", c)
+	} else if n := slices.IndexFunc(c.Blocks, func(b schemas.SealedBlock) bool { return b.Err != "" }); n < 0 || c.Blocks[n].ID != ids[3].String() {
+		t.Errorf("%+v", c)
+	}
+	for _, b := range h.r.SealedCheckup(context.Background(), true).Blocks {
+		if b.Away != (b.ID == ids[1].String()) || b.Home != "" || b.Err != "" {
+			t.Errorf("%+v", b)
+		}
+	}
 	h.copyTo(h.others[0], seal.ID(ids[3]))
 	if chunks, end = h.chunks(h.others[0], q, &all); end.Lines != h.linesBut(ids[2]) || len(unreadOf(chunks)["web1"]) != 2 {
 		t.Errorf("after it was copied anew: %+v", end)

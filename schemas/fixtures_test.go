@@ -72,7 +72,8 @@ func sampleCheckup() *Checkup {
 			Listed: []ListedBlock{{0, 2048, 64, NoTime, 5}},
 		}}},
 		Sealed: &SealedCheckup{Refused: "no space left", Settled: true, Further: 3, Blocks: []SealedBlock{
-			{"000102030405060708090a0b0c0d0e0f", "api", NoTime, 5, 32768, 4000000, 300000, 2, 1 << 63, "damaged"},
+			{"000102030405060708090a0b0c0d0e0f", "api", NoTime, 5, 32768, 4000000, 300000, 2, 1 << 63, "damaged", "", false},
+			{ID: "000102030405060708090a0b0c0d0e10", Home: "web2", First: NoTime, Last: NoTime, Away: true},
 		}},
 	}
 }

@@ -11,7 +11,7 @@ type SealedCheckup struct {
 	Blocks  []SealedBlock
 }
 
-// SealedBlock is one sealed block. The node that lists it owns it.
+// SealedBlock is one sealed block, as the node that lists it has it.
 type SealedBlock struct {
 	ID          string // 32 hexadecimal digits
 	Service     string
@@ -22,6 +22,8 @@ type SealedBlock struct {
 	Logs        int64 // whose lines it has
 	Checksum    uint64
 	Err         string // what is wrong with it
+	Home        string // the node that sealed it; empty: the one that lists it
+	Away        bool   // the node has but a stub: the lines are at other nodes
 }
 
 // The sealed blocks of a checkup on the wire, nil if they were not asked for or there cannot be any:
@@ -30,7 +32,9 @@ type SealedBlock struct {
 //
 // with block
 //
-//	[ id, service, first, last, lines, bytes, stored, logs, checksum, error ]
+//	[ id, service, first, last, lines, bytes, stored, logs, checksum, error, home, away ]
+//
+// of which the last two may be missing.
 const (
 	sealedCheckupFields = 4
 	sealedBlockFields   = 10
@@ -50,7 +54,12 @@ func (w *writer) sealedCheckup(x *SealedCheckup) {
 	w.array(len(blocks))
 	for i := range blocks {
 		b := &blocks[i]
-		w.array(sealedBlockFields)
+		moved := b.Home != "" || b.Away
+		if moved {
+			w.array(sealedBlockFields + 2)
+		} else {
+			w.array(sealedBlockFields)
+		}
 		w.string(cut(b.ID, maxSealedID))
 		w.string(cut(b.Service, maxCheckupSmall))
 		for _, n := range []int64{b.First, b.Last, b.Lines, b.Bytes, b.Stored, b.Logs} {
@@ -58,6 +67,10 @@ func (w *writer) sealedCheckup(x *SealedCheckup) {
 		}
 		w.uint(b.Checksum)
 		w.string(cut(b.Err, maxCheckupText))
+		if moved {
+			w.string(cut(b.Home, MaxToken))
+			w.bool(b.Away)
+		}
 	}
 }
 
@@ -75,6 +88,10 @@ func (r *reader) sealedCheckup() *SealedCheckup {
 			Lines: r.count(field), Bytes: r.count(field), Stored: r.count(field), Logs: r.count(field),
 			Checksum: r.uint(field), Err: r.string(field, maxCheckupText),
 		})
+		if b := &x.Blocks[len(x.Blocks)-1]; more >= 2 {
+			b.Home, b.Away = r.string(field, MaxToken), r.bool(field)
+			more -= 2
+		}
 		r.skip(field, more)
 	}
 	r.skip(field, extra)

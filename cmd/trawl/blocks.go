@@ -25,7 +25,8 @@ With --verify every node reads all that is indexed and makes every block anew:
 one that is not what its file holds is dropped with its index, and named.
 
 With --sealed, a row a sealed block: lines of sources with store: sealed, which
-are found when their files are gone.
+are found when their files are gone. HOME is the node that sealed it; away says
+that the node has given its lines to others.
 
 With --sizing, a row a node: the formula of the blocks' size with its figures.
 

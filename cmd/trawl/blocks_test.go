@@ -21,6 +21,8 @@ func TestBlocksJSON(t *testing.T) {
 				{Service: "shop", Path: "/var/log/bad.log", Size: 9, Err: "index is damaged"},
 			}}, Sealed: &schemas.SealedCheckup{Settled: true, Further: 1, Blocks: []schemas.SealedBlock{
 			{ID: "000102030405060708090a0b0c0d0e0f", Service: "shop", First: 1_767_225_600_000_000_000, Last: 1_767_225_601_500_000_000, Lines: 32_768, Bytes: 4_000_000, Stored: 300_000, Logs: 1, Checksum: 77},
+			{ID: "000102030405060708090a0b0c0d0e10", Service: "shop", First: schemas.NoTime, Last: schemas.NoTime, Lines: 5, Bytes: 50, Stored: 300, Logs: 1, Checksum: 78, Home: "web2"},
+			{ID: "000102030405060708090a0b0c0d0e11", Service: "shop", First: schemas.NoTime, Last: schemas.NoTime, Lines: 5, Bytes: 50, Stored: 300, Logs: 1, Checksum: 79, Away: true},
 			{ID: "f.sealed.damaged", First: schemas.NoTime, Last: schemas.NoTime, Err: "sealed block is damaged"},
 		}}},
 		{Node: "web2", Index: &schemas.IndexCheckup{Off: "the node has no state directory"}},

@@ -46,7 +46,7 @@ type listedBlock struct {
 func (f *blocksFlags) json(w io.Writer, answers []nodeBlocks) error {
 	for i := range answers {
 		a := &answers[i]
-		if err := encodeLine(w, blocksReport{Node: a.Node, Error: a.Error, Index: reportIndex(a.Index), Sealed: reportSealed(a.Sealed)}); err != nil {
+		if err := encodeLine(w, blocksReport{Node: a.Node, Error: a.Error, Index: reportIndex(a.Index), Sealed: reportSealed(a.Sealed, a.Node)}); err != nil {
 			return err
 		}
 	}
