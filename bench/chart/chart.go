@@ -114,7 +114,7 @@ func (b *Bars) draw(c canvas) {
 		x, width := left+slot*(float64(i)+0.5), slot*0.56
 		c.rect(x-width/2, at(bar.Mean), width, bottom-at(bar.Mean), palette[0], "bar")
 		whisker(c, x, at(bar.Mean-bar.SD), at(bar.Mean+bar.SD))
-		c.text(x, at(bar.Mean+bar.SD)-8, labelSize, middle, short(bar.Mean)+" ± "+short(bar.SD))
+		c.text(x, at(bar.Mean+bar.SD)-8, labelSize, middle, figure(bar.Mean)+" ± "+figure(bar.SD))
 		c.text(x, bottom+20, labelSize, middle, bar.Label)
 	}
 }
@@ -206,6 +206,14 @@ func niceStep(most float64) float64 {
 		}
 	}
 	return power
+}
+
+// figure writes a number for those who compare: in full up to four digits, then as short does.
+func figure(v float64) string {
+	if a := math.Abs(v); a >= 999.5 && a < 9999.5 {
+		return strconv.FormatFloat(v, 'f', 0, 64)
+	}
+	return short(v)
 }
 
 // short writes a number with three digits at most before it takes to a suffix: 0.25, 48, 1.5k, 60M.

@@ -92,6 +92,11 @@ func TestShort(t *testing.T) {
 			t.Errorf("short(%v) = %s, want %s", v, got, want)
 		}
 	}
+	for v, want := range map[float64]string{0.25: "0.25", 999: "999", 1371: "1371", 9999: "9999", 12_000: "12k"} {
+		if got := figure(v); got != want {
+			t.Errorf("figure(%v) = %s, want %s", v, got, want)
+		}
+	}
 	for most, want := range map[float64]float64{0: 1, 120: 20, 700: 100, 8: 2, 0.9: 0.2} {
 		if got := niceStep(most); got != want {
 			t.Errorf("niceStep(%v) = %v, want %v", most, got, want)

@@ -114,7 +114,7 @@ func (r *Report) NodesFigure() *chart.Lines {
 		l.Lines = append(l.Lines, chart.Line{Label: answers[i].name, Points: r.curve(answers[i].name, queries)})
 	}
 	l.Lines = append(l.Lines, chart.Line{Label: "bare NATS, empty", Points: r.curve(answers[0].name, bare)})
-	return l
+	return withExponents(l, "nodes")
 }
 
 // sizeCurves are the lines of the sizes' figure, as they lie.
@@ -131,7 +131,17 @@ func (r *Report) sizeCurves() []chart.Line {
 
 // SizeFigure is the plot of time over the size of one node's log.
 func (r *Report) SizeFigure() *chart.Lines {
-	return &chart.Lines{Title: "A query to a node, median", X: "size of its log, MB", Y: "time of a query, ms", Lines: r.sizeCurves()}
+	return withExponents(&chart.Lines{Title: "A query to a node, median", X: "size of its log, MB", Y: "time of a query, ms", Lines: r.sizeCurves()}, "size")
+}
+
+// withExponents says in the legend how each curve grows.
+func withExponents(l *chart.Lines, of string) *chart.Lines {
+	for i := range l.Lines {
+		if e := Exponent(l.Lines[i].Points); !math.IsNaN(e) {
+			l.Lines[i].Label += fmt.Sprintf(": %s^%.2f", of, e)
+		}
+	}
+	return l
 }
 
 // fitted are the points that an exponent is fitted to, the last ones.
@@ -156,12 +166,8 @@ func Exponent(points []chart.Point) float64 {
 // Text is the report as Markdown: the tables, and paragraphs that read them.
 func (r *Report) Text() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "A query on a connection that is there, median ms of at most %d runs; ratio = query ÷ bare NATS of pairs: median (quartiles)\n\n", r.Trials)
-	b.WriteString("| nodes | answer | runs | query | of it roster | bare NATS | ratio | without roster | messages in | out | `trawl grep` | its memory |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n")
-	for i := range r.Nodes {
-		p := &r.Nodes[i]
-		fmt.Fprintf(&b, "| %d | %s | %d | %s | %s | %s | %s | %s | %.0f | %.0f | %s | %s |\n", p.Nodes, p.Answer, len(p.Seconds), ms(p.Seconds),
-			ms(p.Roster), ms(p.Bare), paired.Spread(p.Ratio()), paired.Spread(p.RatioAlone()), p.Frames, p.Sent, ms([]float64{p.Process}), profile.Size(p.Peak))
+	if len(r.Nodes) > 0 {
+		r.nodesTable(&b)
 	}
 	if len(r.Sizes) > 0 {
 		b.WriteString("\nOne node, `trawl grep` as a process, median ms; its index was built before\n\n| log | no line matches | of the log read | no line matches, all is read | half of all lines match | its memory |\n|---|---|---|---|---|---|\n")
@@ -178,6 +184,17 @@ func (r *Report) Text() string {
 		}
 	}
 	return b.String()
+}
+
+// nodesTable writes the table of the fleets.
+func (r *Report) nodesTable(b *strings.Builder) {
+	fmt.Fprintf(b, "A query on a connection that is there, median ms of at most %d runs; ratio = query ÷ bare NATS of pairs: median (quartiles)\n\n", r.Trials)
+	b.WriteString("| nodes | answer | runs | query | of it roster | bare NATS | ratio | without roster | messages in | out | `trawl grep` | its memory |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n")
+	for i := range r.Nodes {
+		p := &r.Nodes[i]
+		fmt.Fprintf(b, "| %d | %s | %d | %s | %s | %s | %s | %s | %.0f | %.0f | %s | %s |\n", p.Nodes, p.Answer, len(p.Seconds), ms(p.Seconds),
+			ms(p.Roster), ms(p.Bare), paired.Spread(p.Ratio()), paired.Spread(p.RatioAlone()), p.Frames, p.Sent, ms([]float64{p.Process}), profile.Size(p.Peak))
+	}
 }
 
 // The goals that Reading holds the figures against.

@@ -143,7 +143,11 @@ func (m *measurement) start() (i *Index, err error) {
 // token runs one token's queries.
 func (m *measurement) token(ask Query) (*Token, error) {
 	t := &Token{Token: ask.Token, Exhaustive: ask.Exhaustive, stages: map[string][]float64{}}
-	m.say("%s: a warm-up and %d trials", ask.Token, m.o.Trials)
+	name := ask.Token
+	if ask.Exhaustive {
+		name += ", all is read"
+	}
+	m.say("%s: a warm-up and %s", name, trials(m.o.Trials))
 	for trial := range m.o.Trials + 1 {
 		var before, after procs.CPU
 		var err error

@@ -7,11 +7,15 @@ import (
 
 // title names what was measured.
 func (r *Report) title() string {
-	s := "s"
-	if r.Trials == 1 {
-		s = ""
+	return fmt.Sprintf("trawl grep, %d nodes × %s, %s", r.Nodes, Size(r.Bytes/int64(max(1, r.Nodes))), trials(r.Trials))
+}
+
+// trials is so many of them.
+func trials(n int) string {
+	if n == 1 {
+		return "1 trial"
 	}
-	return fmt.Sprintf("trawl grep, %d nodes × %s, %d trial%s", r.Nodes, Size(r.Bytes/int64(max(1, r.Nodes))), r.Trials, s)
+	return fmt.Sprintf("%d trials", n)
 }
 
 // Text is the report as Markdown: the table, what it was measured on, and a paragraph that reads it.

@@ -223,7 +223,14 @@ func (b *bench) grow() error {
 		return err
 	}
 	r.Version = version()
-	if err := b.write("scale", r, r.Text(), map[string]chart.Figure{"-nodes": r.NodesFigure(), "-size": r.SizeFigure()}); err != nil || !b.verify {
+	figures := map[string]chart.Figure{}
+	if len(r.Nodes) > 0 {
+		figures["-nodes"] = r.NodesFigure()
+	}
+	if len(r.Sizes) > 0 {
+		figures["-size"] = r.SizeFigure()
+	}
+	if err := b.write("scale", r, r.Text(), figures); err != nil || !b.verify {
 		return err
 	}
 	if err := r.Check(); err != nil {
