@@ -193,8 +193,22 @@ func (h *holders) sameByPlan(q *schemas.Query, plans []*schemas.Plan) {
 // sameAs asks all by plans.
 func (h *holders) sameAs(want []schemas.Chunk, q *schemas.Query, plans []*schemas.Plan) {
 	h.t.Helper()
-	var got []schemas.Chunk
+	got := h.byPlan(q, plans)
+	for _, c := range got {
+		if c.Kind == schemas.ChunkUnread {
+			h.t.Fatalf("%s: %+v", flags(q), c)
+		}
+	}
+	h.addUp(got, want, q)
+}
+
+// byPlan asks all by plans; nil: not that one.
+func (h *holders) byPlan(q *schemas.Query, plans []*schemas.Plan) (got []schemas.Chunk) {
+	h.t.Helper()
 	for i, p := range plans {
+		if p == nil {
+			continue
+		}
 		f := h.fleet
 		if i > 0 {
 			f = h.others[i-1]
@@ -204,12 +218,18 @@ func (h *holders) sameAs(want []schemas.Chunk, q *schemas.Query, plans []*schema
 			h.t.Fatalf("%s: node %d: %+v", flags(q), i, end)
 		}
 		for _, c := range chunks {
-			if c.Kind == schemas.ChunkUnread || c.Origin == nil || c.Origin.Node != "web1" {
+			if c.Origin == nil || c.Origin.Node != "web1" {
 				h.t.Fatalf("%s: node %d gives %+v", flags(q), i, c)
 			}
 		}
 		got = append(got, chunks...)
 	}
+	return got
+}
+
+// addUp compares what several said together with what one says.
+func (h *holders) addUp(got, want []schemas.Chunk, q *schemas.Query) {
+	h.t.Helper()
 	if g, w := linesOf(h.t, got, false), linesOf(h.t, want, false); !slices.Equal(g, w) {
 		h.t.Fatalf("%s: %q: %d lines, want %d\n%s", flags(q), q.Patterns, len(g), len(w), firstOther(g, w))
 	}
@@ -309,5 +329,72 @@ func TestPlannedAnswersAddUp(t *testing.T) {
 			n.stop()
 			n.start(t, 100)
 		}
+	}
+}
+
+// moveSome draws moves between the nodes: a block goes nowhere where it is the last one.
+func (h *holders) moveSome(rng *rand.Rand, owners map[seal.ID][]int) {
+	h.t.Helper()
+	for _, id := range slices.SortedFunc(maps.Keys(owners), func(a, b seal.ID) int { return bytes.Compare(a[:], b[:]) }) {
+		k := rng.IntN(len(h.others) + 1)
+		store := h.r.sealing.store
+		if k > 0 {
+			store = h.others[k-1].r.foreign.of("web1")
+		}
+		switch has := slices.Contains(owners[id], k); {
+		case has && len(owners[id]) > 1 && rng.IntN(2) == 0:
+			h.must(store.Shed(id))
+			owners[id] = slices.DeleteFunc(owners[id], func(n int) bool { return n == k })
+		case !has && k > 0 && slices.Contains(owners[id], 0):
+			h.copyTo(h.others[k-1], id)
+			owners[id] = append(owners[id], k)
+		}
+	}
+}
+
+// Blocks move after a plan was made: what a node does not find any more it names, and with what the nodes that have
+// it by then say each line is given once.
+func TestStalePlansAddUp(t *testing.T) {
+	rng := rand.New(rand.NewPCG(8, 25))
+	text := drawLog(rng, 500)
+	n := sealedFleet(t, 64, map[string]string{"a.log": text})
+	n.seal(time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC))
+	h := newHolders(n, 2)
+	owners := map[seal.ID][]int{}
+	for _, b := range h.r.sealing.store.Blocks() {
+		owners[b.ID] = []int{0, 1, 2}
+		h.copyTo(h.others[0], b.ID)
+		h.copyTo(h.others[1], b.ID)
+	}
+	var asked []*schemas.Query
+	var wants [][]schemas.Chunk
+	for i := range 24 {
+		q := drawPlanned(rng, text, fmt.Sprint("stale", i))
+		want, _ := h.chunks(h.plain.fleet, q, nil)
+		asked, wants = append(asked, q), append(wants, want)
+	}
+	moved := 0
+	for i, q := range asked {
+		if i == len(asked)/3 {
+			remove(t, filepath.Join(n.dir, "a.log"))
+		}
+		plans := h.plans(rng, owners)
+		h.moveSome(rng, owners)
+		got := h.byPlan(q, plans)
+		again := make([]*schemas.Plan, len(plans))
+		for _, id := range unreadOf(got)["web1"] {
+			have := owners[seal.ID(id)]
+			k := have[rng.IntN(len(have))]
+			if again[k] == nil {
+				again[k] = &schemas.Plan{Only: true, Read: []schemas.PlanRead{{Home: "web1"}}}
+			}
+			again[k].Read[0].Blocks = append(again[k].Read[0].Blocks, id)
+			moved++
+		}
+		got = append(slices.DeleteFunc(got, func(c schemas.Chunk) bool { return c.Kind == schemas.ChunkUnread }), h.byPlan(q, again)...)
+		h.addUp(got, wants[i], q)
+	}
+	if moved == 0 {
+		t.Error("no plan was ever stale")
 	}
 }
