@@ -28,14 +28,19 @@ With --sealed, a row a sealed block: lines of sources with store: sealed, which
 are found when their files are gone. HOME is the node that sealed it; away says
 that the node has given its lines to others.
 
+With --list, the fleet's list of sealed blocks, which says what nodes have them:
+a row a service, with how many blocks so many nodes have (2×950 1×50), and how
+many no node has that is up; with --each a row a block. --node admits the blocks
+that any such node has, --under N those that fewer nodes have.
+
 With --sizing, a row a node: the formula of the blocks' size with its figures.
 
 With --prove each pattern is asked twice, with the index and without, and what
 comes is compared byte for byte. A log that grows meanwhile may make a
 difference: then it is asked again, up to 5 times.
 
-Exit status: 0 all is well, 1 a block was wrong or an answer differed, 2 it
-could not look, 3 not every node answered.`
+Exit status: 0 all is well, 1 a block was wrong, or is at no node that is up, or
+an answer differed, 2 it could not look, 3 not every node answered.`
 
 // Exit statuses of blocks.
 const (
@@ -48,8 +53,9 @@ type blocksFlags struct {
 	nodes                        []string
 	each, verify, sizing, sealed bool
 	prove, fixed, anyCase        bool
-	output                       string
-	timeout                      time.Duration
+	listFlags
+	output  string
+	timeout time.Duration
 }
 
 func newBlocksCommand() *cobra.Command {
@@ -62,6 +68,8 @@ func newBlocksCommand() *cobra.Command {
   trawl blocks --each --node web1 --output json
   trawl blocks --verify
   trawl blocks --sealed --verify
+  trawl blocks --list --under 2 --each
+  trawl blocks --list --service api --since 1h --output json
   trawl blocks --sizing
   trawl blocks --prove 'timeout|refused' 4f9a1c77`,
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
@@ -72,6 +80,11 @@ func newBlocksCommand() *cobra.Command {
 	flags.BoolVar(&f.each, "each", false, "a row a block")
 	flags.BoolVar(&f.verify, "verify", false, "make every block anew, and compare")
 	flags.BoolVar(&f.sealed, "sealed", false, "the sealed blocks, a row a block")
+	flags.BoolVar(&f.list, "list", false, "the fleet's list of sealed blocks, a row a service")
+	flags.StringArrayVar(&f.services, "service", nil, "with --list: `GLOB` of services; repeatable")
+	flags.StringVar(&f.since, "since", "", "with --list: blocks with lines of `TIME` or later, as trawl grep takes it")
+	flags.StringVar(&f.until, "until", "", "with --list: blocks with lines before `TIME`")
+	flags.IntVar(&f.under, "under", 0, "with --list: blocks that fewer than `N` nodes have")
 	flags.BoolVar(&f.sizing, "sizing", false, "how the size of the blocks comes about")
 	flags.BoolVar(&f.prove, "prove", false, "ask each PATTERN with the index and without")
 	flags.BoolVarP(&f.fixed, "fixed-strings", "F", false, "with --prove: patterns are strings")
@@ -83,6 +96,9 @@ func newBlocksCommand() *cobra.Command {
 }
 
 func (f *blocksFlags) run(cmd *cobra.Command, args []string) error {
+	if err := f.checkList(cmd); err != nil {
+		return err
+	}
 	switch {
 	case f.output != "text" && f.output != "json":
 		return fmt.Errorf("--output %s is neither text nor json", f.output)
@@ -92,6 +108,8 @@ func (f *blocksFlags) run(cmd *cobra.Command, args []string) error {
 		return errors.New("patterns are for --prove")
 	case f.prove:
 		return f.proveAll(cmd, args)
+	case f.list:
+		return f.listBlocks(cmd)
 	}
 	answers, err := f.ask(cmd.Context())
 	if err != nil {
