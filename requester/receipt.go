@@ -65,7 +65,7 @@ func (g *Gather) Receipt(now time.Time) *Receipt {
 	for _, n := range g.order {
 		if nr := n.receipt(g.clock.start); n.part == 0 {
 			r.Nodes = append(r.Nodes, nr)
-			r.Complete = r.Complete && (nr.whole() || g.following() && n.stayed())
+			r.Complete = r.Complete && (nr.Whole() || g.following() && n.stayed())
 		}
 	}
 	g.addParts(r)
@@ -111,8 +111,9 @@ func (n *node) receipt(start time.Time) NodeReceipt {
 	return r
 }
 
-// whole says whether nothing is missing of what the node was asked for.
-func (r *NodeReceipt) whole() bool {
+// Whole says whether nothing is missing of what the node was asked for: it is complete, it was not to be asked, or it
+// failed and other nodes have all of it.
+func (r *NodeReceipt) Whole() bool {
 	return r.Status == schemas.StatusComplete || r.Status == schemas.StatusPruned || r.Sealed
 }
 
@@ -175,7 +176,7 @@ func (r *Receipt) elsewhere() bool {
 // the requester had enough. Then the receipt is shown even if nobody asked for it.
 func (r *Receipt) Trouble() bool {
 	for i := range r.Nodes {
-		if n := &r.Nodes[i]; !n.whole() && n.Status != schemas.StatusStopped {
+		if n := &r.Nodes[i]; !n.Whole() && n.Status != schemas.StatusStopped {
 			return true
 		}
 	}
@@ -191,7 +192,7 @@ func (e *IncompleteError) Error() string {
 	first, n := "", 0
 	for i := range e.Receipt.Nodes {
 		nr := &e.Receipt.Nodes[i]
-		if !nr.whole() {
+		if !nr.Whole() {
 			if n++; n == 1 {
 				first = nr.Node + " " + nr.Status.String()
 				if nr.Reason != "" {

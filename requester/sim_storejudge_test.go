@@ -30,7 +30,7 @@ func (w *world) judgeStore() (wrong []string) {
 	}
 	for i := range r.Nodes {
 		n := &r.Nodes[i]
-		if !n.whole() && n.Reason == "" {
+		if !n.Whole() && n.Reason == "" {
 			say("%s is %s without a reason", n.Node, n.Status)
 		}
 		if n.Status == schemas.StatusPruned && s.needs(n.Node) {
@@ -77,7 +77,7 @@ func (s *simStore) excused(l *simLog, line *simLine, r *Receipt) bool {
 	if line.block >= 0 {
 		return r.Store.Missing > 0 || torn(r)
 	}
-	return slices.ContainsFunc(r.Nodes, func(n NodeReceipt) bool { return n.Node == l.home && !n.whole() })
+	return slices.ContainsFunc(r.Nodes, func(n NodeReceipt) bool { return n.Node == l.home && !n.Whole() })
 }
 
 func (w *world) judgeStoreLines(r *Receipt, say func(string, ...any)) {

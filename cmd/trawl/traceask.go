@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -204,9 +205,10 @@ func timeless(r *requester.Receipt) bool {
 // answer that counts.
 func (t *tracer) account() *requester.Receipt {
 	all := &requester.Receipt{Type: "receipt", Complete: true, ElapsedMS: time.Since(t.began).Milliseconds()}
-	at := map[string]int{}
+	at, counted := map[string]int{}, map[string]bool{}
 	for _, r := range t.receipts {
 		all.Query, all.Roster = r.Query, r.Roster
+		mergeStore(all, r)
 		for _, n := range r.Nodes {
 			i, known := at[n.Node]
 			if !known {
@@ -214,12 +216,13 @@ func (t *tracer) account() *requester.Receipt {
 				at[n.Node] = i
 				all.Nodes = append(all.Nodes, requester.NodeReceipt{Node: n.Node, Errors: []schemas.FileError{}})
 			}
-			merge(&all.Nodes[i], n, r.void)
+			merge(&all.Nodes[i], n, r.void, !counted[n.Node])
+			counted[n.Node] = counted[n.Node] || !r.void
 		}
 	}
 	for i := range all.Nodes {
 		n := &all.Nodes[i]
-		all.Complete = all.Complete && (n.Status == schemas.StatusComplete || n.Status == schemas.StatusPruned)
+		all.Complete = all.Complete && n.Whole()
 		all.BytesRead += n.BytesRead
 		all.BytesConsidered += n.BytesConsidered
 		all.Files += n.Files
@@ -228,12 +231,46 @@ func (t *tracer) account() *requester.Receipt {
 	return all
 }
 
-// merge adds what a node answered to one more query.
-func merge(to *requester.NodeReceipt, n requester.NodeReceipt, void bool) {
+// worse says whether an answer of a node is to be told rather than another: of what is missing the worst, then that it
+// failed without harm, then that it was asked at all.
+func worse(n, than *requester.NodeReceipt) bool {
+	rank := func(n *requester.NodeReceipt) int {
+		switch {
+		case !n.Whole():
+			return 3 + int(n.Status)
+		case n.Sealed:
+			return 2
+		case n.Status == schemas.StatusComplete:
+			return 1
+		}
+		return 0
+	}
+	a, b := rank(n), rank(than)
+	return a > b || a == b && than.Reason == ""
+}
+
+// mergeStore adds how one more query went by the block list.
+func mergeStore(all *requester.Receipt, r traceReceipt) {
+	if r.Store == nil {
+		return
+	}
+	if all.Store == nil {
+		all.Store = &requester.StoreReceipt{}
+	}
+	all.Store.Revision, all.Store.Blocks = r.Store.Revision, all.Store.Blocks+r.Store.Blocks
+	if !r.void {
+		all.Store.Missing += r.Store.Missing
+		all.Store.Error = cmp.Or(all.Store.Error, r.Store.Error)
+	}
+}
+
+// merge adds what a node answered to one more query, which is the first that counts.
+func merge(to *requester.NodeReceipt, n requester.NodeReceipt, void, first bool) {
 	to.BytesRead += n.BytesRead
 	to.BytesConsidered += n.BytesConsidered
 	to.Files += n.Files
 	to.Blocks.Add(n.Blocks)
+	to.SealedBlocks += n.SealedBlocks
 	to.ElapsedMS += n.ElapsedMS
 	to.HeardMS, to.GivenUpMS = max(to.HeardMS, n.HeardMS), max(to.GivenUpMS, n.GivenUpMS)
 	if void {
@@ -242,8 +279,8 @@ func merge(to *requester.NodeReceipt, n requester.NodeReceipt, void bool) {
 	to.Lines += n.Lines
 	to.Bytes += n.Bytes
 	to.Unexpected = to.Unexpected || n.Unexpected
-	if n.Status > to.Status || n.Status == to.Status && to.Reason == "" {
-		to.Status, to.Reason = n.Status, n.Reason
+	if first || worse(&n, to) {
+		to.Status, to.Reason, to.Sealed, to.UnsealedSince = n.Status, n.Reason, n.Sealed, n.UnsealedSince
 	}
 	for _, e := range n.Errors {
 		if !slices.Contains(to.Errors, e) {

@@ -44,6 +44,7 @@ type allAtOnce struct {
 	BytesConsidered int64          `json:"bytes_considered"`
 	BytesRead       int64          `json:"bytes_read"` // with the index
 	Blocks          schemas.Blocks `json:"blocks"`
+	SealedBlocks    int            `json:"sealed_blocks,omitempty"` // of the fleet's block list
 }
 
 // storyTime is how times are written, in text.
@@ -144,12 +145,19 @@ func (t *tracer) tellJSON(story []trail.Line, receipt *requester.Receipt, notes 
 	}
 	r := storyReceipt{Receipt: receipt, Rounds: t.rounds, Queries: t.queries, Services: append([]string{}, t.plan.Found()...), Notes: append([]string{}, notes...)}
 	if a := t.allAtOnce; a != nil {
-		r.AllAtOnce = &allAtOnce{a.BytesConsidered, a.BytesRead, a.Blocks}
+		r.AllAtOnce = &allAtOnce{a.BytesConsidered, a.BytesRead, a.Blocks, sealedBlocks(a)}
 	}
 	if err := encodeLine(w, &r); err != nil {
 		return err
 	}
 	return w.Flush()
+}
+
+func sealedBlocks(r *requester.Receipt) int {
+	if r.Store == nil {
+		return 0
+	}
+	return r.Store.Blocks
 }
 
 // receiptText is the receipt for people: of the nodes, and of what was read.
@@ -173,5 +181,8 @@ func (t *tracer) receiptText(story []trail.Line, r *requester.Receipt) string {
 		}
 	}
 	b.WriteByte('\n')
+	if a := t.allAtOnce; r.Store != nil && a != nil && a.Store != nil {
+		fmt.Fprintf(&b, "asked for %s; all services at once: %d\n", plural(int64(r.Store.Blocks), "sealed block"), a.Store.Blocks)
+	}
 	return b.String()
 }
