@@ -30,6 +30,7 @@ type fleetSearch struct {
 	timing timing
 	reply  *replier                        // nil: results are only printed
 	asked  func(*requester.Receipt, error) // ends the query's span
+	over   bool                            // every node has said its End, and nothing is to be published
 }
 
 // grepFleet asks the fleet: flags → query → bus → gather → printer, and the receipt.
@@ -74,6 +75,7 @@ func grepFleet(cmd *cobra.Command, connect *connectFlags, o *grepOptions) error 
 		s.explain(answer.Receipt(), strategy)
 	}
 	receipt := answer.Receipt()
+	s.over = receipt.Complete && s.reply == nil
 	s.asked(receipt, err)
 	if err == nil && s.reply != nil {
 		err = s.reply.end(receipt)
@@ -131,7 +133,14 @@ func (s *fleetSearch) reach(ctx context.Context, connect *connectFlags, name str
 		conn.Close()
 		return nil, nil, err
 	}
-	return transport, func() { transport.Close(); conn.Close() }, nil
+	return transport, func() {
+		if s.over { // what is left are acknowledgements, for which nobody waits
+			conn.Leave()
+			return
+		}
+		transport.Close()
+		conn.Close()
+	}, nil
 }
 
 // ask puts the query to the fleet, as a span of its own.

@@ -74,6 +74,34 @@ func command(args ...string) (status int, out, errout string) {
 	return status, o.String(), e.String()
 }
 
+// trawl grep ends as soon as it has all, and yet every node hears that its End was taken.
+func TestEndsAreAcknowledgedByAProcessThatLeaves(t *testing.T) {
+	fleet, err := startSimulation(t.Context(), 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer fleet.stop()
+	if status, _, errout := command("grep", "--server", fleet.server.URL(), "lines 0"); status != exitNoMatch {
+		t.Fatalf("exit status %d: %s", status, errout)
+	}
+	deadline := time.Now().Add(time.Minute)
+	for _, n := range fleet.nodes {
+		for n.answering() {
+			if time.Now().After(deadline) {
+				t.Fatalf("%s has not heard it", n.record.Name)
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}
+}
+
+// answering says whether an End of the node is not acknowledged yet.
+func (n *simulatedNode) answering() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return len(n.answers) > 0
+}
+
 // A fleet of some size in one process: every node answers in full, be it with nothing.
 func TestManyNodes(t *testing.T) {
 	url := startFleet(t, 60)
