@@ -2,7 +2,6 @@ package responder
 
 import (
 	"bytes"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -55,13 +54,6 @@ func assigned(q *schemas.Query) *assignment {
 		a.skip[seal.ID(m.Log)] = max(a.skip[seal.ID(m.Log)], m.From)
 	}
 	return a
-}
-
-// leaves says whether another node reads the block of that file.
-func (a *assignment) leaves(name string) bool {
-	var id seal.ID
-	n, err := hex.Decode(id[:], []byte(name[:min(len(name), 2*len(id))]))
-	return err == nil && n == len(id) && a.leave[id]
 }
 
 // extent is the bytes of a log from one to another; to -1: to its file's end.

@@ -9,6 +9,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -112,6 +113,13 @@ func (s *Store) unbury(id ID) bool {
 func (s *Store) enter(b *Block) {
 	delete(s.graves, b.ID)
 	delete(s.spoiled, b.ID)
+	s.damaged = slices.DeleteFunc(s.damaged, func(d Damage) bool {
+		of := strings.HasPrefix(d.Name, b.ID.String()) && strings.HasSuffix(d.Name, suffixDamaged)
+		if of {
+			s.remove(filepath.Join(s.dir, d.Name))
+		}
+		return of
+	})
 	if s.blocks[b.ID] != nil {
 		s.replace(b)
 	} else {

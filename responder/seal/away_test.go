@@ -334,3 +334,47 @@ func TestOnly(t *testing.T) {
 		t.Errorf("%d stretches after all came back", n)
 	}
 }
+
+// A block that was put aside, and one that cannot be read, are replaced by another node's copy.
+func TestAdoptRepairs(t *testing.T) {
+	quickly(t)
+	w := newWorld(t, 20)
+	w.withOther()
+	text := w.dated(0, 100)
+	w.append("app.log", text)
+	w.now = w.now.Add(3 * time.Hour)
+	w.turn()
+	w.must(os.Remove(w.path("app.log")))
+	blocks := w.s.Blocks()
+	for _, b := range blocks {
+		w.must(move(w.s, w.other, b.ID))
+	}
+	w.must(w.s.Shed(blocks[2].ID))
+	harm := func(name string, at int64) {
+		t.Helper()
+		p, err := os.ReadFile(name)
+		w.must(err)
+		p[(int64(len(p))+at)%int64(len(p))] ^= 1
+		w.must(os.WriteFile(name, p, 0o600))
+	}
+	harm(w.s.path(blocks[0].ID), headerBytes+9)
+	harm(w.s.path(blocks[1].ID), -30)
+	harm(w.s.path(blocks[2].ID)+suffixAway, -30)
+	w.reopen()
+	if n := len(w.s.Damaged()); n != 2 {
+		t.Fatalf("%d are put aside", n)
+	}
+	if err := w.s.Verify(blocks[0]); !errors.Is(err, ErrDamaged) || w.s.Spoiled(blocks[0].ID) == nil {
+		t.Fatalf("%v", err)
+	}
+	for _, b := range blocks[:3] {
+		w.must(move(w.other, w.s, b.ID))
+	}
+	for range 2 {
+		if n := len(w.s.Damaged()); n > 0 || w.s.Spoiled(blocks[0].ID) != nil {
+			t.Errorf("%d are aside still", n)
+		}
+		w.holds(text)
+		w.reopen()
+	}
+}
