@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	offerEvery = 30 * time.Second // between two looks at what the record says of sealed blocks
+	offerEvery = 30 * time.Second // between two looks at what the record says of sealed blocks, at most: where files are looked for more often, so are these
 	// offerStep is how much later a service has to be sealed up to before that alone is worth a new record.
 	offerStep = 2 * time.Minute
 	// writtenLate is how long after its time a line may be written, for a log all of which is sealed to be sealed up to then.
@@ -57,7 +57,7 @@ func (r *Responder) Offer(f Fleet) Fleet {
 
 // keepOffering looks anew, now and then, until ctx ends; after Offer. f is what that returned.
 func (r *Responder) keepOffering(ctx context.Context, f Fleet) {
-	tick := time.NewTicker(offerEvery)
+	tick := time.NewTicker(min(offerEvery, time.Duration(r.config.Rescan)))
 	defer tick.Stop()
 	for {
 		r.lookAtOffer(ctx, f, time.Now())

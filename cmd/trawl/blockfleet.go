@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -60,13 +61,24 @@ func (f *blockFleet) Remove(ctx context.Context, b *schemas.BlockRecord, revisio
 	return err
 }
 
-// Nodes is responder.Fleet's. Nodes that are down are known by a registered roster alone.
+// Nodes is responder.Fleet's. Nodes that are down are known by a registered roster alone; which ones drain, by the bus
+// before their records say it.
 func (f *blockFleet) Nodes(ctx context.Context) ([]schemas.Node, error) {
 	roster, err := f.conn.Roster(ctx)
-	if err == nil && roster.Kind != bus.Registered {
-		err = errors.New("no roster is registered on this bus")
+	if err != nil {
+		return nil, err
 	}
-	return roster.Records(), err
+	if roster.Kind != bus.Registered {
+		return nil, errors.New("no roster is registered on this bus")
+	}
+	draining, err := f.conn.Draining(ctx)
+	nodes := roster.Records()
+	for i := range nodes {
+		if n := &nodes[i]; n.Store != nil && slices.Contains(draining, n.Name) {
+			n.Store.Draining = true
+		}
+	}
+	return nodes, err
 }
 
 // Up is responder.Fleet's.
