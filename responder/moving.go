@@ -73,9 +73,18 @@ func (r *Responder) startMoving(ctx context.Context) (stop func()) {
 func (m *moving) run(ctx context.Context) {
 	r := m.r
 	m.disk.worked = indexer.Background(float64(r.config.Sealed.CPU)/100, func() bool { return len(r.workers) < cap(r.workers) })
+	restored := false
 	for ctx.Err() == nil {
 		begin := time.Now()
 		m.disk.copied = 0
+		if !restored {
+			err := m.restore(ctx)
+			if restored = err == nil; !restored && ctx.Err() == nil {
+				r.log.Warn("sealed blocks of this node are not known", "err", err)
+			} else if r.sealing != nil && restored {
+				r.sealing.restored()
+			}
+		}
 		report, err := m.turn(ctx)
 		if ctx.Err() != nil {
 			return

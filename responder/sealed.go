@@ -65,6 +65,9 @@ func (r *Responder) takeSealed(ctx context.Context, p *plan, filter *source.Filt
 	for _, d := range x.store.Damaged() {
 		p.problems.add("sealed block "+d.Name, d.Err) // whoever reads its lines: where they stand in a log is not known here
 	}
+	if err := x.lacking(); err != nil && a.planned {
+		p.problems.add("sealed blocks", err) // others may give lines that stand in this node's logs
+	}
 	s.view = x.store.View()
 	files, entries := r.sealedFiles(ctx, p, s.view)
 	absent := map[seal.ID]*source.Entry{}

@@ -29,7 +29,9 @@ func (r *Responder) SealedCheckup(ctx context.Context, verify bool) *schemas.Sea
 		return view.Close
 	}
 	if x != nil && x.store != nil {
-		c.Refused = x.store.Refused()
+		if c.Refused = x.store.Refused(); x.lacking() != nil {
+			c.Refused = errUnsure.Error()
+		}
 		_, c.Settled = x.looks()
 		defer add("", x.store)()
 	}

@@ -78,6 +78,7 @@ type sealing struct {
 	worked func(context.Context) error // of the goroutine that seals
 	wake   chan struct{}
 	now    func() time.Time
+	sure   chan struct{} // closed when nothing has to be known before lines are sealed
 
 	opening func(*source.Entry) error   // before a file is opened to be matched; nil but in tests
 	entries map[source.ID]*source.Entry // as of the sealer's last look; it alone uses them
@@ -91,7 +92,7 @@ type sealing struct {
 func newSealing(c *Config, log *slog.Logger) *sealing {
 	for i := range c.Sources {
 		if c.Sources[i].Store == storeSealed {
-			return &sealing{dir: filepath.Join(c.State, "sealed"), log: log, wake: make(chan struct{}, 1), now: time.Now}
+			return &sealing{dir: filepath.Join(c.State, "sealed"), log: log, wake: make(chan struct{}, 1), now: time.Now, sure: make(chan struct{})}
 		}
 	}
 	return nil
@@ -121,9 +122,16 @@ func (r *Responder) startSealing(ctx context.Context) (stop func()) {
 	}
 	r.moving.hooks(&o)
 	x.sealer = seal.NewSealer(x.store, o)
+	if r.moving == nil || !x.unsure() {
+		x.restored()
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
-	running.Go(func() { x.run(ctx, r) })
+	running.Go(func() {
+		if x.await(ctx); ctx.Err() == nil {
+			x.run(ctx, r)
+		}
+	})
 	return func() {
 		cancel()
 		running.Wait()
