@@ -109,7 +109,13 @@ type Asked struct {
 
 	Complete bool   `json:"complete"` // every node answered in full
 	Why      string `json:"why"`      // it is not: of the first node that did not, what became of it
+	Error    string `json:"error"`    // there was no answer; the rest but Seconds means nothing
 }
+
+// failedError is a query that had no answer; the next one may.
+type failedError string
+
+func (e failedError) Error() string { return string(e) }
 
 // fleet measures all answers of n nodes.
 func (g *run) fleet(n int) ([]NodePoint, error) {
@@ -144,7 +150,8 @@ func (g *run) warmUp(asker *asker, n, lines int) (*Asked, error) {
 	var err error
 	for deadline := time.Now().Add(2 * time.Minute); ; {
 		asked, err = asker.order("query %d", lines)
-		if err != nil || asked.Nodes == n && asked.Complete || time.Now().After(deadline) {
+		_, failed := errors.AsType[failedError](err)
+		if err != nil && !failed || err == nil && asked.Nodes == n && asked.Complete || time.Now().After(deadline) {
 			break
 		}
 	}
@@ -170,6 +177,10 @@ func (g *run) point(asker *asker, url string, n, lines int) (*NodePoint, error) 
 	alike := lines <= 10
 	for range g.trials(first.Bytes) {
 		q, err := asker.order("query %d", lines)
+		if failed, ok := errors.AsType[failedError](err); ok {
+			p.count(false, failed.Error())
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -183,6 +194,9 @@ func (g *run) point(asker *asker, url string, n, lines int) (*NodePoint, error) 
 			}
 			p.Bare = append(p.Bare, bare.Seconds)
 		}
+	}
+	if len(p.Seconds) == 0 {
+		return nil, fmt.Errorf("no query had an answer: %s", p.Why)
 	}
 	for range min(3, g.trials(first.Bytes)) {
 		if err := g.grep(url, p, n, lines); err != nil {
@@ -210,10 +224,15 @@ func (g *run) grep(url string, p *NodePoint, n, lines int) error {
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		status, err = exit.ExitCode(), nil
 	}
+	if err == nil && status == 2 {
+		first, _, _ := strings.Cut(said.String(), "\n")
+		p.count(false, first)
+		return nil
+	}
 	complete := status <= 1
 	_, why, _ := strings.Cut(said.String(), "\n") // below the receipt's first line
 	why, _, _ = strings.Cut(why, "\n")
-	if want := 1 - min(lines, 1); err == nil && (status == 2 || status > 4 || complete && (status != want || counted.n != int64(n)*int64(lines))) {
+	if want := 1 - min(lines, 1); err == nil && (status > 4 || complete && (status != want || counted.n != int64(n)*int64(lines))) {
 		err = fmt.Errorf("%d lines, exit status %d, want %d lines, %d", counted.n, status, n*lines, want)
 	}
 	if err != nil {
@@ -306,6 +325,9 @@ func (a *asker) order(format string, args ...any) (*Asked, error) {
 	asked := &Asked{}
 	if err := json.Unmarshal(a.out.Bytes(), asked); err != nil {
 		return nil, fmt.Errorf("trawl bench-ask: %w", err)
+	}
+	if asked.Error != "" {
+		return nil, failedError(asked.Error)
 	}
 	return asked, nil
 }

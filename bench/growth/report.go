@@ -72,7 +72,12 @@ func (p *NodePoint) count(complete bool, why string) {
 }
 
 func (p *NodePoint) sum() {
-	median := func(v []float64) float64 { return paired.Quantile(v, 0.5) }
+	median := func(v []float64) float64 {
+		if len(v) == 0 {
+			return 0 // every process failed, which is counted
+		}
+		return paired.Quantile(v, 0.5)
+	}
 	p.Frames, p.Sent, p.Process = median(p.frames), median(p.sent), median(p.process)
 }
 

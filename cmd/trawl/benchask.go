@@ -35,8 +35,11 @@ func newBenchAskCommand() *cobra.Command {
 			defer a.close()
 			for in := bufio.NewScanner(cmd.InOrStdin()); in.Scan(); {
 				asked, err := a.order(cmd.Context(), in.Text())
-				if err != nil {
-					return fmt.Errorf("%s: %w", in.Text(), err)
+				if cmd.Context().Err() != nil {
+					return context.Cause(cmd.Context())
+				}
+				if err != nil { // a busy machine may answer the next one
+					asked = &growth.Asked{Error: fmt.Sprintf("%s: %v", in.Text(), err)}
 				}
 				text, err := json.Marshal(asked)
 				if err != nil {
