@@ -116,16 +116,13 @@ func blockPatterns(f schemas.BlockFilter) []string {
 	return patterns
 }
 
-// allBlocks is the pattern of all of them.
-var allBlocks = "*" + strings.Repeat(".*", keyTokens-1)
-
 // narrower are the patterns that have the keys of one between them, by the next token of the time; nil if it has all
-// of those.
-func narrower(pattern string) (patterns []string) {
+// of those. days says that it is a digit of the day.
+func narrower(pattern string) (patterns []string, days bool) {
 	tokens := strings.Split(pattern, ".")
 	level := slices.Index(tokens[1:1+keyTimes], "*")
 	if level < 0 {
-		return nil
+		return nil, false
 	}
 	with := func(token, rest string) {
 		next := slices.Clone(tokens)
@@ -140,7 +137,7 @@ func narrower(pattern string) (patterns []string) {
 	for at := int64(0); at < hoursBelow[level]; at += step {
 		with(hourTokens(at)[level], "*")
 	}
-	return patterns
+	return patterns, level < keyTimes-1
 }
 
 // coverTimes are the patterns of the times of all keys whose blocks may overlap a query's range, at most some 150: each

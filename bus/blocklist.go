@@ -21,6 +21,9 @@ const BlockBucket = "trawl_blocks"
 const (
 	blockStream   = "KV_" + BlockBucket
 	blockReplicas = 3 // of the bucket, where the bus is a cluster of as many
+	// blockSilence is how long JetStream may say nothing while the list is read: to refuse a million keys takes it a second, if it
+	// has nothing else to do.
+	blockSilence = 15 * time.Second
 )
 
 var (
@@ -29,6 +32,9 @@ var (
 	// ErrConflict says that a record of the block list is not at that revision any more: read it again, and decide again.
 	ErrConflict = errors.New("somebody else changed it")
 )
+
+// errListSilent says that JetStream knows the bucket, but does not answer.
+var errListSilent = fmt.Errorf("JetStream does not answer within %v", blockSilence)
 
 // wrongRevision is JetStream's code of an error: a subject's last message is not the one that was expected.
 const wrongRevision = 10071
@@ -39,7 +45,7 @@ const wrongRevision = 10071
 func (c *Conn) Blocks(ctx context.Context, f schemas.BlockFilter, take func(*schemas.BlockRecord, uint64)) (listed uint64, err error) {
 	ctx, stop := c.untilRefusedAbout(ctx, BlockBucket)
 	defer stop(nil)
-	silence := time.AfterFunc(rosterSilence, func() { stop(errSilent) })
+	silence := time.AfterFunc(blockSilence, func() { stop(errListSilent) })
 	defer silence.Stop()
 	r := &blockReading{conn: c, filter: &f, take: take, silence: silence}
 	if listed, err = r.read(ctx, blockPatterns(f)); err != nil {
@@ -57,26 +63,18 @@ type blockReading struct {
 }
 
 // read reads the keys of the patterns by multi-subject direct gets: one round trip, unless there are more keys than an answer
-// may have. Then the patterns are halved until there are not, which costs the server less than a consumer with
-// several filters: that one takes up to a millisecond a record (nats-server 2.15). All of a large list is read as it was
-// written.
+// may have. Then the patterns are taken apart until there are not. That costs the server less, by far, than a consumer with several
+// filters (up to a millisecond a record), or than asking for messages in the order in which they were written (each such request looks
+// at all keys there are; both with nats-server 2.15).
 func (r *blockReading) read(ctx context.Context, patterns []string) (listed uint64, err error) {
-	if len(patterns) == 1 && patterns[0] == allBlocks {
-		listed, count, err := r.state(ctx)
-		if err != nil {
-			return 0, err
-		}
-		if count > maxDirect {
-			return listed, r.scan(ctx, allBlocks)
-		}
-	}
 	listed, err = r.direct(ctx, patterns)
 	switch {
 	case errors.Is(err, errAbsent):
 		return 0, ErrNoBlockList
 	case errors.Is(err, errInPieces), err == nil && listed == 0: // it does not say of what revision that is true
-		if listed, _, err = r.state(ctx); err == nil {
-			err = r.pieces(ctx, patterns)
+		full := err != nil
+		if listed, err = r.revision(ctx); err == nil {
+			err = r.pieces(ctx, piece{patterns, full})
 		}
 	}
 	return listed, err
@@ -91,6 +89,7 @@ func (r *blockReading) direct(ctx context.Context, patterns []string) (listed ui
 	for i, p := range patterns {
 		subjects[i] = r.conn.blockSubject(p)
 	}
+	r.silence.Reset(blockSilence)
 	listed, left, err := r.conn.directGet(ctx, blockStream, &directRequest{Last: subjects}, func(m *nats.Msg, subject string, seq uint64) error {
 		b, err := r.record(m, subject)
 		if b != nil && err == nil {
@@ -104,35 +103,50 @@ func (r *blockReading) direct(ctx context.Context, patterns []string) (listed ui
 	return listed, err
 }
 
+// piece is patterns whose keys are asked for in one request, or that are known to have too many of them for one.
+type piece struct {
+	patterns []string
+	full     bool
+}
+
 // pieces reads the keys of the patterns in as many round trips as it takes.
-func (r *blockReading) pieces(ctx context.Context, patterns []string) error {
-	for todo := [][]string{patterns}; len(todo) > 0; {
-		piece := todo[len(todo)-1]
+func (r *blockReading) pieces(ctx context.Context, all piece) error {
+	for todo := []piece{all}; len(todo) > 0; {
+		p := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]
-		_, err := r.direct(ctx, piece)
-		if !errors.Is(err, errInPieces) {
-			if err != nil {
-				return err
-			}
-			continue
-		}
-		if len(piece) == 1 {
-			pattern := piece[0]
-			if piece = narrower(pattern); piece == nil {
-				if err := r.scan(ctx, pattern); err != nil {
-					return err
-				}
+		if !p.full {
+			_, err := r.direct(ctx, p.patterns)
+			if err == nil {
 				continue
 			}
+			if !errors.Is(err, errInPieces) {
+				return err
+			}
 		}
-		todo = append(todo, piece[len(piece)/2:], piece[:len(piece)/2])
+		if len(p.patterns) > 1 {
+			half := len(p.patterns) / 2
+			todo = append(todo, piece{patterns: p.patterns[half:]}, piece{patterns: p.patterns[:half]})
+			continue
+		}
+		switch narrower, days := narrower(p.patterns[0]); {
+		case narrower == nil:
+			if err := r.scan(ctx, p.patterns[0]); err != nil {
+				return err
+			}
+		case days: // most of a list is in one of them, that would be refused again and again
+			for _, pattern := range narrower {
+				todo = append(todo, piece{patterns: []string{pattern}})
+			}
+		default:
+			todo = append(todo, piece{narrower, true})
+		}
 	}
 	return nil
 }
 
 // record is the record in a message; nil if it is none, or one that is not wanted.
 func (r *blockReading) record(m *nats.Msg, subject string) (*schemas.BlockRecord, error) {
-	r.silence.Reset(rosterSilence)
+	r.silence.Reset(blockSilence)
 	if strings.Count(subject, ".") != 1+keyTokens {
 		return nil, nil // what is said of nodes
 	}
@@ -157,18 +171,18 @@ func isMarker(m *nats.Msg) bool {
 	return m.Header.Get("KV-Operation") != "" || m.Header.Get("Nats-Marker-Reason") != ""
 }
 
-// state asks for the revision of the list alone, and how many keys it has at most.
-func (r *blockReading) state(ctx context.Context) (revision, count uint64, err error) {
+// revision asks for the revision of the list alone.
+func (r *blockReading) revision(ctx context.Context) (uint64, error) {
 	js, err := r.conn.jetStream()
 	if err != nil {
-		return 0, 0, err
+		return 0, err
 	}
 	s, err := js.Stream(ctx, blockStream)
 	if err != nil {
-		return 0, 0, noBlockList(causeOf(ctx, err))
+		return 0, noBlockList(causeOf(ctx, err))
 	}
-	r.silence.Reset(rosterSilence)
-	return s.CachedInfo().State.LastSeq, s.CachedInfo().State.Msgs, nil
+	r.silence.Reset(blockSilence)
+	return s.CachedInfo().State.LastSeq, nil
 }
 
 // noBlockList says in our words that there is none.
@@ -184,10 +198,7 @@ func noBlockList(err error) error {
 // not do: under such changes it says too early that nothing is left (nats-server 2.15).
 func (r *blockReading) scan(ctx context.Context, pattern string) error {
 	met := map[schemas.BlockID]struct{}{}
-	request := directRequest{Batch: maxDirect, Seq: 1}
-	if pattern != allBlocks { // which the server does faster without
-		request.Next = r.conn.blockSubject(pattern)
-	}
+	request := directRequest{Next: r.conn.blockSubject(pattern), Batch: maxDirect, Seq: 1}
 	for {
 		_, left, err := r.conn.directGet(ctx, blockStream, &request, func(m *nats.Msg, subject string, seq uint64) error {
 			request.Seq = seq + 1
@@ -208,7 +219,7 @@ func (r *blockReading) scan(ctx context.Context, pattern string) error {
 }
 
 // directRequest asks for messages of a stream: for the last one of each subject that a pattern matches, or for so many from
-// a sequence on, of those that a pattern matches, if there is one.
+// a sequence on, of those that a pattern matches.
 type directRequest struct {
 	Last  []string `json:"multi_last,omitempty"`
 	Next  string   `json:"next_by_subj,omitempty"`

@@ -116,7 +116,7 @@ func TestBlocksOfTimes(t *testing.T) {
 		}
 		return 1
 	}
-	for i := range 400 {
+	for i := range 300 {
 		from, to := moment(), int64(0)
 		if to = from + []int64{0, hour / 2, hour, 30 * hour}[random.IntN(4)]; i%40 == 0 {
 			to = max(from, moment())
@@ -128,7 +128,7 @@ func TestBlocksOfTimes(t *testing.T) {
 		put(t, conn, b, 0)
 		all = append(all, b)
 	}
-	for range 150 {
+	for range 80 {
 		var f schemas.BlockFilter
 		if random.IntN(4) > 0 {
 			f.Since = moment()
@@ -159,7 +159,7 @@ func TestBlocksOfTimes(t *testing.T) {
 func TestManyBlocks(t *testing.T) {
 	bustest.NoLeaks(t)
 	conn := bustest.StartInProcess(t).Connect("web1")
-	const many = 1500
+	const many = 1200
 	for i := range many {
 		put(t, conn, block(i, "api", "web1", midday, midday), 0)
 	}

@@ -196,7 +196,7 @@ func TestDocumentedPermissionsOfBlocks(t *testing.T) {
 	b := documented(t)
 	web1 := b.Connect("web1", bustest.AsResponder, as("web1"))
 	ann, text, admin := b.Connect("ann", as("ann")), b.Connect("text", as("text")), b.Connect("admin", as("admin"))
-	const many = 1100 // more than one answer has
+	const many = 1030 // more than one answer has
 	for i := range many {
 		put(t, web1, block(i, "api", "web1", midday, midday), 0)
 	}
