@@ -27,6 +27,7 @@ func newBenchFleetCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "bench-fleet", Hidden: true, Short: "Simulated nodes for trawl bench --scale", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			collectLess(800) // as trawl bus does
 			f, err := startSimulation(cmd.Context(), nodes)
 			if err != nil {
 				return err
