@@ -36,8 +36,12 @@ var (
 // errListSilent says that JetStream knows the bucket, but does not answer.
 var errListSilent = fmt.Errorf("JetStream does not answer within %v", blockSilence)
 
-// wrongRevision is JetStream's code of an error: a subject's last message is not the one that was expected.
-const wrongRevision = 10071
+// JetStream's codes of errors: a subject's last message is not the one that was expected; of a replicated bucket, which
+// it is may be known only when others have agreed.
+const (
+	wrongRevision          = 10071
+	wrongRevisionAmongMany = 10164
+)
 
 // Blocks calls take with each record of the block list that the filter admits, in no order, and with its revision. It returns
 // a revision of the whole list: all that was written up to it is in what take got. A record that cannot be read is an error, since
@@ -370,7 +374,7 @@ func (c *Conn) storeAt(ctx context.Context, m *nats.Msg, last uint64) (uint64, e
 	switch err := json.Unmarshal(reply.Data, &ack); {
 	case err != nil:
 		return 0, fmt.Errorf("answer of JetStream: %w", err)
-	case ack.Error != nil && ack.Error.Code == wrongRevision:
+	case ack.Error != nil && (ack.Error.Code == wrongRevision || ack.Error.Code == wrongRevisionAmongMany):
 		return 0, ErrConflict
 	case ack.Error != nil:
 		return 0, errors.New(ack.Error.Description)
