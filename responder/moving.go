@@ -22,9 +22,9 @@ import (
 type Relations func(context.Context) placement.Relations
 
 const (
-	movingPause = 20               // times as long as the last look at the list took, the mover rests before the next one
-	movingCopy  = 10 * time.Second // of copying between two looks
-	movingLate  = time.Minute      // that a query's end, or its plan's revision, may be off
+	movingPause = 200 * time.Microsecond // for each block of the list, before the next look: some ten times what it takes to read it and decide (BenchmarkDecide)
+	movingCopy  = 10 * time.Second       // of copying between two looks
+	movingLate  = time.Minute            // that a query's end, or its plan's revision, may be off
 )
 
 // moving is a node's part in the sealed blocks of its fleet.
@@ -75,8 +75,6 @@ func (m *moving) run(ctx context.Context) {
 	m.disk.worked = indexer.Background(float64(r.config.Sealed.CPU)/100, func() bool { return len(r.workers) < cap(r.workers) })
 	restored := false
 	for ctx.Err() == nil {
-		begin := time.Now()
-		m.disk.copied = 0
 		if !restored {
 			err := m.restore(ctx)
 			if restored = err == nil; !restored && ctx.Err() == nil {
@@ -90,7 +88,7 @@ func (m *moving) run(ctx context.Context) {
 			return
 		}
 		m.tell(report, err)
-		rest := movingPause * (time.Since(begin) - m.disk.copied)
+		rest := movingPause * time.Duration(report.Blocks)
 		if !report.More || err != nil {
 			rest = max(rest, time.Duration(r.config.Rescan))
 		}

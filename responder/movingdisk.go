@@ -27,7 +27,6 @@ type movingDisk struct {
 	rate   int64 // bytes a second that are copied
 	worked func(context.Context) error
 	sleep  func(context.Context, time.Duration) error
-	copied time.Duration // that Fetch took
 	number map[seal.ID]int64
 
 	foreign atomic.Int64 // bytes of other nodes' blocks
@@ -147,8 +146,6 @@ func sidecar(s *seal.Store, id schemas.BlockID) string {
 
 // Fetch is mover.Disk's.
 func (d *movingDisk) Fetch(ctx context.Context, b *schemas.BlockRecord, from string) error {
-	begin := time.Now()
-	defer func() { d.copied += time.Since(begin) }()
 	if err := d.fits(b); err != nil {
 		return err
 	}

@@ -150,3 +150,17 @@ func TestPower(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkDecide is what each block of the list costs a node of ten, in every look.
+func BenchmarkDecide(b *testing.B) {
+	v := fleetOf(2, "A", "B", "C", "D", "E", "F", "G", "H", "I", "J")
+	block := &schemas.BlockRecord{Home: "b", Service: "s", Window: 999 * day, Span: hour, Owners: []string{"c", "d"}}
+	msg := schemas.AppendBlockRecord(nil, block)
+	for b.Loop() {
+		block, err := schemas.DecodeBlockRecord(msg)
+		if err != nil {
+			b.Fatal(err)
+		}
+		v.Decide(block, Nothing)
+	}
+}

@@ -11,7 +11,7 @@ import (
 )
 
 var (
-	histories = flag.Int("histories", 150, "how many histories of moves are drawn")
+	histories = flag.Int("histories", 100, "how many histories of moves are drawn")
 	traced    = flag.Int("traced", 60, "how many steps are told of one that failed")
 )
 
