@@ -163,6 +163,13 @@ func TestUnreadIsNamed(t *testing.T) {
 	if chunks, end = h.chunks(h.fleet, q, &all); end.Lines != h.linesBut(ids[1]) || !slices.Equal(unreadOf(chunks)["web1"], []schemas.BlockID{ids[1], absent}) {
 		t.Errorf("home, only what is named: %+v", end)
 	}
+	explained := *q
+	explained.Explain = true
+	for _, f := range []*fleet{h.fleet, h.others[0]} {
+		if chunks, end := h.chunks(f, &explained, &all); end.Lines != 0 || end.BytesRead == 0 || end.Status != schemas.StatusComplete || len(unreadOf(chunks)) != 1 {
+			t.Errorf("explained: %+v", end)
+		}
+	}
 	write(t, filepath.Join(h.dir, "a.log"), "id=new\n")
 	if _, _, err := h.r.Scan(context.Background()); err != nil {
 		t.Fatal(err)

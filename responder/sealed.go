@@ -21,6 +21,8 @@ type sealedPlan struct {
 	gone map[*source.Entry]bool      // there are but blocks of these
 	// twice are archives that hold nothing but what is in the blocks of a log that is gone: they are not read.
 	twice map[*source.Entry]bool
+	// replaced are files that are not searched as they are.
+	replaced map[*source.Entry]bool
 
 	views   []*seal.View // of other nodes' blocks
 	pieces  map[*source.Entry]*piece
@@ -32,7 +34,7 @@ type sealedPlan struct {
 }
 
 func newSealedPlan() *sealedPlan {
-	return &sealedPlan{logs: map[*source.Entry]*seal.Log{}, gone: map[*source.Entry]bool{}, twice: map[*source.Entry]bool{}, pieces: map[*source.Entry]*piece{},
+	return &sealedPlan{logs: map[*source.Entry]*seal.Log{}, gone: map[*source.Entry]bool{}, twice: map[*source.Entry]bool{}, replaced: map[*source.Entry]bool{}, pieces: map[*source.Entry]*piece{},
 		origins: map[*source.Entry]*schemas.Origin{}, lacking: map[string][]schemas.BlockID{}, shared: map[*source.Entry]*sharedFile{}}
 }
 
@@ -90,8 +92,7 @@ func (r *Responder) takeSealed(ctx context.Context, p *plan, filter *source.Filt
 		case l != nil:
 			gone = append(gone, p.takeOwn(r, a, e, e, false, l)...)
 		case m.Twice[i] && !a.lacks(x.store, m.In[i]):
-			s.twice[e] = true
-			p.files = slices.DeleteFunc(p.files, func(f *source.Entry) bool { return f == e })
+			s.twice[e], s.replaced[e] = true, true
 			p.bytes -= e.Size
 		case m.In[i] != nil:
 			packed[m.In[i].ID] = true
@@ -106,6 +107,7 @@ func (r *Responder) takeSealed(ctx context.Context, p *plan, filter *source.Filt
 	for _, e := range gone {
 		p.bytes += e.Size
 	}
+	p.files = slices.DeleteFunc(p.files, func(f *source.Entry) bool { return s.replaced[f] })
 	p.files = slices.Concat(gone, p.files) // of two with the same name, the one that is gone comes first
 	slices.SortStableFunc(p.files, func(a, b *source.Entry) int { return source.CompareNatural(a.Path, b.Path) })
 	return nil

@@ -127,7 +127,7 @@ func (p *plan) takeOwn(r *Responder, a *assignment, e, file *source.Entry, packe
 		return nil
 	}
 	if file != nil {
-		p.files = slices.DeleteFunc(p.files, func(f *source.Entry) bool { return f == file })
+		s.replaced[file] = true
 		p.bytes -= file.Size
 		if packed {
 			s.twice[file] = true
