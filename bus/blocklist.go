@@ -21,9 +21,9 @@ const BlockBucket = "trawl_blocks"
 const (
 	blockStream   = "KV_" + BlockBucket
 	blockReplicas = 3 // of the bucket, where the bus is a cluster of as many
-	// blockSilence is how long JetStream may say nothing while the list is read: to refuse a million keys takes it a second, if it
-	// has nothing else to do.
-	blockSilence = 15 * time.Second
+	// wholeSilence is how long JetStream may say nothing while all of the list is read: to refuse a million keys takes it a second, if it
+	// has nothing else to do. A query's part has to come as fast as a roster.
+	wholeSilence = 15 * time.Second
 )
 
 var (
@@ -32,9 +32,6 @@ var (
 	// ErrConflict says that a record of the block list is not at that revision any more: read it again, and decide again.
 	ErrConflict = errors.New("somebody else changed it")
 )
-
-// errListSilent says that JetStream knows the bucket, but does not answer.
-var errListSilent = fmt.Errorf("JetStream does not answer within %v", blockSilence)
 
 // JetStream's codes of errors: a subject's last message is not the one that was expected; of a replicated bucket, which
 // it is may be known only when others have agreed.
@@ -49,9 +46,12 @@ const (
 func (c *Conn) Blocks(ctx context.Context, f schemas.BlockFilter, take func(*schemas.BlockRecord, uint64)) (listed uint64, err error) {
 	ctx, stop := c.untilRefusedAbout(ctx, BlockBucket)
 	defer stop(nil)
-	silence := time.AfterFunc(blockSilence, func() { stop(errListSilent) })
-	defer silence.Stop()
-	r := &blockReading{conn: c, filter: &f, take: take, silence: silence}
+	r := &blockReading{conn: c, filter: &f, take: take, patience: rosterSilence}
+	if len(f.Services) == 0 && f.Since == 0 && f.Until == 0 {
+		r.patience = wholeSilence
+	}
+	r.silence = time.AfterFunc(r.patience, func() { stop(fmt.Errorf("JetStream does not answer within %v", r.patience)) })
+	defer r.silence.Stop()
 	if listed, err = r.read(ctx, blockPatterns(f)); err != nil {
 		return 0, fmt.Errorf("block list: %w", err)
 	}
@@ -60,10 +60,11 @@ func (c *Conn) Blocks(ctx context.Context, f schemas.BlockFilter, take func(*sch
 
 // blockReading is one reading of the block list.
 type blockReading struct {
-	conn    *Conn
-	filter  *schemas.BlockFilter
-	take    func(*schemas.BlockRecord, uint64)
-	silence *time.Timer // ends the reading
+	conn     *Conn
+	filter   *schemas.BlockFilter
+	take     func(*schemas.BlockRecord, uint64)
+	patience time.Duration // with a JetStream that says nothing
+	silence  *time.Timer   // ends the reading then
 }
 
 // read reads the keys of the patterns by multi-subject direct gets: one round trip, unless there are more keys than an answer
@@ -93,7 +94,7 @@ func (r *blockReading) direct(ctx context.Context, patterns []string) (listed ui
 	for i, p := range patterns {
 		subjects[i] = r.conn.blockSubject(p)
 	}
-	r.silence.Reset(blockSilence)
+	r.silence.Reset(r.patience)
 	listed, left, err := r.conn.directGet(ctx, blockStream, &directRequest{Last: subjects}, func(m *nats.Msg, subject string, seq uint64) error {
 		b, err := r.record(m, subject)
 		if b != nil && err == nil {
@@ -150,7 +151,7 @@ func (r *blockReading) pieces(ctx context.Context, all piece) error {
 
 // record is the record in a message; nil if it is none, or one that is not wanted.
 func (r *blockReading) record(m *nats.Msg, subject string) (*schemas.BlockRecord, error) {
-	r.silence.Reset(blockSilence)
+	r.silence.Reset(r.patience)
 	if strings.Count(subject, ".") != 1+keyTokens {
 		return nil, nil // what is said of nodes
 	}
@@ -185,7 +186,7 @@ func (r *blockReading) revision(ctx context.Context) (uint64, error) {
 	if err != nil {
 		return 0, noBlockList(causeOf(ctx, err))
 	}
-	r.silence.Reset(blockSilence)
+	r.silence.Reset(r.patience)
 	return s.CachedInfo().State.LastSeq, nil
 }
 
