@@ -40,7 +40,7 @@ func (r *Responder) Checkup(ctx context.Context) *schemas.Checkup {
 	ctx, stop := context.WithTimeout(ctx, checkupTime)
 	defer stop()
 	now := time.Now()
-	c := &schemas.Checkup{Name: r.config.Node, User: whoami(), Zone: now.Format("MST -07:00")}
+	c := &schemas.Checkup{Name: r.config.Node, User: whoami(), Zone: now.Format("MST -07:00"), Store: r.storeTrouble()}
 	snap, err := r.catalog.Refresh(ctx)
 	if err != nil {
 		c.Problems = append(c.Problems, schemas.FileError{Err: fmt.Sprintf("catalogue: %v", err)})

@@ -163,6 +163,16 @@ func (m *moving) refused() string {
 	return m.told
 }
 
+// storeTrouble says why lines are not sealed, or blocks not moved; empty: they are.
+func (r *Responder) storeTrouble() string {
+	if x := r.sealing; x != nil && x.store != nil {
+		if why := x.store.Refused(); why != "" {
+			return "nothing is sealed: " + why
+		}
+	}
+	return r.moving.refused()
+}
+
 // hooks has the sealer drop blocks only when the fleet has retired them, and make no block that has no room. m may be nil.
 func (m *moving) hooks(o *seal.Options) {
 	if m != nil {

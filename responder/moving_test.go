@@ -255,6 +255,9 @@ func TestMoveToFullNode(t *testing.T) {
 	if !reports[3].NoRoom || !strings.Contains(full.refused(), "no room") || reports[0].Few == 0 {
 		t.Errorf("a full node: %+v, %q", reports[3], full.refused())
 	}
+	if c := m.others[2].r.Checkup(context.Background()); !strings.Contains(c.Store, "no room") {
+		t.Errorf("its checkup: %q", c.Store)
+	}
 	for id, b := range m.list {
 		if len(b.Owners) != 3 || slices.Contains(b.Owners, "web4") {
 			t.Errorf("%v is owned by %v", id, b.Owners)

@@ -36,6 +36,7 @@ type Checkup struct {
 	Problems []FileError // places that could not be read, or must not be
 	Index    *IndexCheckup
 	Sealed   *SealedCheckup
+	Store    string // why lines are not sealed, or blocks not moved, at the moment; empty: they are
 }
 
 // SourceCheckup is one source of a node.
@@ -70,9 +71,9 @@ type FileCheckup struct {
 //
 // and a checkup:
 //
-//	[ version, name, received, sent, user, zone, [source…], [[path, error]…], index ]
+//	[ version, name, received, sent, user, zone, [source…], [[path, error]…], index, sealed, store ]
 //
-// of which blocks and index (indexcheckup.go) may be missing; with source
+// of which blocks, index (indexcheckup.go), sealed and store may be missing; with source
 //
 //	[ service, logs, files, bytes, unreadable, timeless, unsorted, opened, [file…] ]
 //
@@ -115,7 +116,7 @@ func DecodeCheckupRequest(msg []byte) (*CheckupRequest, error) {
 // AppendCheckup appends the encoded checkup to dst. What is beyond the limits is cut.
 func AppendCheckup(dst []byte, c *Checkup) []byte {
 	w := appending(dst)
-	w.open(checkupFields + 2)
+	w.open(checkupFields + 3)
 	w.string(c.Name)
 	w.int(c.Received)
 	w.int(c.Sent)
@@ -135,6 +136,7 @@ func AppendCheckup(dst []byte, c *Checkup) []byte {
 	}
 	w.indexCheckup(c.Index)
 	w.sealedCheckup(c.Sealed)
+	w.string(cut(c.Store, maxCheckupText))
 	return w.done()
 }
 
@@ -186,6 +188,10 @@ func DecodeCheckup(msg []byte) (*Checkup, error) {
 	}
 	if extra > 0 {
 		c.Sealed = r.sealedCheckup()
+		extra--
+	}
+	if extra > 0 {
+		c.Store = r.string("checkup.store", maxCheckupText)
 		extra--
 	}
 	if err := r.close("checkup", extra); err != nil {

@@ -59,6 +59,7 @@ func sampleData() *Data {
 func sampleCheckup() *Checkup {
 	return &Checkup{
 		Name: "web1", Received: 1700000000000000000, Sent: 1700000000000001000, User: "trawl (uid 998)", Zone: "CET, +01:00",
+		Store: "no room for blocks of other nodes",
 		Sources: []SourceCheckup{{
 			Service: "api", Logs: "/var/log/api/*.log", Files: 12, Bytes: 1 << 33, Unreadable: 1, Timeless: 2, Unsorted: 3, Opened: 4,
 			Details: []FileCheckup{

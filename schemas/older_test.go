@@ -39,8 +39,12 @@ func TestOlderMessages(t *testing.T) {
 			t.Errorf("%s:\n got %+v\nwant %+v", name, f.End, want)
 		}
 	}
-	checkup := sampleCheckup() // before sealed
-	checkup.Sealed = nil
+	checkup := sampleCheckup() // before store
+	checkup.Store = ""
+	if got, err := DecodeCheckup(oldBytes(t, "old3-checkup")); err != nil || !reflect.DeepEqual(got, checkup) {
+		t.Errorf("checkup: %v\n got %+v\nwant %+v", err, got, checkup)
+	}
+	checkup.Sealed = nil // and before sealed
 	if got, err := DecodeCheckup(oldBytes(t, "old2-checkup")); err != nil || !reflect.DeepEqual(got, checkup) {
 		t.Errorf("checkup: %v\n got %+v\nwant %+v", err, got, checkup)
 	}

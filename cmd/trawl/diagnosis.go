@@ -157,6 +157,9 @@ func (d *diagnosis) concludeNode(n *nodeDiagnosis) {
 		d.problem("%s does not search %s", n.Node, plural(int64(len(n.Places)), "place"))
 		d.advise("see %s, marked !: a link may lead out of the roots, or %s may not read there", n.Node, n.User)
 	}
+	if why := n.checkup.Store; why != "" {
+		d.problem("%s: %s", n.Node, why)
+	}
 	for i := range n.checkup.Sources {
 		s := reportOf(&n.checkup.Sources[i])
 		n.Sources = append(n.Sources, s)

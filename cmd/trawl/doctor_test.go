@@ -32,6 +32,7 @@ func TestDoctorText(t *testing.T) {
 				checkup: &schemas.Checkup{
 					Name: "web1", User: "trawl (uid 998)", Zone: "CET +01:00",
 					Problems: []schemas.FileError{{File: "/var/log/private", Err: "permission denied"}},
+					Store:    "no room for blocks of other nodes",
 					Sources: []schemas.SourceCheckup{
 						{Service: "nginx", Logs: "/var/log/nginx/*.log", Files: 300, Bytes: 12_400_000, Opened: 200, Unreadable: 1, Timeless: 1, Unsorted: 1, Details: []schemas.FileCheckup{
 							{Path: "/var/log/nginx/error.log", Size: 7, Err: "permission denied", First: schemas.NoTime, Last: schemas.NoTime},
