@@ -23,8 +23,11 @@ type Relations func(context.Context) placement.Relations
 
 const (
 	movingPause = 200 * time.Microsecond // for each block of the list, before the next look: some ten times what it takes to read it and decide (BenchmarkDecide)
-	movingCopy  = 10 * time.Second       // of copying between two looks
-	movingLate  = time.Minute            // that a query's end, or its plan's revision, may be off
+	// movingShare is, for each block and each node, what the pause is at least, so that all nodes together keep less than one core of the bus
+	// busy: to read a record costs it some 25 µs (docs/store.md).
+	movingShare = 50 * time.Microsecond
+	movingCopy  = 10 * time.Second // of copying between two looks
+	movingLate  = time.Minute      // that a query's end, or its plan's revision, may be off
 )
 
 // moving is a node's part in the sealed blocks of its fleet.
@@ -88,15 +91,21 @@ func (m *moving) run(ctx context.Context) {
 			return
 		}
 		m.tell(report, err)
-		rest := movingPause * time.Duration(report.Blocks)
-		if !report.More || err != nil {
-			rest = max(rest, time.Duration(r.config.Rescan))
-		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(rest):
+		case <-time.After(movingRest(&report, err, time.Duration(r.config.Rescan))):
 		}
 	}
+}
+
+// movingRest is how long to wait after a Turn: the longer the list and the more read it, and not for less than rescan if there is nothing
+// to do at once.
+func movingRest(report *mover.Report, err error, rescan time.Duration) time.Duration {
+	rest := max(movingPause, movingShare*time.Duration(report.Nodes)) * time.Duration(report.Blocks)
+	if !report.More || err != nil {
+		rest = max(rest, rescan)
+	}
+	return rest
 }
 
 // turn is one Turn of the mover; a panic is an error, after which it goes on with the next one.

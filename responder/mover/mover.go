@@ -43,6 +43,7 @@ type Settings struct {
 // Report is what a Turn found and did.
 type Report struct {
 	Listed   uint64 // revision of the list
+	Nodes    int    // in the roster
 	Blocks   int64  // in the list, not retired
 	Bytes    int64  // of their files, each once
 	Few      int64  // of Blocks, with fewer owners than they are to have
@@ -133,6 +134,7 @@ func (t *turn) look(ctx context.Context) error {
 	}
 	t.view = View{Self: m.self, Roster: map[string]bool{m.self: true}, Gone: map[string]bool{}, Replicas: t.Replicas,
 		Relations: t.Relations, Now: t.Now, Age: t.Age, Cutoffs: m.cutoffs}
+	t.report.Nodes = len(roster)
 	for i := range roster {
 		t.view.Roster[roster[i].Name] = true
 	}
