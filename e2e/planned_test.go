@@ -1,0 +1,169 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/trawl-logs/trawl/bus"
+	"github.com/trawl-logs/trawl/schemas"
+)
+
+// sealedNode is the configuration of a node whose log, of hours ago, is sealed at once, and whose blocks lie on two nodes.
+const sealedNode = `state: %[1]s/state
+rescan: 1s
+sources: [{logs: %[1]s/*.log, service: shop, store: sealed}]
+sealed: {window: 1m, cpu: 100%%, replicas: 2}
+`
+
+// sealedFleet is five nodes that have sealed all but the last line of their logs, and have two copies of each block. It
+// returns the lines that are sealed, those that are not, and a time between them up to which every node says so.
+func sealedFleet(t *testing.T) (f *fleet, sealed, fresh []string, until string) {
+	f = newFleet(t)
+	begin := time.Now().Add(-3 * time.Hour).Truncate(time.Hour).UTC()
+	line := func(name string, at time.Time, i int) string {
+		return fmt.Sprintf("%s %s line %d", at.Format("2006-01-02T15:04:05.000Z"), name, i)
+	}
+	for _, name := range []string{"a", "b", "c", "d", "e"} {
+		dir := filepath.Join(f.home, name)
+		var log []string
+		for i := range 600 { // of three windows; the last one is so late that the record is written anew when it is sealed
+			at := begin.Add(time.Duration(i) * 300 * time.Millisecond)
+			if i >= 400 {
+				at = at.Add(8 * time.Minute)
+			}
+			log = append(log, line(name, at, i))
+		}
+		sealed = append(sealed, log...)
+		log = append(log, line(name, time.Now().Add(time.Hour).UTC(), 600)) // its window is not over before the test is
+		fresh = append(fresh, log[600])
+		config := filepath.Join(dir, "trawl.yaml")
+		for _, err := range []error{
+			os.MkdirAll(dir, 0o700), os.WriteFile(config, fmt.Appendf(nil, sealedNode, dir), 0o600),
+			os.WriteFile(filepath.Join(dir, "shop.log"), []byte(strings.Join(log, "\n")+"\n"), 0o600),
+		} {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		f.node(name, "--config", config)
+	}
+	f.up(5)
+	conn, err := bus.Connect(bus.Options{Server: f.url, Name: "planned test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	f.await("all blocks have two owners", time.Minute, func() bool {
+		blocks, two := 0, 0
+		_, err := conn.Blocks(t.Context(), schemas.BlockFilter{}, func(b *schemas.BlockRecord, _ uint64) {
+			if blocks++; len(b.Owners) == 2 {
+				two++
+			}
+		})
+		return err == nil && blocks == 15 && two == 15
+	})
+	to := begin.Add(9 * time.Minute)
+	f.await("all nodes say that they have sealed", time.Minute, func() bool {
+		roster, err := conn.Roster(t.Context())
+		return err == nil && !slices.ContainsFunc(roster.Nodes, func(n bus.Known) bool {
+			return n.Store == nil || len(n.Store.Services) != 1 || n.Store.Services[0].Until < to.UnixNano()
+		})
+	})
+	sealed = slices.DeleteFunc(sealed, func(l string) bool { return l >= to.Format("2006-01-02T15:04:05.000Z") })
+	return f, sealed, fresh, to.Format(time.RFC3339)
+}
+
+// sameLines fails unless a command printed these lines, each once, in whatever order.
+func sameLines(t *testing.T, what string, r result, code int, want []string) {
+	t.Helper()
+	got := strings.Split(strings.TrimSuffix(r.stdout, "\n"), "\n")
+	slices.Sort(got)
+	want = slices.Sorted(slices.Values(want))
+	if r.code != code || !slices.Equal(got, want) {
+		t.Fatalf("%s: exit status %d, want %d; %d lines, want %d\n%s", what, r.code, code, len(got), len(want), r.stderr)
+	}
+}
+
+// storeReceipt is what of a receipt is about sealed blocks.
+type storeReceipt struct {
+	Complete bool
+	Store    struct{ Blocks, Missing int }
+	Nodes    []struct {
+		Node, Status, Reason string
+		Sealed               bool
+		SealedBlocks         int    `json:"sealed_blocks"`
+		UnsealedSince        string `json:"unsealed_since"`
+	}
+}
+
+// A node of five is dead, and there are two copies of each block: what is sealed is found, each line once, and an answer
+// within it is complete; beyond, the receipt says since when the dead node's lines are missing.
+func TestSealedLinesOutliveANode(t *testing.T) {
+	f, sealed, fresh, until := sealedFleet(t)
+	sameLines(t, "all are up", f.grep("-h", " line "), 0, append(allSealed(f), fresh...))
+	sameLines(t, "all are up, sealed lines", f.grep("-h", "--until", until, " line "), 0, sealed)
+
+	dead, blocks := "", 0 // the node that reads most
+	for _, n := range planned(t, f.grep("-c", "--output", "json", "--until", until, " line ")).Nodes {
+		if n.SealedBlocks > blocks {
+			dead, blocks = n.Node, n.SealedBlocks
+		}
+	}
+	f.nodes[dead].end(syscall.SIGKILL)
+	alive := func(line string) bool { return !strings.Contains(line, " "+dead+" ") }
+	sameLines(t, "one is dead, sealed lines", f.grep("-h", "--until", until, " line "), 0, sealed)
+	sameLines(t, "in time order", f.grep("-h", "--order", "time", "--until", until, " line "), 0, sealed)
+	sameLines(t, "of that one alone", f.grep("-h", "--node", dead, "--until", until, " line "), 0, slices.DeleteFunc(slices.Clone(sealed), alive))
+	if r := f.grep("--until", until, "no such line"); r.code != 1 {
+		t.Errorf("no sealed line matches: exit status %d\n%s", r.code, r.stderr)
+	}
+	r := f.grep("-c", "--output", "json", "--until", until, " line ")
+	last, read := planned(t, r), 0
+	for _, n := range last.Nodes {
+		if read += n.SealedBlocks; n.Node == dead && (n.Status != "down" || !n.Sealed || n.SealedBlocks > 0) {
+			t.Errorf("the dead node in the receipt: %+v", n)
+		}
+	}
+	if strings.Count(r.stdout, `"count":400}`) != 5 || !last.Complete || last.Store.Blocks != 10 || last.Store.Missing != 0 || read != 10 {
+		t.Errorf("counts: %s", r.stdout)
+	}
+
+	r = f.grep("-h", " line ")
+	sameLines(t, "and what is not sealed", r, 3, append(allSealed(f), slices.DeleteFunc(fresh, func(l string) bool { return !alive(l) })...))
+	if !strings.Contains(r.stderr, dead+"  down  unsealed tail since ") {
+		t.Errorf("what is missing is not named:\n%s", r.stderr)
+	}
+	if r := f.grep("--since", "10m", "no such line"); r.code != 4 {
+		t.Errorf("no late line matches: exit status %d\n%s", r.code, r.stderr)
+	}
+}
+
+// planned is the receipt of a query with --output json.
+func planned(t *testing.T, r result) (last storeReceipt) {
+	t.Helper()
+	lines := strings.Split(strings.TrimSpace(r.stdout), "\n")
+	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &last); err != nil {
+		t.Fatalf("%v: %s", err, r.stderr)
+	}
+	return last
+}
+
+// allSealed are the lines of all logs but the last ones.
+func allSealed(f *fleet) (lines []string) {
+	for _, name := range []string{"a", "b", "c", "d", "e"} {
+		text, err := os.ReadFile(filepath.Join(f.home, name, "shop.log"))
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		log := strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
+		lines = append(lines, log[:len(log)-1]...)
+	}
+	return lines
+}
