@@ -321,3 +321,32 @@ func TestForeignLines(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// Times without a year are of the same year in every part of a log.
+func TestPlannedTimesWithoutYear(t *testing.T) {
+	rng := rand.New(rand.NewPCG(8, 27))
+	begin := time.Now().AddDate(0, -4, 0).Truncate(time.Hour) // in the node's zone
+	text := ""
+	for i := range 400 {
+		text += begin.Add(time.Duration(i)*time.Minute).Format(time.Stamp) + fmt.Sprintf(" host app[7]: id=%d\n", i)
+	}
+	h := sealedHolders(t, text, true)
+	owners := map[seal.ID][]int{}
+	for _, b := range h.r.sealing.store.Blocks() {
+		owners[b.ID] = []int{0, 1, 2}
+	}
+	if len(owners) < 5 {
+		t.Fatalf("%d blocks", len(owners))
+	}
+	for i := range 6 {
+		q := query(fmt.Sprint("year", i), "id=")
+		q.Columns = schemas.ColumnOffset | schemas.ColumnTime
+		q.Since = begin.Add(time.Duration(rng.IntN(300)) * time.Minute).UnixNano()
+		q.Until = q.Since + int64(time.Hour)
+		want, end := h.chunks(h.plain.fleet, q, nil)
+		if end.Lines == 0 || end.Lines == 400 {
+			t.Fatalf("%+v", end)
+		}
+		h.sameAs(want, q, h.plans(rng, owners))
+	}
+}
