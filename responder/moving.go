@@ -26,8 +26,9 @@ const (
 	// movingShare is, for each block and each node, what the pause is at least, so that all nodes together keep less than one core of the bus
 	// busy: to read a record costs it some 25 µs (docs/store.md).
 	movingShare = 50 * time.Microsecond
-	movingCopy  = 10 * time.Second // of copying between two looks
-	movingLate  = time.Minute      // that a query's end, or its plan's revision, may be off
+	movingPing  = 100 * time.Millisecond // for each node: every one is pinged in every look
+	movingCopy  = 10 * time.Second       // of copying between two looks
+	movingLate  = time.Minute            // that a query's end, or its plan's revision, may be off
 )
 
 // moving is a node's part in the sealed blocks of its fleet.
@@ -76,15 +77,10 @@ func (r *Responder) startMoving(ctx context.Context) (stop func()) {
 func (m *moving) run(ctx context.Context) {
 	r := m.r
 	m.disk.worked = indexer.Background(float64(r.config.Sealed.CPU)/100, func() bool { return len(r.workers) < cap(r.workers) })
-	restored := false
+	restored, before := false, ""
 	for ctx.Err() == nil {
 		if !restored {
-			err := m.restore(ctx)
-			if restored = err == nil; !restored && ctx.Err() == nil {
-				r.log.Warn("sealed blocks of this node are not known", "err", err)
-			} else if r.sealing != nil && restored {
-				r.sealing.restored()
-			}
+			restored = m.tryRestore(ctx, &before)
 		}
 		report, err := m.turn(ctx)
 		if ctx.Err() != nil {
@@ -103,7 +99,7 @@ func (m *moving) run(ctx context.Context) {
 func movingRest(report *mover.Report, err error, rescan time.Duration) time.Duration {
 	rest := max(movingPause, movingShare*time.Duration(report.Nodes)) * time.Duration(report.Blocks)
 	if !report.More || err != nil {
-		rest = max(rest, rescan)
+		rest = max(rest, rescan, movingPing*time.Duration(report.Nodes))
 	}
 	return rest
 }

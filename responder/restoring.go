@@ -90,6 +90,23 @@ func (m *moving) restore(ctx context.Context) error {
 	return ctx.Err()
 }
 
+// tryRestore is restore, after which lines may be sealed. What is in the way is logged when it is something else than
+// before.
+func (m *moving) tryRestore(ctx context.Context, before *string) bool {
+	err := m.restore(ctx)
+	if err != nil {
+		if why := err.Error(); why != *before && ctx.Err() == nil {
+			*before = why
+			m.r.log.Warn("sealed blocks of this node are not known", "err", why)
+		}
+		return false
+	}
+	if m.r.sealing != nil {
+		m.r.sealing.restored()
+	}
+	return true
+}
+
 // takeBack copies a block from any node that has it.
 func (m *moving) takeBack(ctx context.Context, b *schemas.BlockRecord) bool {
 	up, err := m.fleet.Up(ctx, b.Owners)
