@@ -24,7 +24,8 @@ type View struct {
 	Self      string
 	Nodes     []placement.Node // that may own blocks; not those that drain
 	Roster    map[string]bool  // nodes that have not been forgotten, Self among them
-	Up        map[string]bool  // nodes that answer, Self among them
+	Movers    map[string]bool  // those of the roster that have a part in the blocks, Self among them
+	Up        map[string]bool  // nodes that answer, of Movers and of the owners; Self among them
 	Gone      map[string]bool  // names that are in no roster, and do not answer
 	Replicas  int              // at least 1
 	Relations placement.Relations
@@ -168,16 +169,16 @@ func (v *View) have(b *schemas.BlockRecord, nodes []string) bool {
 
 func (v *View) gone(node string) bool { return v.Gone[node] }
 
-// leader is the first of a block's owners that is up, or where there is none, the first of all nodes.
+// leader is the first of a block's owners that is up and has a Mover, or where there is none, the first of all such nodes.
 func (v *View) leader(b *schemas.BlockRecord) string {
 	for _, o := range b.Owners {
-		if v.Up[o] {
+		if v.Up[o] && v.Movers[o] {
 			return o
 		}
 	}
 	first := v.Self
-	for name, up := range v.Up {
-		if up && v.Roster[name] {
+	for name := range v.Movers {
+		if v.Up[name] {
 			first = min(first, name)
 		}
 	}

@@ -12,17 +12,19 @@ import (
 
 const day = 24 * hour
 
-// fleetOf is a View of node a: names in upper case are up, those with a minus are not in the roster.
+// fleetOf is a View of node a: names in upper case are up, those with a minus are not in the roster, those
+// with a plus have no Mover.
 func fleetOf(replicas int, names ...string) *View {
-	v := &View{Self: "a", Replicas: replicas, Roster: map[string]bool{}, Up: map[string]bool{}, Gone: map[string]bool{}, Now: 1000 * day}
+	v := &View{Self: "a", Replicas: replicas, Roster: map[string]bool{}, Up: map[string]bool{}, Movers: map[string]bool{}, Gone: map[string]bool{}, Now: 1000 * day}
 	for _, n := range names {
-		name := strings.ToLower(strings.Trim(n, "-"))
+		name := strings.ToLower(strings.Trim(n, "-+"))
 		v.Up[name] = strings.ToUpper(n) == n
 		if strings.HasPrefix(n, "-") {
 			v.Gone[name] = !v.Up[name]
 			continue
 		}
 		v.Roster[name] = true
+		v.Movers[name] = !strings.HasPrefix(n, "+")
 		v.Nodes = append(v.Nodes, placement.Node{Name: name})
 	}
 	return v
@@ -71,6 +73,7 @@ func TestDecide(t *testing.T) {
 		{"an owner is gone", "A B -c", "ab", "cab", kept, Whole, Forget, "ab"},
 		{"an owner is not in the roster, and answers", "A B -C", "ab", "cab", kept, Whole, Keep, ""},
 		{"an owner is gone, and another one leads", "A B -c", "ab", "bac", kept, Whole, Keep, ""},
+		{"an owner is gone, and the first one has no Mover", "A +B -c", "ab", "bac", kept, Whole, Forget, "ba"},
 		{"all owners are gone", "A -c", "a", "c", kept, Nothing, Keep, ""},
 		{"b is down and never had it", "A b C", "cb", "c", kept, Nothing, Copy, ""},
 		{"b is down and has it", "A b C", "cb", "cb", kept, Nothing, Keep, ""},

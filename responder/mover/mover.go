@@ -43,7 +43,7 @@ type Settings struct {
 // Report is what a Turn found and did.
 type Report struct {
 	Listed   uint64 // revision of the list
-	Nodes    int    // in the roster
+	Nodes    int    // that have a part in the blocks
 	Blocks   int64  // in the list, not retired
 	Bytes    int64  // of their files, each once
 	Few      int64  // of Blocks, with fewer owners than they are to have
@@ -72,7 +72,7 @@ type Mover struct {
 	disk  Disk
 
 	waiting   map[schemas.BlockID]int64 // since when a block that this node holds may be dropped, but for old plans
-	strangers map[string]bool           // owners that no roster named, in the last Turn
+	strangers map[string]bool           // owners without a Mover in the roster, in the last Turn
 	cutoffs   map[string]int64
 }
 
@@ -132,17 +132,20 @@ func (t *turn) look(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("move sealed blocks: %w", err)
 	}
-	t.view = View{Self: m.self, Roster: map[string]bool{m.self: true}, Gone: map[string]bool{}, Replicas: t.Replicas,
+	t.view = View{Self: m.self, Roster: map[string]bool{m.self: true}, Movers: map[string]bool{m.self: true}, Gone: map[string]bool{}, Replicas: t.Replicas,
 		Relations: t.Relations, Now: t.Now, Age: t.Age, Cutoffs: m.cutoffs}
-	t.report.Nodes = len(roster)
 	for i := range roster {
 		t.view.Roster[roster[i].Name] = true
+		if roster[i].Store != nil {
+			t.view.Movers[roster[i].Name] = true
+		}
 	}
 	t.view.Nodes = nodesOf(roster)
 	if draining {
 		t.view.Nodes = slices.DeleteFunc(t.view.Nodes, func(n placement.Node) bool { return n.Name == m.self })
 	}
-	asked := maps.Clone(t.view.Roster)
+	t.report.Nodes = len(t.view.Movers)
+	asked := maps.Clone(t.view.Movers)
 	maps.Copy(asked, m.strangers)
 	if t.view.Up, err = m.fleet.Up(ctx, slices.Sorted(maps.Keys(asked))); err != nil {
 		return fmt.Errorf("move sealed blocks: %w", err)
@@ -175,7 +178,7 @@ func (t *turn) sweep(ctx context.Context) error {
 			retired[b.ID] = true
 		}
 		for _, o := range b.Owners {
-			if !t.view.Roster[o] {
+			if !t.view.Movers[o] {
 				m.strangers[o] = true
 			}
 		}

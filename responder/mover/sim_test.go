@@ -332,7 +332,11 @@ func (w *world) live(events int) {
 // Whatever ends when, no line is lost while a node lives that has it, none is found twice, and what was planned before
 // finds its lines where they were: see docs/store.md.
 func TestHistories(t *testing.T) {
-	for seed := range *histories {
+	n := *histories
+	if testing.Short() { // under the race detector
+		n = min(n, 20)
+	}
+	for seed := range n {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) { history(t, uint64(seed)) })
 	}
 }
