@@ -479,6 +479,7 @@ func grown(b []byte, n int) []byte {
 func (s *searcher) flush() bool {
 	b := s.out
 	s.out = nil
+	s.r.text.Add(int64(len(b.Text)))
 	select {
 	case s.seg.out <- b:
 		return true
