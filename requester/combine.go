@@ -183,7 +183,10 @@ func (g *Gather) nextKept() (Release, bool) {
 		return Release{}, false
 	}
 	r := Release{Node: k.sorted[0].Origin.Node}
-	for len(k.sorted) > 0 && k.sorted[0].Origin.Node == r.Node {
+	for size := 0; len(k.sorted) > 0 && k.sorted[0].Origin.Node == r.Node; {
+		if size += k.sorted[0].SizeBound(); size > schemas.MaxRaw && len(r.Chunks) > 0 {
+			break // whoever sends it on has room for as much in a frame
+		}
 		r.Chunks, k.sorted = append(r.Chunks, *k.sorted[0]), k.sorted[1:]
 		if g.plan.asked != schemas.ModeFilesWithout {
 			continue

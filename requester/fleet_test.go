@@ -109,7 +109,15 @@ func (s *fleetSession) work(name string, box *outbox.Outbox, now time.Time) {
 		text := s.texts[name]
 		n := min(len(text), 1<<16)
 		n = bytes.LastIndexByte(text[:n], '\n') + 1
-		box.Data([]schemas.Chunk{{File: "app.log", Text: text[:n]}}, now)
+		c := schemas.Chunk{File: "app.log", Text: text[:n]}
+		if p := s.query.Plan; p != nil && len(p.Read) > 0 {
+			c.Origin = &schemas.Origin{Node: p.Read[0].Home, Log: schemas.BlockID{1}}
+		}
+		for at, i := int64(0), 0; s.query.Columns&schemas.ColumnOffset != 0 && i < c.Lines('\n'); i++ {
+			c.Offsets = append(c.Offsets, at)
+			at += int64(bytes.IndexByte(text[at:], '\n') + 1)
+		}
+		box.Data([]schemas.Chunk{c}, now)
 		s.texts[name] = text[n:]
 	}
 	if box.State() == outbox.Working && (over || len(s.texts[name]) == 0) {
