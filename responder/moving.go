@@ -174,6 +174,9 @@ func (r *Responder) storeTrouble() string {
 		if why := x.store.Refused(); why != "" {
 			return "nothing is sealed: " + why
 		}
+		if err := x.lacking(); err != nil && r.moving != nil {
+			return "nothing is sealed: " + err.Error()
+		}
 	}
 	return r.moving.refused()
 }

@@ -95,6 +95,9 @@ func TestLostBlocksAreRestored(t *testing.T) {
 	if _, end := h.chunks(f, q, plan); end.Status != schemas.StatusPartial || !strings.Contains(f.r.SealedCheckup(t.Context(), false).Refused, "may have lost") {
 		t.Errorf("before it knows: %+v", end)
 	}
+	if why := f.r.storeTrouble(); !strings.Contains(why, "may have lost") {
+		t.Errorf("%q", why)
+	}
 	if err := f.r.moving.restore(t.Context()); err == nil || !strings.Contains(err.Error(), "cannot be had") {
 		t.Fatalf("who has them is down: %v", err)
 	}
