@@ -106,3 +106,24 @@ func TestBlockList(t *testing.T) {
 		})
 	}
 }
+
+// A query that the bus would not carry with its plan is refused before anything is sent.
+func TestPlanThatIsTooLong(t *testing.T) {
+	roster := storeRoster{names: []string{"a", "b"}}
+	for i := range 6000 {
+		b := &schemas.BlockRecord{Home: "a", Service: "s", Timed: true, MinTime: 1, MaxTime: 9, Stored: 1, Owners: []string{"b"}}
+		b.ID[0], b.ID[1] = byte(i), byte(i>>8)
+		roster.blocks = append(roster.blocks, b)
+	}
+	f := &fleet{logs: map[string]string{"a": "", "b": ""}}
+	for length, refused := range map[int]bool{100_000: false, 180_000: true} {
+		q := requester.NewQuery(strings.Repeat("x", length))
+		a, err := requester.New(f, &roster, requester.WithBlockList(&roster)).Query(t.Context(), q)
+		if err == nil {
+			a.Close()
+		}
+		if (err != nil) != refused || refused && !strings.Contains(err.Error(), "--since") {
+			t.Errorf("a pattern of %d bytes: %v", length, err)
+		}
+	}
+}

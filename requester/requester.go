@@ -212,6 +212,12 @@ func (r *Requester) planned(ctx context.Context, q *schemas.Query, nodes []schem
 	if err != nil {
 		g.plan.trouble = err.Error()
 	}
+	bare := len(schemas.AppendQuery(nil, q))
+	for i := range plan.Asks {
+		if size := bare + plan.Asks[i].Size(); size > schemas.MaxQuery-192 {
+			return nil, fmt.Errorf("query: has %d bytes with the sealed blocks in question for %s, more than %d: narrow it with --since, --until or --service", size, plan.Asks[i].Node, schemas.MaxQuery-192)
+		}
+	}
 	return g, nil
 }
 

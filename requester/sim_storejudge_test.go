@@ -211,7 +211,7 @@ func TestSimulationOfTheStore(t *testing.T) {
 	}
 	seeds := *simSeeds / 8
 	if testing.Short() {
-		seeds = min(seeds, 50)
+		seeds = min(seeds, 25)
 	}
 	var mu sync.Mutex
 	tally := map[string]int{}

@@ -113,16 +113,29 @@ func (p *Plan) fill(a *Ask, leave []schemas.BlockID) error {
 	return checkSize(a)
 }
 
-// checkSize holds a plan to what a query has room for.
+// checkSize holds a plan to the limit of what one may name.
 func checkSize(a *Ask) error {
-	size := len(a.Plan.Leave) + len(a.Plan.Skip)
-	for i := range a.Plan.Read {
-		size += len(a.Plan.Read[i].Blocks)
-	}
-	if size > schemas.MaxPlanned {
-		return &TooManyError{a.Node, size}
+	if named := a.named(); named > schemas.MaxPlanned {
+		return &TooManyError{a.Node, named}
 	}
 	return nil
+}
+
+// named counts the blocks and logs that a plan names.
+func (a *Ask) named() int {
+	named := len(a.Plan.Leave) + len(a.Plan.Skip)
+	for i := range a.Plan.Read {
+		named += len(a.Plan.Read[i].Blocks)
+	}
+	return named
+}
+
+// Size is how many bytes the plan adds to a query, at most; of a plan that skips nothing.
+func (a *Ask) Size() int {
+	if a.Plan == nil {
+		return 0
+	}
+	return a.named()*len(schemas.BlockID{}) + len(a.Plan.Read)*(schemas.MaxToken+8) + 32
 }
 
 // reads lists blocks by the nodes that sealed them, in the order of their names.
