@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -24,6 +25,7 @@ type storyLine struct {
 // storyReceipt is what the receipt of trawl trace says beyond grep's.
 type storyReceipt struct {
 	Rounds, Queries int
+	Blocks          struct{ Read int64 }
 	Services, Notes []string
 	AllAtOnce       *struct {
 		BytesConsidered int64 `json:"bytes_considered"`
@@ -151,15 +153,26 @@ func sortedKeys[V any](m map[string]V) (keys []string) {
 // system is a made-up system of services on a fleet, and the truth about it.
 func system(t *testing.T, o sample.TraceOptions) (f *fleet, truth *sample.TraceTruth, relations string) {
 	t.Helper()
+	f, truth, shop := writeSystem(t, o)
+	for i := range o.Nodes {
+		name := fmt.Sprintf("node%d", i+1)
+		f.node(name, "--logs", filepath.Join(shop, name, "*.log"))
+	}
+	f.up(o.Nodes)
+	return f, truth, filepath.Join(shop, sample.RelationsFile)
+}
+
+// writeSystem writes the logs of such a system, and starts its bus.
+func writeSystem(t *testing.T, o sample.TraceOptions) (f *fleet, truth *sample.TraceTruth, shop string) {
+	t.Helper()
 	f = newFleet(t)
-	dir := filepath.Join(f.home, "shop")
-	truth, err := sample.WriteTraces(t.Context(), dir, o, false, nil)
+	shop = filepath.Join(f.home, "shop")
+	truth, err := sample.WriteTraces(t.Context(), shop, o, false, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i := range o.Nodes {
-		name := fmt.Sprintf("node%d", i+1)
-		logs, err := filepath.Glob(filepath.Join(dir, name, "*.log"))
+		logs, err := filepath.Glob(filepath.Join(shop, fmt.Sprintf("node%d", i+1), "*.log"))
 		if err != nil || len(logs) == 0 {
 			t.Fatalf("%v, %v", logs, err)
 		}
@@ -168,10 +181,8 @@ func system(t *testing.T, o sample.TraceOptions) (f *fleet, truth *sample.TraceT
 				t.Fatal(err)
 			}
 		}
-		f.node(name, "--logs", filepath.Join(dir, name, "*.log"))
 	}
-	f.up(o.Nodes)
-	return f, truth, filepath.Join(dir, sample.RelationsFile)
+	return f, truth, shop
 }
 
 // wantStory holds a trace to the truth, in the order of the times in the lines.
@@ -221,6 +232,80 @@ func TestTraceSystem(t *testing.T) {
 		}
 	}
 	t.Logf("%d traces read %.2f %% of what all services at once are", len(truth.Requests), 100*float64(read)/float64(all))
+}
+
+// The same from sealed blocks alone, two copies of each, when the logs have been deleted. With -long on 2 GB, of 1,000
+// requests; what each read is told.
+func TestTraceSealedSystem(t *testing.T) {
+	o := sample.TraceOptions{Nodes: 5, Services: 10, Size: 300_000, Seed: 8, Every: 2 * time.Second, Skew: 200 * time.Millisecond, Truth: 6}
+	config, patience := "window: 1m, lines: 500", time.Minute
+	if *long {
+		o = sample.TraceOptions{Nodes: 10, Services: 20, Size: 200_000_000, Seed: 8, Every: 40 * time.Millisecond, Skew: 200 * time.Millisecond, Truth: 1000}
+		config, patience = "window: 10m", 20*time.Minute
+	}
+	f, truth, shop := writeSystem(t, o)
+	for i := range o.Nodes {
+		name := fmt.Sprintf("node%d", i+1)
+		dir := filepath.Join(shop, name)
+		f.node(name, "--config", f.put(name+".yaml", fmt.Sprintf("state: %[1]s/state\nrescan: 1s\nsources: [{logs: '%[1]s/*.log', store: sealed}]\n"+
+			"sealed: {%[2]s, cpu: 100%%, replicas: 2, bandwidth: 1GiB}\n", dir, config)))
+	}
+	f.up(o.Nodes)
+	size, lines := f.linesOf(shop)
+	f.await("two nodes have each block", patience, func() bool {
+		r := f.run("blocks", "--server", f.url, "--list", "--each", "--output", "json")
+		var listed int64
+		for row := range strings.Lines(r.stdout) {
+			var b struct {
+				Lines  int64
+				Owners []string
+			}
+			if json.Unmarshal([]byte(row), &b) != nil || len(b.Owners) != 2 {
+				return false
+			}
+			listed += b.Lines
+		}
+		return r.code == 0 && listed == lines
+	})
+	logs, err := filepath.Glob(filepath.Join(shop, "node*", "*.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, log := range logs {
+		if err := os.Remove(log); err != nil {
+			t.Fatal(err)
+		}
+	}
+	relations := filepath.Join(shop, sample.RelationsFile)
+	var blocks, all int64
+	for _, request := range truth.Requests {
+		r := f.trace("--relations", relations, "--skew", "400ms", "--slack", "3s", request.ID)
+		receipt := wantStory(t, r, request)
+		if receipt.AllAtOnce == nil || receipt.AllAtOnce.Blocks.Considered == 0 {
+			t.Fatalf("%s: %+v\n%s", request.ID, receipt, r.stderr)
+		}
+		blocks += receipt.Blocks.Read
+		all += receipt.AllAtOnce.Blocks.Considered
+	}
+	wantStory(t, f.trace("--exhaustive", truth.Requests[0].ID), truth.Requests[0])
+	t.Logf("%d bytes in %d lines: %d traces read %.2f %% of all blocks each", size, lines, len(truth.Requests), 100*float64(blocks)/float64(all))
+}
+
+// linesOf counts the bytes and the lines of a system's logs.
+func (f *fleet) linesOf(shop string) (size, lines int64) {
+	f.t.Helper()
+	logs, err := filepath.Glob(filepath.Join(shop, "node*", "*.log"))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	for _, log := range logs {
+		text, err := os.ReadFile(log)
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		size, lines = size+int64(len(text)), lines+int64(bytes.Count(text, []byte("\n")))
+	}
+	return size, lines
 }
 
 // A request that nobody logged is exit status 1; with a node down that is not proven.
