@@ -125,7 +125,7 @@ func (h *history) losePower(at string) {
 				}
 			}
 			id, found := strings.CutSuffix(name, suffix)
-			if found && at == "copy renamed" && h.rng.IntN(2) == 0 && time.Since(info.ModTime()) >= 0 && h.renamed(s, filepath.Base(id)) {
+			if found && at == "copy renamed" && h.rng.IntN(2) == 0 && h.renamed(s, filepath.Base(id)) {
 				h.must(os.Rename(name, name+suffixPart))
 			}
 			if away, found := strings.CutSuffix(name, suffixAway); found && at == "stub renamed" && h.rng.IntN(2) == 0 {
@@ -166,7 +166,7 @@ func (h *history) renamed(s *Store, id string) bool {
 // durable lost: the lines of both, and of the live files, are those that were written, each once.
 func TestCrashesOfMoves(t *testing.T) {
 	quickly(t)
-	seeds := 60
+	seeds := 40
 	if testing.Short() {
 		seeds = 5
 	}
@@ -175,7 +175,13 @@ func TestCrashesOfMoves(t *testing.T) {
 	}
 	hits := map[string]int{}
 	done := map[string]int{}
-	for seed := range seeds {
+	steps := []string{"copy synced", "copy verified", "copy indexed", "copy renamed", "copy published", "stub removed", "stub created", "stub written",
+		"stub synced", "stub renamed", "stub published", "removed", "a part is copied", "a copy is adopted", "a block is shed", "a block comes back", "a copy is dropped"}
+	never := func() []string {
+		return slices.DeleteFunc(slices.Clone(steps), func(name string) bool { return hits[name]+done[name] > 0 })
+	}
+	// Blocks have random names, by which they are drawn: the rarer steps may want more histories than that.
+	for seed := 0; seed < seeds || !testing.Short() && seed < 40*seeds && len(never()) > 0; seed++ {
 		h := &history{world: newWorld(t, 20+seed%40), rng: rand.New(rand.NewPCG(uint64(seed), 10)), hits: hits}
 		h.withOther()
 		var events []string
@@ -196,12 +202,8 @@ func TestCrashesOfMoves(t *testing.T) {
 		h.other.Close()
 		h.must(os.RemoveAll(filepath.Dir(h.logs)))
 	}
-	steps := []string{"copy synced", "copy verified", "copy indexed", "copy renamed", "copy published", "stub removed", "stub created", "stub written",
-		"stub synced", "stub renamed", "stub published", "removed"}
-	for _, name := range append(steps, "a part is copied", "a copy is adopted", "a block is shed", "a block comes back", "a copy is dropped") {
-		if hits[name]+done[name] == 0 && !testing.Short() {
-			t.Errorf("never: %q", name)
-		}
+	if names := never(); len(names) > 0 && !testing.Short() {
+		t.Errorf("never: %q", names)
 	}
 	t.Logf("%d histories; ended or failed at: %v; done: %v", seeds, hits, done)
 }
