@@ -21,8 +21,13 @@ const BlockBucket = "trawl_blocks"
 const (
 	blockStream   = "KV_" + BlockBucket
 	blockReplicas = 3 // of the bucket, where the bus is a cluster of as many
+	// recordLimit bounds the writing of a record, which nobody waits for: a bus that writes its files to disk has been seen to answer nothing
+	// for two seconds.
+	recordLimit = 20 * time.Second
+	// listSilence is how long JetStream may say nothing while a query's part of the list is read; then the query does without.
+	listSilence = 5 * time.Second
 	// wholeSilence is how long JetStream may say nothing while all of the list is read: to refuse a million keys takes it a second, if it
-	// has nothing else to do. A query's part has to come as fast as a roster.
+	// has nothing else to do.
 	wholeSilence = 15 * time.Second
 )
 
@@ -46,7 +51,7 @@ const (
 func (c *Conn) Blocks(ctx context.Context, f schemas.BlockFilter, take func(*schemas.BlockRecord, uint64)) (listed uint64, err error) {
 	ctx, stop := c.untilRefusedAbout(ctx, BlockBucket)
 	defer stop(nil)
-	r := &blockReading{conn: c, filter: &f, take: take, patience: rosterSilence}
+	r := &blockReading{conn: c, filter: &f, take: take, patience: listSilence}
 	if len(f.Services) == 0 && f.Since == 0 && f.Until == 0 {
 		r.patience = wholeSilence
 	}
@@ -341,7 +346,7 @@ func (c *Conn) removeKey(ctx context.Context, key string, revision uint64) error
 
 // removedAt returns the revision of the marker of a key that was removed.
 func (c *Conn) removedAt(ctx context.Context, key string) (revision uint64, ok bool) {
-	ctx, cancel := context.WithTimeout(ctx, requestLimit)
+	ctx, cancel := context.WithTimeout(ctx, recordLimit)
 	defer cancel()
 	_, _, err := c.directGet(ctx, blockStream, &directRequest{Last: []string{c.blockSubject(key)}}, func(m *nats.Msg, _ string, seq uint64) error {
 		revision, ok = seq, isMarker(m)
@@ -353,7 +358,7 @@ func (c *Conn) removedAt(ctx context.Context, key string) (revision uint64, ok b
 // storeAt publishes into JetStream if the subject's last message is that of a sequence, 0 if it has none, waits until it is
 // stored, and returns its sequence. ErrNoResponders: there is no such bucket, or no JetStream.
 func (c *Conn) storeAt(ctx context.Context, m *nats.Msg, last uint64) (uint64, error) {
-	ctx, cancel := context.WithTimeout(ctx, requestLimit)
+	ctx, cancel := context.WithTimeout(ctx, recordLimit)
 	defer cancel()
 	ctx, stop := c.untilRefusedAbout(ctx, BlockBucket)
 	defer stop(nil)
@@ -385,7 +390,7 @@ func (c *Conn) storeAt(ctx context.Context, m *nats.Msg, last uint64) (uint64, e
 
 // createBlockList makes the bucket, in three copies where the bus has servers for that.
 func (c *Conn) createBlockList(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 2*requestLimit)
+	ctx, cancel := context.WithTimeout(ctx, recordLimit)
 	defer cancel()
 	js, err := c.jetStream()
 	if err != nil {

@@ -47,7 +47,7 @@ func (c *Conn) drainMark(ctx context.Context, key string) (last uint64, is bool,
 
 // blockKeys calls take with the last message of each key of the bucket that a pattern matches, of few.
 func (c *Conn) blockKeys(ctx context.Context, pattern string, take func(m *nats.Msg, seq uint64)) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, rosterSilence, errSilent)
+	ctx, cancel := context.WithTimeoutCause(ctx, recordLimit, fmt.Errorf("JetStream does not answer within %v", recordLimit))
 	defer cancel()
 	ctx, stop := c.untilRefusedAbout(ctx, BlockBucket)
 	defer stop(nil)
