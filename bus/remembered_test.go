@@ -60,7 +60,7 @@ func TestRememberedRoster(t *testing.T) {
 	_, err = nc.RequestWithContext(t.Context(), "$KV."+bus.RosterBucket+".n1", schemas.AppendNode(nil, &again))
 	must(t, err)
 	holds(r, false)
-	r = remembered("n1 n2")
+	remembered("n1 n2")
 
 	conn.Ahead(3 * time.Second)
 	if _, ok := conn.Remembered(); ok {
