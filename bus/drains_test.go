@@ -51,3 +51,21 @@ func TestNodesThatDrain(t *testing.T) {
 		t.Error("a node that cannot be drains")
 	}
 }
+
+// A node that is forgotten while it drains does not drain when one of its name joins.
+func TestForgottenNodesDrainNoMore(t *testing.T) {
+	b := bustest.Start(t)
+	_, kv := stranger(t, b)
+	r := record("web1")
+	_, err := kv.Put(t.Context(), "web1", schemas.AppendNode(nil, &r))
+	must(t, err)
+	conn := b.Connect("admin")
+	put(t, conn, block(1, "api", "web1", midday, midday), 0)
+	must(t, conn.Drain(t.Context(), "web1", true))
+	if removed, err := conn.Forget(t.Context(), "web1"); err != nil || len(removed) != 1 {
+		t.Fatalf("removed %q, %v", removed, err)
+	}
+	if is, err := conn.Drains(t.Context(), "web1"); err != nil || is {
+		t.Errorf("it drains: %v, %v", is, err)
+	}
+}

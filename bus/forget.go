@@ -45,6 +45,9 @@ func (c *Conn) Forget(ctx context.Context, globs ...string) ([]string, error) {
 			continue
 		}
 		removed = append(removed, n.Name)
+		if err := c.drain(ctx, n.Name, false); err != nil && !errors.Is(err, ErrNoBlockList) { // a node of that name that joins later does not drain
+			failed = errors.Join(failed, fmt.Errorf("forget %s: %w", n.Name, err))
+		}
 	}
 	return removed, failed
 }

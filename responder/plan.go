@@ -339,8 +339,11 @@ func moment(ns int64) string { return time.Unix(0, ns).UTC().Format(time.RFC3339
 func (s *session) account(e *schemas.End) {
 	s.r.totals.add(e)
 	level := slog.LevelInfo
-	if e.Status == schemas.StatusError {
+	switch {
+	case e.Status == schemas.StatusError:
 		level = slog.LevelWarn
+	case s.q.Mode == schemas.ModeBlock: // of these there are many; who copies a block says so
+		level = slog.LevelDebug
 	}
 	s.log.Log(context.Background(), level, "query", "status", e.Status.String(), "reason", e.Reason, "files", e.Files,
 		"lines", e.Lines, "bytes_read", e.BytesRead, "bytes_considered", e.BytesConsidered, "bytes_unpacked", s.unpacked, "errors", e.ErrorCount,

@@ -27,8 +27,28 @@ type blockFleet struct {
 	node string
 	log  *slog.Logger
 
+	first sync.Once // the first connection has been waited for
+
 	mu        sync.Mutex
 	transport *onbus.Transport // nil before the first copy
+}
+
+// await returns when there has been a connection, or ctx has ended: a node starts before it has one.
+func (f *blockFleet) await(ctx context.Context) {
+	f.first.Do(func() {
+		up := make(chan struct{}, 1)
+		stop := f.conn.OnConnected(func() {
+			select {
+			case up <- struct{}{}:
+			default:
+			}
+		})
+		defer stop()
+		select {
+		case <-up:
+		case <-ctx.Done():
+		}
+	})
 }
 
 // copyWindow is how much of a block is on the way at a time.
@@ -36,6 +56,7 @@ const copyWindow = 2 << 20
 
 // Blocks is responder.Fleet's.
 func (f *blockFleet) Blocks(ctx context.Context, filter schemas.BlockFilter, take func(*schemas.BlockRecord, uint64)) (uint64, error) {
+	f.await(ctx)
 	listed, err := f.conn.Blocks(ctx, filter, take)
 	if errors.Is(err, bus.ErrNoBlockList) {
 		err = responder.ErrNoList
@@ -64,6 +85,7 @@ func (f *blockFleet) Remove(ctx context.Context, b *schemas.BlockRecord, revisio
 // Nodes is responder.Fleet's. Nodes that are down are known by a registered roster alone; which ones drain, by the bus
 // before their records say it.
 func (f *blockFleet) Nodes(ctx context.Context) ([]schemas.Node, error) {
+	f.await(ctx)
 	roster, err := f.conn.Roster(ctx)
 	if err != nil {
 		return nil, err
@@ -98,7 +120,10 @@ func (f *blockFleet) Up(ctx context.Context, nodes []string) (map[string]bool, e
 }
 
 // Draining is responder.Fleet's.
-func (f *blockFleet) Draining(ctx context.Context) (bool, error) { return f.conn.Drains(ctx, f.node) }
+func (f *blockFleet) Draining(ctx context.Context) (bool, error) {
+	f.await(ctx)
+	return f.conn.Drains(ctx, f.node)
+}
 
 // Copy is responder.Fleet's.
 func (f *blockFleet) Copy(ctx context.Context, from, home string, id schemas.BlockID, at int64, w io.Writer) error {
