@@ -107,6 +107,37 @@ func TestBlockList(t *testing.T) {
 	}
 }
 
+// An answer without the list is not complete, though every node answered in full: a block may be read twice, or not.
+func TestAnswerWithoutBlockList(t *testing.T) {
+	for name, roster := range map[string]storeRoster{"no answer": {err: errors.New("no answer")}, "nodes say": {}} {
+		for pattern, exits := range map[string][2]int{"line": {requester.ExitMatchPartial, requester.ExitMatch}, "absent": {requester.ExitNonePartial, requester.ExitNone}} {
+			roster.names = []string{"a", "c"}
+			f := &fleet{logs: map[string]string{"a": "line 1\n", "c": "line 2\n"}}
+			if pattern == "absent" {
+				f.logs["a"], f.logs["c"] = "", ""
+			}
+			a := query(t, requester.New(f, &roster, requester.WithBlockList(&roster)), requester.NewQuery(pattern))
+			var last error
+			for _, err := range a.Hits() {
+				last = err
+			}
+			r := a.Receipt()
+			if r.Complete || !r.Trouble() || r.Exit(false) != exits[0] || r.Exit(true) != exits[1] {
+				t.Errorf("%s, %s: complete %t, trouble %t, exit %d or %d", name, pattern, r.Complete, r.Trouble(), r.Exit(false), r.Exit(true))
+			}
+			var incomplete *requester.IncompleteError
+			if !errors.As(last, &incomplete) || !strings.Contains(last.Error(), "block list") || !strings.Contains(last.Error(), name) {
+				t.Errorf("%s, %s: %v", name, pattern, last)
+			}
+			for _, n := range r.Nodes {
+				if n.Status != schemas.StatusComplete {
+					t.Errorf("%s, %s: %+v", name, pattern, n)
+				}
+			}
+		}
+	}
+}
+
 // A query that the bus would not carry with its plan is refused before anything is sent.
 func TestPlanThatIsTooLong(t *testing.T) {
 	roster := storeRoster{names: []string{"a", "b"}}

@@ -1,6 +1,8 @@
 package requester
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +20,8 @@ type storeBench struct {
 	raw  map[string]int64
 	asks map[string]*schemas.Query // by account
 	out  []Release
+	run  uint64              // of all frames
+	errs []schemas.FileError // of the next End
 }
 
 // twoOwners is one block of node a, which b and c have, and nodes that are sealed up to a time.
@@ -35,7 +39,7 @@ func newStoreBench(t *testing.T, q *schemas.Query, nodes []schemas.Node, blocks 
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &storeBench{t: t, now: simStart, sent: map[string]uint64{}, raw: map[string]int64{}, asks: map[string]*schemas.Query{}}
+	b := &storeBench{t: t, run: 5, now: simStart, sent: map[string]uint64{}, raw: map[string]int64{}, asks: map[string]*schemas.Query{}}
 	b.g = NewPlannedGather(q, plan, RosterRegistered, 0)
 	b.g.Start(b.now)
 	b.pump()
@@ -64,13 +68,16 @@ func (b *storeBench) frames(account string, ended bool, chunks ...schemas.Chunk)
 	b.t.Helper()
 	frame := func(f schemas.Frame) {
 		b.sent[account]++
-		f.Run, f.Seq = 5, b.sent[account]
+		f.Run, f.Seq = b.run, b.sent[account]
 		b.g.Frame(account, schemas.AppendFrame(nil, &f), b.now)
 	}
 	if b.sent[account] == 0 {
 		frame(schemas.Frame{Hello: &schemas.Hello{Instance: account, Files: 1}})
 	}
-	end := schemas.End{Files: 1}
+	end := schemas.End{Files: 1, Errors: b.errs, ErrorCount: int64(len(b.errs))}
+	if len(b.errs) > 0 {
+		end.Status = schemas.StatusPartial
+	}
 	if len(chunks) > 0 {
 		d := &schemas.Data{Offset: b.raw[account], Chunks: chunks}
 		// The raw size is what the chunks take; the codec says.
@@ -212,6 +219,87 @@ func TestUnreadBlock(t *testing.T) {
 	r := b.g.Receipt(b.now)
 	if !b.g.Done() || r.Complete || r.Store.Missing != 1 || r.Exit(false) != ExitNonePartial || !strings.Contains(r.Text(), "b  partial  1 sealed block could not be read") {
 		t.Errorf("%+v\n%s", r, r.Text())
+	}
+}
+
+// What an heir could not read in full is missing of the node that it inherited from, whether that is down or has said
+// that it has not the block.
+func TestHeirWithErrors(t *testing.T) {
+	for name, status := range map[string]schemas.Status{"down": schemas.StatusDown, "unread": schemas.StatusPartial} {
+		nodes, block := twoOwners(100)
+		q := NewQuery("x")
+		q.Until = 50
+		b := newStoreBench(t, q, nodes, block)
+		if name == "down" {
+			b.g.NoResponders("b", b.now)
+			b.pump()
+		} else {
+			b.frames("b", true, schemas.Chunk{Kind: schemas.ChunkUnread, Text: block.ID[:], Origin: &schemas.Origin{Node: "a"}})
+		}
+		b.errs = []schemas.FileError{{File: "log", Err: "the disk is broken"}}
+		b.frames("c/1", true, lines("1/", 0))
+		r := b.g.Receipt(b.now)
+		if !b.g.Done() || r.Complete || r.Exit(false) != ExitMatchPartial || !r.Trouble() || b.text() != "c:1/" {
+			t.Errorf("%s: exit %d, complete %t, %s\n%s", name, r.Exit(false), r.Complete, b.text(), r.Text())
+		}
+		n := r.Nodes[1]
+		if n.Node != "b" || n.Status != status || n.Sealed || !strings.Contains(n.Reason, "c read what it took over with errors: log: the disk is broken") {
+			t.Errorf("%s: %+v", name, n)
+		}
+	}
+}
+
+// A node that restarts is not asked again for the blocks that it has said it has not: others read them by then. Its own
+// it leaves to them.
+func TestRestartedReaderOfUnread(t *testing.T) {
+	for _, c := range []struct {
+		reader string
+		owners []string
+		leaves int
+	}{{"b", []string{"b", "c"}, 0}, {"a", []string{"a", "c"}, 1}} {
+		nodes, block := twoOwners(100)
+		block.Owners = c.owners
+		other := &schemas.BlockRecord{ID: schemas.BlockID{2}, Home: "a", Service: "s", Timed: true, MinTime: 1, MaxTime: 9, Stored: 1, Owners: c.owners[:1]}
+		q := NewQuery("x")
+		q.Until = 50
+		b := newStoreBench(t, q, nodes, block, other)
+		p := b.g.nodes[c.reader].share.ask.Plan
+		first := fmt.Sprint(p)
+		b.frames(c.reader, false, schemas.Chunk{Kind: schemas.ChunkUnread, Text: block.ID[:], Origin: &schemas.Origin{Node: "a"}})
+		if b.asks["c/1"] == nil {
+			t.Fatal("c is not asked")
+		}
+		for delete(b.asks, c.reader); b.asks[c.reader] == nil; b.pump() {
+			if b.now = b.now.Add(50 * time.Millisecond); b.now.Sub(simStart) > 10*time.Second {
+				t.Fatalf("%s is not asked again", c.reader)
+			}
+			b.g.Probed(b.now)
+			b.g.Tick(b.now)
+		}
+		again := b.asks[c.reader]
+		if err := again.Validate(); err != nil {
+			t.Error(err)
+		}
+		var read []schemas.BlockID
+		for _, r := range again.Plan.Read {
+			read = append(read, r.Blocks...)
+		}
+		if slices.Contains(read, block.ID) || c.reader == "b" && !slices.Contains(read, other.ID) || len(again.Plan.Leave) != c.leaves || c.leaves > 0 && again.Plan.Leave[0] != block.ID {
+			t.Errorf("%s is asked again %+v", c.reader, again.Plan)
+		}
+		if got := fmt.Sprint(p); got != first {
+			t.Errorf("the plan was %s, is %s", first, got)
+		}
+		b.run = 6
+		b.sent[c.reader], b.raw[c.reader] = 0, 0
+		b.frames(c.reader, false)
+		b.now = b.now.Add(5 * time.Second) // then it is no second node
+		b.frames(c.reader, true, lines("2/", 8))
+		b.run = 5
+		b.frames("c/1", true, lines("1/", 0))
+		if r := b.g.Receipt(b.now); r.Store.Missing != 0 || r.Nodes[2].SealedBlocks != 1 {
+			t.Errorf("%s:\n%s", c.reader, r.Text())
+		}
 	}
 }
 
