@@ -32,8 +32,12 @@ const (
 )
 
 var (
-	// ErrNoBlockList says that the bus has no block list: no block was ever listed, or it has no JetStream.
+	// ErrNoBlockList says that the bus has no block list: no block was ever listed, or it is ErrNoListKeeper.
 	ErrNoBlockList = errors.New("no block list on this bus")
+	// ErrNoListKeeper is an ErrNoBlockList of a bus without JetStream, or with one that is not up: there may have been a list.
+	ErrNoListKeeper = fmt.Errorf("%w: it has no JetStream, or that is not up", ErrNoBlockList)
+	// errBrokenOff says that an answer ended before all was said.
+	errBrokenOff = errors.New("JetStream broke off its answer")
 	// ErrConflict says that a record of the block list is not at that revision any more: read it again, and decide again.
 	ErrConflict = errors.New("somebody else changed it")
 )
@@ -78,13 +82,10 @@ type blockReading struct {
 // at all keys there are; both with nats-server 2.15).
 func (r *blockReading) read(ctx context.Context, patterns []string) (listed uint64, err error) {
 	listed, err = r.direct(ctx, patterns)
-	switch {
-	case errors.Is(err, errAbsent):
-		return 0, ErrNoBlockList
-	case errors.Is(err, errInPieces), err == nil && listed == 0: // it does not say of what revision that is true
+	if errors.Is(err, errInPieces) || err == nil && listed == 0 { // it does not say of what revision that is true
 		full := err != nil
 		if listed, err = r.revision(ctx); err == nil {
-			err = r.pieces(ctx, piece{patterns, full})
+			listed, err = r.pieces(ctx, piece{patterns, full}, listed)
 		}
 	}
 	return listed, err
@@ -94,23 +95,91 @@ func (r *blockReading) read(ctx context.Context, patterns []string) (listed uint
 const maxDirect = 1024
 
 // direct reads the keys of the patterns in one round trip.
-func (r *blockReading) direct(ctx context.Context, patterns []string) (listed uint64, err error) {
+func (r *blockReading) direct(ctx context.Context, patterns []string) (upTo uint64, err error) {
 	subjects := make([]string, len(patterns))
 	for i, p := range patterns {
 		subjects[i] = r.conn.blockSubject(p)
 	}
 	r.silence.Reset(r.patience)
-	listed, left, err := r.conn.directGet(ctx, blockStream, &directRequest{Last: subjects}, func(m *nats.Msg, subject string, seq uint64) error {
-		b, err := r.record(m, subject)
-		if b != nil && err == nil {
-			r.take(b, seq)
-		}
-		return err
-	})
-	if err == nil && left > 0 {
-		err = fmt.Errorf("JetStream left out %d records", left)
+	type listed struct {
+		record   *schemas.BlockRecord
+		revision uint64
 	}
-	return listed, err
+	var got []listed
+	met := map[schemas.BlockID]struct{}{}
+	add := func(m *nats.Msg, subject string, seq uint64) error {
+		b, err := r.record(m, subject)
+		if b == nil || err != nil {
+			return err
+		}
+		if _, again := met[b.ID]; !again {
+			met[b.ID] = struct{}{}
+			got = append(got, listed{b, seq})
+		}
+		return nil
+	}
+	upTo, err = r.conn.lastMessages(ctx, subjects, func() { got = nil; clear(met) }, add)
+	if err == nil && upTo > 0 && !isolates(r.conn.serverVersion()) {
+		// What was written anew while the server looked is behind upTo, and not in its answer.
+		err = r.behind(ctx, directRequest{Next: r.conn.blockSubject(">"), Batch: maxDirect, Seq: upTo + 1}, add)
+	}
+	if err != nil {
+		return 0, err
+	}
+	for _, l := range got {
+		r.take(l.record, l.revision)
+	}
+	return upTo, nil
+}
+
+// isolates says whether servers of a version let nobody write while they answer a direct get.
+func isolates(version string) bool {
+	var major, minor int
+	_, err := fmt.Sscanf(strings.TrimPrefix(version, "v"), "%d.%d", &major, &minor)
+	return err == nil && (major > 2 || major == 2 && minor >= 15)
+}
+
+// serverVersion is that of the server that the connection is to; others may answer, of another version while the bus is upgraded.
+func (c *Conn) serverVersion() string {
+	if c.older != "" {
+		return c.older
+	}
+	return c.nc.ConnectedServerVersion()
+}
+
+// directTries is how often something is asked that was answered in part, or by nobody, and directPause what is between.
+const (
+	directTries = 3
+	directPause = 100 * time.Millisecond
+)
+
+// lastMessages calls take with the last message of each of the subjects. An answer that breaks off, or that nobody gives although there is
+// a list, is asked for again, after a call of anew. ErrNoBlockList: there is none.
+func (c *Conn) lastMessages(ctx context.Context, subjects []string, anew func(), take func(m *nats.Msg, subject string, seq uint64) error) (upTo uint64, err error) {
+	for try := 1; ; try++ {
+		anew()
+		var left uint64
+		upTo, left, err = c.directGet(ctx, blockStream, &directRequest{Last: subjects}, take)
+		if err == nil && left > 0 {
+			err = fmt.Errorf("JetStream left out %d records", left)
+		}
+		if errors.Is(err, errAbsent) {
+			if _, known := c.blockInfo(ctx); known != nil {
+				return 0, known
+			}
+			err = errors.New("JetStream has the block list, and does not give it yet")
+		} else if !errors.Is(err, errBrokenOff) {
+			return upTo, err
+		}
+		if try == directTries {
+			return 0, err
+		}
+		select {
+		case <-ctx.Done():
+			return 0, context.Cause(ctx)
+		case <-time.After(directPause):
+		}
+	}
 }
 
 // piece is patterns whose keys are asked for in one request, or that are known to have too many of them for one.
@@ -119,18 +188,22 @@ type piece struct {
 	full     bool
 }
 
-// pieces reads the keys of the patterns in as many round trips as it takes.
-func (r *blockReading) pieces(ctx context.Context, all piece) error {
+// pieces reads the keys of the patterns in as many round trips as it takes. Several servers may answer, of which some know less: listed
+// becomes the lowest revision that one of them says.
+func (r *blockReading) pieces(ctx context.Context, all piece, listed uint64) (uint64, error) {
 	for todo := []piece{all}; len(todo) > 0; {
 		p := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]
 		if !p.full {
-			_, err := r.direct(ctx, p.patterns)
+			upTo, err := r.direct(ctx, p.patterns)
 			if err == nil {
+				if upTo > 0 {
+					listed = min(listed, upTo)
+				}
 				continue
 			}
 			if !errors.Is(err, errInPieces) {
-				return err
+				return 0, err
 			}
 		}
 		if len(p.patterns) > 1 {
@@ -141,7 +214,7 @@ func (r *blockReading) pieces(ctx context.Context, all piece) error {
 		switch narrower, days := narrower(p.patterns[0]); {
 		case narrower == nil:
 			if err := r.scan(ctx, p.patterns[0]); err != nil {
-				return err
+				return 0, err
 			}
 		case days: // most of a list is in one of them, that would be refused again and again
 			for _, pattern := range narrower {
@@ -151,7 +224,7 @@ func (r *blockReading) pieces(ctx context.Context, all piece) error {
 			todo = append(todo, piece{narrower, true})
 		}
 	}
-	return nil
+	return listed, nil
 }
 
 // record is the record in a message; nil if it is none, or one that is not wanted.
@@ -183,7 +256,15 @@ func isMarker(m *nats.Msg) bool {
 
 // revision asks for the revision of the list alone.
 func (r *blockReading) revision(ctx context.Context) (uint64, error) {
-	js, err := r.conn.jetStream()
+	listed, err := r.conn.blockInfo(ctx)
+	r.silence.Reset(r.patience)
+	return listed, err
+}
+
+// blockInfo is the revision of the list, as the API has it, which knows whether there is one: ErrNoBlockList if not, or
+// ErrNoListKeeper.
+func (c *Conn) blockInfo(ctx context.Context) (uint64, error) {
+	js, err := c.jetStream()
 	if err != nil {
 		return 0, err
 	}
@@ -191,14 +272,16 @@ func (r *blockReading) revision(ctx context.Context) (uint64, error) {
 	if err != nil {
 		return 0, noBlockList(causeOf(ctx, err))
 	}
-	r.silence.Reset(r.patience)
 	return s.CachedInfo().State.LastSeq, nil
 }
 
 // noBlockList says in our words that there is none.
 func noBlockList(err error) error {
-	if errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, nats.ErrStreamNotFound) || errors.Is(noJetStream(err), ErrNoJetStream) {
+	switch {
+	case errors.Is(err, jetstream.ErrStreamNotFound), errors.Is(err, nats.ErrStreamNotFound):
 		return ErrNoBlockList
+	case errors.Is(noJetStream(err), ErrNoJetStream):
+		return ErrNoListKeeper
 	}
 	return err
 }
@@ -208,20 +291,36 @@ func noBlockList(err error) error {
 // not do: under such changes it says too early that nothing is left (nats-server 2.15).
 func (r *blockReading) scan(ctx context.Context, pattern string) error {
 	met := map[schemas.BlockID]struct{}{}
-	request := directRequest{Next: r.conn.blockSubject(pattern), Batch: maxDirect, Seq: 1}
+	return r.behind(ctx, directRequest{Next: r.conn.blockSubject(pattern), Batch: maxDirect, Seq: 1}, func(m *nats.Msg, subject string, seq uint64) error {
+		b, err := r.record(m, subject)
+		if b == nil || err != nil {
+			return err
+		}
+		if _, again := met[b.ID]; !again {
+			met[b.ID] = struct{}{}
+			r.take(b, seq)
+		}
+		return nil
+	})
+}
+
+// behind calls take with the messages from request.Seq on, some at a time, until there is nothing behind the last. That there is none is
+// no answer that breaks off, unless the server has said that there are more, or the scan is of all.
+func (r *blockReading) behind(ctx context.Context, request directRequest, take func(m *nats.Msg, subject string, seq uint64) error) error {
+	some, tries := request.Seq == 1, 0
 	for {
 		_, left, err := r.conn.directGet(ctx, blockStream, &request, func(m *nats.Msg, subject string, seq uint64) error {
-			request.Seq = seq + 1
-			b, err := r.record(m, subject)
-			if b == nil || err != nil {
-				return err
-			}
-			if _, again := met[b.ID]; !again {
-				met[b.ID] = struct{}{}
-				r.take(b, seq)
-			}
-			return nil
+			request.Seq, some, tries = seq+1, true, 0
+			return take(m, subject, seq)
 		})
+		if errors.Is(err, errBrokenOff) {
+			if !some {
+				return nil
+			}
+			if tries++; tries < directTries {
+				continue
+			}
+		}
 		if err != nil || left == 0 {
 			return err
 		}
@@ -239,8 +338,9 @@ type directRequest struct {
 }
 
 // directGet calls take with the messages that were asked for, in one round trip, and returns the last sequence that the
-// stream had then, 0 if the server did not say (it does not if there are none), and how many messages were left. errAbsent: there
-// is no such stream; errInPieces: they are too many, and take was not called.
+// stream had then, 0 if the server did not say (it does not if there are none), and how many messages were left. errAbsent: nobody
+// answers; errInPieces: they are too many, and take was not called; errBrokenOff: there is none from that sequence on, or, of last ones, one cannot be
+// loaded.
 func (c *Conn) directGet(ctx context.Context, stream string, request *directRequest, take func(m *nats.Msg, subject string, seq uint64) error) (upTo, left uint64, err error) {
 	request.Bytes = maxDirect * schemas.MaxRecord
 	msg, err := json.Marshal(request)
@@ -275,7 +375,10 @@ func (c *Conn) directGet(ctx context.Context, stream string, request *directRequ
 			}
 		case "204":
 			return number("Nats-UpTo-Sequence"), number("Nats-Num-Pending"), nil
-		case "404":
+		case "404": // a record that cannot be loaded ends an answer too
+			if m.Header.Get("Description") != "No Results" {
+				return 0, 0, errBrokenOff
+			}
 			return 0, 0, nil
 		case "413":
 			return 0, 0, errInPieces
@@ -348,7 +451,7 @@ func (c *Conn) removeKey(ctx context.Context, key string, revision uint64) error
 func (c *Conn) removedAt(ctx context.Context, key string) (revision uint64, ok bool) {
 	ctx, cancel := context.WithTimeout(ctx, recordLimit)
 	defer cancel()
-	_, _, err := c.directGet(ctx, blockStream, &directRequest{Last: []string{c.blockSubject(key)}}, func(m *nats.Msg, _ string, seq uint64) error {
+	_, err := c.lastMessages(ctx, []string{c.blockSubject(key)}, func() { revision, ok = 0, false }, func(m *nats.Msg, _ string, seq uint64) error {
 		revision, ok = seq, isMarker(m)
 		return nil
 	})

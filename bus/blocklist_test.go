@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/trawl-logs/trawl/bus"
@@ -242,6 +243,132 @@ func TestBlockListWantsJetStream(t *testing.T) {
 	for what, err := range map[string]error{"read": read, "written": wrote, "removed": conn.RemoveBlock(t.Context(), one, 1)} {
 		if !errors.Is(err, bus.ErrNoBlockList) {
 			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
+// fakeList answers reads of the block list on a bus without JetStream, each with what answer sends.
+func fakeList(t *testing.T, info string, answer func(n int, request string, send func(head nats.Header, b *schemas.BlockRecord))) *bus.Conn {
+	t.Helper()
+	b := bustest.Start(t, bustest.NoJetStream)
+	nc, err := nats.Connect(b.URL())
+	must(t, err)
+	t.Cleanup(nc.Close)
+	n := 0
+	if answer != nil {
+		_, err = nc.Subscribe("$JS.API.DIRECT.GET.KV_"+bus.BlockBucket, func(m *nats.Msg) {
+			n++
+			answer(n, string(m.Data), func(head nats.Header, r *schemas.BlockRecord) {
+				var data []byte
+				if r != nil {
+					data = schemas.AppendBlockRecord(nil, r)
+				}
+				_ = nc.PublishMsg(&nats.Msg{Subject: m.Reply, Header: head, Data: data})
+			})
+		})
+		must(t, err)
+	}
+	if info != "" {
+		_, err = nc.Subscribe("$JS.API.STREAM.INFO.KV_"+bus.BlockBucket, func(m *nats.Msg) { _ = m.Respond([]byte(info)) })
+		must(t, err)
+	}
+	must(t, nc.Flush())
+	return b.Connect("alice")
+}
+
+// recordAt is the header of a record of service api and home web1 at noon.
+func recordAt(n int, seq string) nats.Header {
+	id := block(n, "", "", 0, 0).ID
+	return nats.Header{"Nats-Sequence": {seq}, "Nats-Subject": {"$KV." + bus.BlockBucket + ".YXBp.2.0.0.0.0.12.web1." + id.String()}}
+}
+
+func theEnd(upTo string) nats.Header {
+	return nats.Header{"Status": {"204"}, "Nats-Num-Pending": {"0"}, "Nats-UpTo-Sequence": {upTo}}
+}
+
+var brokenOff = nats.Header{"Status": {"404"}, "Description": {"Message Not Found"}}
+
+// A server that cannot load a record says so after those before it: that is no shorter list.
+func TestBlockListThatBreaksOff(t *testing.T) {
+	one, two := block(1, "api", "web1", midday, midday), block(2, "api", "web1", midday, midday)
+	for always, want := range map[bool]int{false: 2, true: 0} {
+		conn := fakeList(t, "", func(n int, _ string, send func(nats.Header, *schemas.BlockRecord)) {
+			send(recordAt(1, "1"), one)
+			if n == 1 || always {
+				send(brokenOff, nil)
+				return
+			}
+			send(recordAt(2, "2"), two)
+			send(theEnd("7"), nil)
+		})
+		got := 0
+		revision, err := conn.Blocks(t.Context(), schemas.BlockFilter{}, func(*schemas.BlockRecord, uint64) { got++ })
+		if got != want || always != (err != nil) || !always && revision != 7 || errors.Is(err, bus.ErrNoBlockList) {
+			t.Errorf("breaks off always %v: %d blocks at %d, %v", always, got, revision, err)
+		}
+	}
+}
+
+// A server that lets others write while it reads leaves out what moves behind the end that it has noted.
+func TestBlockListOfAServerThatDoesNotIsolate(t *testing.T) {
+	for _, behind := range []bool{true, false} {
+		conn := fakeList(t, "", func(n int, request string, send func(nats.Header, *schemas.BlockRecord)) {
+			switch {
+			case n == 1:
+				send(recordAt(1, "1"), block(1, "api", "web1", midday, midday))
+				send(theEnd("7"), nil)
+			case !strings.Contains(request, `"seq":8`):
+				t.Errorf("asks for %s", request)
+			case !behind:
+				send(brokenOff, nil)
+			default:
+				send(recordAt(1, "8"), block(1, "api", "web1", midday, midday))
+				send(recordAt(2, "9"), block(2, "api", "web1", midday, midday))
+				send(theEnd(""), nil)
+			}
+		})
+		conn.Older("2.14.0")
+		got, want := 0, 1
+		if behind {
+			want = 2
+		}
+		revision, err := conn.Blocks(t.Context(), schemas.BlockFilter{}, func(*schemas.BlockRecord, uint64) { got++ })
+		if err != nil || got != want || revision != 7 {
+			t.Errorf("%d blocks, want %d, at %d, %v", got, want, revision, err)
+		}
+	}
+}
+
+// Pieces may come from servers that are behind: what is said is true of the one that knows least.
+func TestLowestRevisionOfPieces(t *testing.T) {
+	conn := fakeList(t, `{"type":"io.nats.jetstream.api.v1.stream_info_response","config":{"name":"KV_trawl_blocks"},"state":{"last_seq":20}}`,
+		func(n int, _ string, send func(nats.Header, *schemas.BlockRecord)) {
+			if n == 1 {
+				send(nats.Header{"Status": {"413"}}, nil)
+				return
+			}
+			send(theEnd(map[bool]string{true: "11", false: "20"}[n == 3]), nil)
+		})
+	if revision, err := conn.Blocks(t.Context(), schemas.BlockFilter{Services: []string{"api", "db"}}, nil); err != nil || revision != 11 {
+		t.Errorf("revision %d, %v", revision, err)
+	}
+}
+
+// There is no list if JetStream says so, not if nobody answers for it yet.
+func TestNoBlockListIsKnown(t *testing.T) {
+	for info, want := range map[string]error{
+		`{"error":{"code":404,"err_code":10059,"description":"stream not found"}}`:                                             bus.ErrNoBlockList,
+		`{"error":{"code":503,"err_code":10076,"description":"jetstream not enabled"}}`:                                        bus.ErrNoListKeeper,
+		`{"type":"io.nats.jetstream.api.v1.stream_info_response","config":{"name":"KV_trawl_blocks"},"state":{"last_seq":20}}`: nil,
+		"": bus.ErrNoListKeeper,
+	} {
+		conn := fakeList(t, info, nil)
+		_, err := conn.Blocks(t.Context(), schemas.BlockFilter{}, nil)
+		if err == nil || errors.Is(err, bus.ErrNoBlockList) != (want != nil) || errors.Is(err, bus.ErrNoListKeeper) != (want == bus.ErrNoListKeeper) {
+			t.Errorf("%s: %v", info, err)
+		}
+		if _, err := conn.Draining(t.Context()); (err == nil) != (want != nil) {
+			t.Errorf("%s: nodes that drain: %v", info, err)
 		}
 	}
 }

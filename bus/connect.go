@@ -99,6 +99,7 @@ type Conn struct {
 	log      *slog.Logger
 	now      func() time.Time
 	memory   rosterMemory
+	older    string // a server's version that a test has in its place
 
 	mu        sync.Mutex
 	listeners map[int]listener

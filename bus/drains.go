@@ -51,14 +51,22 @@ func (c *Conn) blockKeys(ctx context.Context, pattern string, take func(m *nats.
 	defer cancel()
 	ctx, stop := c.untilRefusedAbout(ctx, BlockBucket)
 	defer stop(nil)
-	_, _, err := c.directGet(ctx, blockStream, &directRequest{Last: []string{c.blockSubject(pattern)}}, func(m *nats.Msg, _ string, seq uint64) error {
-		take(m, seq)
+	type key struct {
+		m   *nats.Msg
+		seq uint64
+	}
+	var keys []key
+	_, err := c.lastMessages(ctx, []string{c.blockSubject(pattern)}, func() { keys = nil }, func(m *nats.Msg, _ string, seq uint64) error {
+		keys = append(keys, key{m, seq})
 		return nil
 	})
-	if errors.Is(err, errAbsent) {
-		return ErrNoBlockList
+	if err != nil {
+		return err
 	}
-	return err
+	for _, k := range keys {
+		take(k.m, k.seq)
+	}
+	return nil
 }
 
 // Draining returns the nodes that drain, sorted; none where there is no block list.

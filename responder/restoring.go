@@ -65,7 +65,7 @@ func (m *moving) restore(ctx context.Context) error {
 			lost = append(lost, b)
 		}
 	})
-	if errors.Is(err, ErrNoList) || err == nil && len(lost) == 0 {
+	if errors.Is(err, ErrNoList) && !errors.Is(err, ErrNoListNow) || err == nil && len(lost) == 0 {
 		return nil
 	}
 	if err != nil {

@@ -21,9 +21,13 @@ type givenFleet struct {
 	h    *holders
 	list []schemas.BlockRecord
 	down bool
+	err  error // of Blocks
 }
 
 func (g *givenFleet) Blocks(_ context.Context, f schemas.BlockFilter, take func(*schemas.BlockRecord, uint64)) (uint64, error) {
+	if g.err != nil {
+		return 0, g.err
+	}
 	for _, b := range g.list {
 		b.Owners = slices.Clone(b.Owners)
 		if f.Admits(&b) {
@@ -101,11 +105,15 @@ func TestLostBlocksAreRestored(t *testing.T) {
 	if err := f.r.moving.restore(t.Context()); err == nil || !strings.Contains(err.Error(), "cannot be had") {
 		t.Fatalf("who has them is down: %v", err)
 	}
+	g.err = ErrNoListNow // a bus that is not all up again
+	said := ""
+	if f.r.moving.tryRestore(t.Context(), &said) || said == "" {
+		t.Fatalf("nobody knows of a list: %q", said)
+	}
 	if turns, _ := f.r.sealing.looks(); turns > 0 {
 		t.Error("it seals")
 	}
-	g.down = false
-	said := ""
+	g.down, g.err, said = false, nil, ""
 	if !f.r.moving.tryRestore(t.Context(), &said) || said != "" {
 		t.Fatal(said)
 	}

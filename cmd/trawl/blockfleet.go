@@ -58,7 +58,10 @@ const copyWindow = 2 << 20
 func (f *blockFleet) Blocks(ctx context.Context, filter schemas.BlockFilter, take func(*schemas.BlockRecord, uint64)) (uint64, error) {
 	f.await(ctx)
 	listed, err := f.conn.Blocks(ctx, filter, take)
-	if errors.Is(err, bus.ErrNoBlockList) {
+	switch {
+	case errors.Is(err, bus.ErrNoListKeeper):
+		err = responder.ErrNoListNow
+	case errors.Is(err, bus.ErrNoBlockList):
 		err = responder.ErrNoList
 	}
 	return listed, err
