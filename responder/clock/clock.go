@@ -186,7 +186,7 @@ func (s *Search) form(i int, f *scan.File, about *File) (form *timestamp.Form, e
 		return s.formOf(f.Head, len(f.Head) < sampleBytes, about), f.Size == 0, nil
 	}
 	if f.At != nil {
-		if f.Size == 0 {
+		if f.Size == 0 || f.Ranges != nil && toSearch(f) == 0 && (f.Dated || !s.timed) { // that it has times is known, or does not matter
 			return nil, true, nil
 		}
 		at, size := &counter{at: f.At}, f.Size
