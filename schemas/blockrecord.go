@@ -1,5 +1,7 @@
 package schemas
 
+import "math"
+
 // BlockState says what becomes of a block.
 type BlockState uint8
 
@@ -124,7 +126,13 @@ type NodeStore struct {
 	ReadRate int64           // bytes a second of its disk; 0: unknown
 	Draining bool            // it gives its blocks away, and gets none
 	Services []SealedService // all of whose sources have their lines sealed, and listed
+	// Listed is a revision of the block list at which all that Services goes by was listed: of a list of an earlier one,
+	// stale or made anew, they say nothing. NeverListed: of no list.
+	Listed uint64
 }
+
+// NeverListed is the Listed of a store that does not say it, as an older trawl's does not.
+const NeverListed = math.MaxUint64
 
 // SealedService says up to when a node's lines of a service are in blocks that are listed: every line of an
 // earlier time is, Unix nanoseconds. What is written late to a log, behind lines of a later time, may not be.
@@ -133,7 +141,7 @@ type SealedService struct {
 	Until   int64
 }
 
-const storeFields = 4
+const storeFields = 5 // older ones end before listed
 
 func (w *writer) store(s *NodeStore) {
 	w.array(storeFields)
@@ -146,14 +154,15 @@ func (w *writer) store(s *NodeStore) {
 		w.string(v.Service)
 		w.int(v.Until)
 	}
+	w.uint(s.Listed)
 }
 
 func (r *reader) store() *NodeStore {
 	if r.null() || r.err != nil {
 		return nil
 	}
-	s := &NodeStore{}
-	extra := r.record("node.store", storeFields)
+	s := &NodeStore{Listed: NeverListed}
+	extra := r.record("node.store", storeFields-1)
 	s.Capacity, s.ReadRate = r.count("node.store.capacity"), r.count("node.store.read_rate")
 	s.Draining = r.bool("node.store.draining")
 	for range r.array("node.store.services", MaxServices) {
@@ -163,6 +172,10 @@ func (r *reader) store() *NodeStore {
 		if r.err != nil {
 			return nil
 		}
+	}
+	if extra > 0 {
+		s.Listed = r.uint("node.store.listed")
+		extra--
 	}
 	r.skip("node.store", extra)
 	return s

@@ -52,6 +52,11 @@ func TestOlderMessages(t *testing.T) {
 	if got, err := DecodeCheckup(oldBytes(t, "old1-checkup")); err != nil || !reflect.DeepEqual(got, checkup) {
 		t.Errorf("checkup: %v\n got %+v\nwant %+v", err, got, checkup)
 	}
+	node := sampleStore() // before listed
+	node.Store.Listed = NeverListed
+	if got, err := DecodeNode(oldBytes(t, "old1-node-store")); err != nil || !reflect.DeepEqual(got, node) {
+		t.Errorf("node: %v\n got %+v\nwant %+v", err, got, node)
+	}
 	got, err := DecodeCheckupRequest(oldBytes(t, "old1-checkup-request")) // before blocks
 	if err != nil || *got != (CheckupRequest{Sources: true}) {
 		t.Errorf("checkup request: %v, %+v", err, got)

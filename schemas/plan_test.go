@@ -24,7 +24,7 @@ func sampleSealedData() *Data {
 }
 
 func sampleStore() *Node {
-	return &Node{Name: "web1", Instance: "i1", Store: &NodeStore{Capacity: 1 << 40, ReadRate: 2e8, Draining: true, Services: []SealedService{{"api", 1700000000000000000}}}}
+	return &Node{Name: "web1", Instance: "i1", Store: &NodeStore{Capacity: 1 << 40, ReadRate: 2e8, Draining: true, Services: []SealedService{{"api", 1700000000000000000}}, Listed: 1 << 33}}
 }
 
 func sampleRecord() *BlockRecord {

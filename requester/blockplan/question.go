@@ -104,9 +104,9 @@ func matchesAny(globs []string, name string) bool {
 }
 
 // tailOf is what of a node's logs is in question and in no listed block. Where the range is open, the list could
-// not be read, or the record may not name all services, there may always be something.
+// not be read or is older than the record goes by, or the record may not name all services, there may always be something.
 func tailOf(n *schemas.Node, q *Question) Tail {
-	if n.Store == nil || n.Instance == "" || len(n.Services) >= schemas.MaxServices || q.Revision == 0 {
+	if n.Store == nil || n.Instance == "" || len(n.Services) >= schemas.MaxServices || q.Revision == 0 || q.Revision < n.Store.Listed {
 		return Tail{Any: true}
 	}
 	t := Tail{Any: q.Until == 0}
