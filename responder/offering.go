@@ -2,6 +2,7 @@ package responder
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"sync"
@@ -24,10 +25,11 @@ const (
 
 // offering is what the node's record says of sealed blocks, and what that takes.
 type offering struct {
-	mu     sync.Mutex
-	store  *schemas.NodeStore // nil before the first look
-	listed map[schemas.BlockID]bool
-	firsts map[firstKey]int64 // only the goroutine that looks uses it
+	mu       sync.Mutex
+	store    *schemas.NodeStore // says nothing before the first look
+	listed   map[schemas.BlockID]bool
+	revision uint64             // of the list, at which these were listed
+	firsts   map[firstKey]int64 // only the goroutine that looks uses it
 }
 
 // firstKey is a file as it is at the moment.
@@ -47,10 +49,17 @@ func (o *offering) get() *schemas.NodeStore {
 	return o.store
 }
 
+// at is the revision of the list at which what is known to be listed was.
+func (o *offering) at() uint64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.revision
+}
+
 // Offer has the node's record say from now on what the node offers to the fleet's sealed blocks, and up to when its services are in
 // blocks that are listed. It returns the Fleet by which they are to be listed: so it hears of those that are.
 func (r *Responder) Offer(f Fleet) Fleet {
-	o := &offering{listed: map[schemas.BlockID]bool{}, firsts: map[firstKey]int64{}}
+	o := &offering{listed: map[schemas.BlockID]bool{}, firsts: map[firstKey]int64{}, store: &schemas.NodeStore{Listed: schemas.NeverListed}}
 	r.offering.Store(o)
 	return &listingFleet{Fleet: f, home: r.config.Node, o: o}
 }
@@ -83,7 +92,9 @@ func (r *Responder) lookAtOffer(ctx context.Context, f Fleet, now time.Time) {
 			next.ReadRate = int64(rate)
 		}
 	}
+	next.Listed = o.at()
 	next.Services = r.sealedUntil(ctx, o, now)
+	next.Listed = max(next.Listed, o.at()) // the list may have been read meanwhile
 	if ctx.Err() != nil || !differs(before, next) {
 		return
 	}
@@ -95,7 +106,7 @@ func (r *Responder) lookAtOffer(ctx context.Context, f Fleet, now time.Time) {
 
 // differs says whether a record is worth being written: a rate that wavers, and times that pass, are not.
 func differs(a, b *schemas.NodeStore) bool {
-	if a == nil || a.Capacity != b.Capacity || a.Draining != b.Draining || len(a.Services) != len(b.Services) ||
+	if a == nil || b.Listed < a.Listed || a.Capacity != b.Capacity || a.Draining != b.Draining || len(a.Services) != len(b.Services) ||
 		(a.ReadRate == 0) != (b.ReadRate == 0) || max(a.ReadRate, b.ReadRate)-min(a.ReadRate, b.ReadRate) > a.ReadRate/5 {
 		return true
 	}
@@ -118,21 +129,28 @@ type listingFleet struct {
 // Blocks is the Fleet's. All of the list says too which blocks are not in it any more.
 func (l *listingFleet) Blocks(ctx context.Context, f schemas.BlockFilter, take func(*schemas.BlockRecord, uint64)) (uint64, error) {
 	seen := map[schemas.BlockID]bool{}
+	var at uint64
 	listed, err := l.Fleet.Blocks(ctx, f, func(b *schemas.BlockRecord, revision uint64) {
 		if b.Home == l.home {
 			seen[b.ID] = true
+			at = max(at, revision)
 		}
 		take(b, revision)
 	})
-	if err != nil {
+	if err != nil && !errors.Is(err, ErrNoList) {
 		return listed, err
 	}
 	l.o.mu.Lock()
 	defer l.o.mu.Unlock()
+	if err != nil {
+		l.o.listed, l.o.revision = map[schemas.BlockID]bool{}, 0
+		return listed, err
+	}
 	if len(f.Services)+len(f.Homes) == 0 && f.Since == 0 && f.Until == 0 {
-		l.o.listed = seen
+		l.o.listed, l.o.revision = seen, max(listed, at)
 	} else {
 		maps.Copy(l.o.listed, seen)
+		l.o.revision = max(l.o.revision, listed, at)
 	}
 	return listed, nil
 }
@@ -143,6 +161,7 @@ func (l *listingFleet) Put(ctx context.Context, b *schemas.BlockRecord, revision
 	if err == nil && b.Home == l.home {
 		l.o.mu.Lock()
 		l.o.listed[b.ID] = true
+		l.o.revision = max(l.o.revision, next)
 		l.o.mu.Unlock()
 	}
 	return next, err
@@ -155,7 +174,7 @@ func (r *Responder) sealedUntil(ctx context.Context, o *offering, now time.Time)
 	if x == nil || x.store == nil || snap == nil || len(snap.Failed) > 0 || len(x.store.Damaged()) > 0 {
 		return nil
 	}
-	u := untils{at: map[string]int64{}, unknown: map[string]bool{}, from: now.Add(-writtenLate).UnixNano()}
+	u := untils{at: map[string]int64{}, unknown: map[string]bool{}, from: min(now.UnixNano(), snap.Taken.UnixNano()) - int64(writtenLate)}
 	for _, e := range r.feeds.journals {
 		u.unknown[e.Service] = true
 	}
@@ -263,7 +282,7 @@ func (u *untils) ofLog(l *seal.Log, service string, whole bool) {
 	case whole:
 		u.see(service, u.from)
 	case known:
-		u.see(service, last)
+		u.see(service, last-int64(writtenLate))
 	default:
 		u.unknown[service] = true
 	}

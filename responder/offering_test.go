@@ -20,6 +20,8 @@ type listFleet struct {
 	records  map[schemas.BlockID]*schemas.BlockRecord
 	draining bool
 	down     bool
+	absent   bool
+	revision uint64 // of the list, less one
 }
 
 var errDown = errors.New("down")
@@ -40,6 +42,9 @@ func (f *listFleet) Put(_ context.Context, b *schemas.BlockRecord, _ uint64) (ui
 }
 
 func (f *listFleet) Blocks(_ context.Context, filter schemas.BlockFilter, take func(*schemas.BlockRecord, uint64)) (uint64, error) {
+	if f.absent {
+		return 0, ErrNoList
+	}
 	for _, b := range f.records {
 		if filter.Admits(b) {
 			take(b, 1)
@@ -48,7 +53,7 @@ func (f *listFleet) Blocks(_ context.Context, filter schemas.BlockFilter, take f
 	if f.down {
 		return 0, errDown
 	}
-	return 1, nil
+	return f.revision + 1, nil
 }
 
 // offered is what the record of a node says, at that time.
@@ -92,6 +97,9 @@ func TestServicesAreSealedUntil(t *testing.T) {
 		t.Error("a node that has no part in it offers something")
 	}
 	f := n.r.Offer(fleet)
+	if s := n.r.Node().Store; s == nil || s.Listed != schemas.NeverListed {
+		t.Errorf("before the first look it offers %+v", s)
+	}
 	expect := func(what string, now time.Time, want ...any) {
 		t.Helper()
 		got := n.offered(f, now).Services
@@ -103,13 +111,23 @@ func TestServicesAreSealedUntil(t *testing.T) {
 		}
 	}
 	expect("before anything is sealed", at(4, 0), at(1, 0))
+	if s := n.r.Node().Store; s.Listed != 0 {
+		t.Errorf("it goes by revision %d of a list that it goes by nothing of", s.Listed)
+	}
 	n.seal(at(4, 2)) // all windows are over
 	expect("sealed, not listed", at(4, 5), at(1, 0))
 	n.list(f)
 	expect("listed", at(4, 5), at(4, 4))
+	if s := n.r.Node().Store; s.Listed != 1 {
+		t.Errorf("it goes by revision %d of the list", s.Listed)
+	}
+	n.r.lookAtOffer(t.Context(), f, time.Now().Add(time.Hour))
+	if s, taken := n.r.Node().Store, n.r.catalog.Newest().Taken; s.Services[0].Until != taken.Add(-writtenLate).UnixNano() {
+		t.Errorf("sealed up to %v by files that were looked for at %v", time.Unix(0, s.Services[0].Until), taken)
+	}
 
 	appendTo(t, filepath.Join(n.dir, "a.log"), hourly(5, 6, 3))
-	expect("more was written", at(5, 5), at(3, 29))
+	expect("more was written", at(5, 5), at(3, 28))
 	n.seal(at(6, 2))
 	expect("which is sealed, not listed", at(6, 5), at(5, 0))
 	fleet.down = true
@@ -135,6 +153,32 @@ func TestServicesAreSealedUntil(t *testing.T) {
 	}
 	expect("a block that the list lost", at(7, 5), at(2, 0))
 	n.list(f)
+	expect("which has it again", at(7, 5), at(7, 4))
+	fleet.absent = true
+	if _, err := f.Blocks(t.Context(), schemas.BlockFilter{}, func(*schemas.BlockRecord, uint64) {}); !errors.Is(err, ErrNoList) {
+		t.Fatal(err)
+	}
+	expect("no list any more", at(7, 5), at(1, 0))
+	if s := n.r.Node().Store; s.Listed != 0 {
+		t.Errorf("it goes by revision %d of a list that is gone", s.Listed)
+	}
+	fleet.absent, fleet.revision = false, 9
+	n.list(f)
+	if _, err := f.Blocks(t.Context(), schemas.BlockFilter{}, func(*schemas.BlockRecord, uint64) {}); err != nil {
+		t.Fatal(err)
+	}
+	expect("a list again", at(7, 5), at(7, 4))
+	if s := n.r.Node().Store; s.Listed != 10 {
+		t.Errorf("it goes by revision %d of the list that was read at 10", s.Listed)
+	}
+	fleet.revision = 0
+	if _, err := f.Blocks(t.Context(), schemas.BlockFilter{}, func(*schemas.BlockRecord, uint64) {}); err != nil {
+		t.Fatal(err)
+	}
+	expect("a list made anew", at(7, 5), at(7, 4))
+	if s := n.r.Node().Store; s.Listed != 1 {
+		t.Errorf("it goes by revision %d of a list that was made anew", s.Listed)
+	}
 
 	if err := os.Remove(filepath.Join(n.dir, "b.log")); err != nil {
 		t.Fatal(err)

@@ -52,6 +52,7 @@ func joinNode(ctx context.Context, config *responder.Config, o bus.Options, log 
 	own, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	n.cancel = cancel
 	r := n.responder
+	n.unjoined = joinBlocks(r, config, conn, log) // before the first record of the node, which says that it takes plans
 	n.service, err = bus.Serve(own, conn, r.Node, bus.Handlers{
 		Query:     r.HandleQuery,
 		Control:   func(k bus.Key, c *schemas.Control) { r.HandleControl(responder.Key(k), c) },
@@ -63,12 +64,12 @@ func joinNode(ctx context.Context, config *responder.Config, o bus.Options, log 
 	})
 	if err != nil {
 		cancel()
+		n.unjoined()
 		conn.Close()
 		n.spans.close()
 		return nil, err
 	}
 	close(served)
-	n.unjoined = joinBlocks(r, config, conn, log)
 	n.running.Go(func() { r.Run(own) })
 	n.standing = r.NewStanding(func(ctx context.Context, name string, durable bool, id string, msg []byte) error {
 		return conn.PublishLive(ctx, config.Node, name, durable, id, msg)
