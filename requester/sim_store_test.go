@@ -21,6 +21,7 @@ type simStore struct {
 	logs         []*simLog
 	blocks       []*schemas.BlockRecord
 	has          map[string]map[schemas.BlockID]bool // by node
+	forgot       map[schemas.BlockID]bool            // whose home has lost them without a trace
 	nodes        []schemas.Node
 	since, until int64
 	mode         schemas.Mode
@@ -61,7 +62,7 @@ func newStoreWorld(seed uint64) *world {
 	if rng.IntN(2) == 0 { // what the store is for
 		p.faults = append(p.faults, fault{at: simDelay(rng), kind: "die", node: rng.IntN(p.nodes)})
 	}
-	s := &simStore{rng: rng, has: map[string]map[schemas.BlockID]bool{}, most: -1, replicas: 1 + rng.IntN(2), lossless: rng.IntN(3) > 0}
+	s := &simStore{rng: rng, has: map[string]map[schemas.BlockID]bool{}, forgot: map[schemas.BlockID]bool{}, most: -1, replicas: 1 + rng.IntN(2), lossless: rng.IntN(3) > 0}
 	if p.order != schemas.OrderTime && rng.IntN(3) == 0 {
 		s.mode = []schemas.Mode{schemas.ModeCount, schemas.ModeFiles, schemas.ModeFilesWithout}[rng.IntN(3)]
 		p.columns = 0
@@ -76,6 +77,7 @@ func newStoreWorld(seed uint64) *world {
 	w := newWorld(p)
 	w.store = s
 	s.write(w)
+	s.forget(w)
 	return w
 }
 
@@ -158,6 +160,23 @@ func (s *simStore) give(w *world) {
 	}
 }
 
+// forget draws homes that have lost some of their blocks, or all, and know nothing of them.
+func (s *simStore) forget(w *world) {
+	rng := rand.New(rand.NewPCG(w.p.seed, 6))
+	if s.lossless {
+		return
+	}
+	for _, name := range w.names {
+		of := rng.IntN(4)
+		for _, b := range s.blocks {
+			if b.Home == name && of > 1 && rng.IntN(of-1) == 0 {
+				s.forgot[b.ID] = true
+				delete(s.has[name], b.ID)
+			}
+		}
+	}
+}
+
 // gather plans the query.
 func (s *simStore) gather(w *world, q *schemas.Query) *Gather {
 	q.Mode, q.MaxCount, q.Since, q.Until, q.OnlyMatching = s.mode, s.most, s.since, s.until, s.only
@@ -194,6 +213,13 @@ func (s *simStore) answer(n *simNode, q *schemas.Query) *simAnswer {
 	node, _, _ := strings.Cut(n.name, "/")
 	a := &simAnswer{}
 	lacks := map[string][]byte{}
+	for _, r := range q.Plan.Read {
+		for _, id := range r.Blocks {
+			if r.Home == node && !q.Plan.Only && s.forgot[id] { // it sees that by their names alone
+				lacks[node] = append(lacks[node], id[:]...)
+			}
+		}
+	}
 	wanted := func(l *simLog, line *simLine) bool {
 		if !line.inRange(q.Since, q.Until) {
 			return false
@@ -204,7 +230,7 @@ func (s *simStore) answer(n *simNode, q *schemas.Query) *simAnswer {
 		id := s.blocks[line.block].ID
 		listed := slices.ContainsFunc(q.Plan.Read, func(r schemas.PlanRead) bool { return r.Home == l.home && slices.Contains(r.Blocks, id) })
 		if l.home == node && !q.Plan.Only {
-			listed = !slices.Contains(q.Plan.Leave, id)
+			listed = !slices.Contains(q.Plan.Leave, id) && !s.forgot[id]
 		}
 		if listed && !s.has[node][id] {
 			if !bytes.Contains(lacks[l.home], id[:]) {

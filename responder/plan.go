@@ -66,13 +66,13 @@ func (r *Responder) plan(ctx context.Context, q *schemas.Query) (*plan, error) {
 		return nil, err
 	}
 	later := func(e *source.Entry) bool { return !q.Exhaustive && clock.Over(e.ModTime, q.Since) }
-	mark, sealed, err := r.sealedMark(q)
+	mark, err := r.sealedNow(q)
 	if err != nil {
 		return nil, err
 	}
 	p := &plan{r: r, newMatcher: program.newMatcher, strategy: program.strategy, pruning: r.pruning(q, program.needs), archives: newArchives(&r.config.Limits), feeds: r.feeds, since: q.Since, until: q.Until}
 	p.dated = q.Since != 0 || q.Until != 0 || q.Order == schemas.OrderTime || q.Columns&schemas.ColumnTime != 0
-	if sealed || q.Plan != nil {
+	if mark.any || q.Plan != nil {
 		p.sealed = newSealedPlan()
 	}
 	a := assigned(q)
@@ -84,7 +84,7 @@ func (r *Responder) plan(ctx context.Context, q *schemas.Query) (*plan, error) {
 			p.files = append(p.files, f.Entry)
 			p.bytes += f.Entry.Size
 		}
-		if sealed {
+		if mark.any {
 			err = r.takeSealed(ctx, p, filter, a, mark)
 		}
 		p.files = append(p.files, r.feeds.selected(filter)...)
@@ -93,6 +93,7 @@ func (r *Responder) plan(ctx context.Context, q *schemas.Query) (*plan, error) {
 		}
 	}
 	if err == nil && q.Plan != nil {
+		p.takeUnknown(r.config.Node, &mark)
 		err = r.takeRead(p, q, a)
 	}
 	if err != nil {

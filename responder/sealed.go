@@ -62,13 +62,13 @@ func (p *plan) close() {
 // takeSealed has the search read sealed lines from blocks: it finds out which files of its set are which
 // logs, adds the logs that are gone, and leaves out archives that hold nothing but what is sealed. mark is of
 // before the set was opened. An error is ctx's.
-func (r *Responder) takeSealed(ctx context.Context, p *plan, filter *source.Filter, a *assignment, mark int64) error {
+func (r *Responder) takeSealed(ctx context.Context, p *plan, filter *source.Filter, a *assignment, mark sealedMark) error {
 	x, s := r.sealing, p.sealed
 	for _, d := range x.store.Damaged() {
 		p.problems.add("sealed block "+d.Name, d.Err) // whoever reads its lines: where they stand in a log is not known here
 	}
-	if err := x.lacking(); err != nil && a.planned {
-		p.problems.add("sealed blocks", err) // others may give lines that stand in this node's logs
+	if mark.unsure != nil && a.planned {
+		p.problems.add("sealed blocks", mark.unsure) // others may give lines that stand in this node's logs
 	}
 	s.view = x.store.View()
 	files, entries := r.sealedFiles(ctx, p, s.view)
@@ -81,7 +81,7 @@ func (r *Responder) takeSealed(ctx context.Context, p *plan, filter *source.Filt
 		absent[l.ID] = e
 		return true
 	}
-	m := s.view.Match(ctx, files, mark, wanted, source.Family)
+	m := s.view.Match(ctx, files, mark.at, wanted, source.Family)
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -221,16 +221,46 @@ func planned(file scan.File, err error) (n int64) {
 
 var errNotOpen = errors.New("the sealed blocks are not open yet")
 
-// sealedMark is the moment before a set is opened, as far as sealed blocks go. Without the blocks there is no
-// answer: it would lack what only they have.
-func (r *Responder) sealedMark(q *schemas.Query) (mark int64, any bool, err error) {
-	switch {
-	case r.sealing == nil || q.Mode == schemas.ModeFollow:
-		return 0, false, nil
-	case r.sealing.store == nil:
-		return 0, false, errNotOpen
+// sealedMark is the moment before a set is opened, as far as sealed blocks go.
+type sealedMark struct {
+	at      int64             // of the store
+	any     bool              // there is one, and it is read
+	unsure  error             // the node may have lost blocks by then
+	unknown []schemas.BlockID // of its own that a plan has it read, and it knew nothing of
+	unleft  []schemas.BlockID // and that a plan has it leave
+}
+
+// sealedNow is that moment. Without the blocks there is no answer: it would lack what only they have. The mark is
+// taken last: what becomes known before it is found in the logs.
+func (r *Responder) sealedNow(q *schemas.Query) (m sealedMark, err error) {
+	var store *seal.Store
+	if r.sealing != nil && q.Mode != schemas.ModeFollow {
+		if store = r.sealing.store; store == nil {
+			return m, errNotOpen
+		}
+		m.any, m.unsure = true, r.sealing.lacking()
 	}
-	return r.sealing.store.Mark(), true, nil
+	unknown := func(ids []schemas.BlockID) []schemas.BlockID {
+		return slices.DeleteFunc(slices.Clone(ids), func(id schemas.BlockID) bool {
+			if store == nil {
+				return false
+			}
+			_, err := store.Block(seal.ID(id))
+			return err == nil
+		})
+	}
+	if p := q.Plan; p != nil && !p.Only {
+		m.unleft = unknown(p.Leave)
+		for _, read := range p.Read {
+			if read.Home == r.config.Node {
+				m.unknown = append(m.unknown, unknown(read.Blocks)...)
+			}
+		}
+	}
+	if m.any {
+		m.at = store.Mark()
+	}
+	return m, nil
 }
 
 // sealedServices adds the services of the logs that have sealed lines.

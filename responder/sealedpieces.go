@@ -190,6 +190,32 @@ func (s *sealedPlan) lack(home string, ids ...schemas.BlockID) {
 	}
 }
 
+// takeUnknown says which of its own blocks the node should read or leave and knows nothing of. What it should read
+// others may read; but the lines of either may stand in its files too, and then come twice.
+func (p *plan) takeUnknown(self string, mark *sealedMark) {
+	named := map[schemas.BlockID]bool{}
+	for _, id := range p.sealed.lacking[self] {
+		named[id] = true // it is known since
+	}
+	for _, id := range mark.unknown {
+		if !named[id] {
+			named[id] = true
+			p.sealed.lack(self, id)
+		}
+		if p.set != nil && len(p.set.Files) > 0 {
+			p.problems.add("sealed block "+id.String(), errUnknownRead)
+		}
+	}
+	for _, id := range mark.unleft {
+		p.problems.add("sealed block "+id.String(), errUnknownLeft)
+	}
+}
+
+var (
+	errUnknownRead = errors.New("sealed here, and unknown here: its lines may come twice, from this node's files")
+	errUnknownLeft = errors.New("sealed here, and unknown here, while another node reads it: its lines may come twice")
+)
+
 // takeRead has the search read the blocks that a plan names of other homes and, where it reads nothing else of
 // the node's own logs, of its own.
 func (r *Responder) takeRead(p *plan, q *schemas.Query, a *assignment) error {
@@ -206,7 +232,7 @@ func (r *Responder) takeRead(p *plan, q *schemas.Query, a *assignment) error {
 		case read.Home != r.config.Node:
 			store = r.foreign.of(read.Home)
 		case !q.Plan.Only:
-			continue // all of them are read anyway, but for those in Leave
+			continue // all that it knows of are read anyway, but for those in Leave; for the others see takeUnknown
 		case r.sealing != nil:
 			store = r.sealing.store
 		}
@@ -295,24 +321,31 @@ func (p *plan) openPiece(e *source.Entry, c *piece) (scan.File, error) {
 	}
 	file := scan.File{At: text, Size: text.Size(), Closer: &pieceFile{text, live}}
 	file.BytesBefore, file.LinesBefore = text.Start()
+	if err := p.prunePiece(&file, c, text); err != nil {
+		return scan.File{}, errors.Join(err, file.Closer.Close())
+	}
+	if file.Ranges != nil && len(file.Ranges) == 0 && c.form != 0 && !c.unsaid {
+		return file, nil // nothing of it is read, not even to know its times
+	}
 	if err := p.dateStart(&file, e, c, text, at, size); err != nil {
 		return scan.File{}, errors.Join(err, file.Closer.Close())
 	}
+	return file, nil
+}
+
+// prunePiece narrows a piece to what its blocks' times and filters leave.
+func (p *plan) prunePiece(file *scan.File, c *piece, text *seal.Text) (err error) {
 	if p.pruning == nil || text.NUL() {
-		return file, nil
+		return nil
 	}
-	ranges, dated, err := p.pruning.sealed(text, func() (uint64, error) {
+	file.Ranges, file.Dated, err = p.pruning.sealed(text, func() (uint64, error) {
 		if c.form != 0 {
 			return c.form, nil
 		}
 		_, form, err := p.r.clockOf(text, text.Size(), &c.about)
 		return form, err
 	})
-	if err != nil {
-		return scan.File{}, errors.Join(err, file.Closer.Close())
-	}
-	file.Ranges, file.Dated = ranges, dated
-	return file, nil
+	return err
 }
 
 var errOtherTimes = errors.New("sealed by a version that did not say in which zone its times are, and read otherwise here")

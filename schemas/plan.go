@@ -15,11 +15,12 @@ func (id BlockID) String() string { return hex.EncodeToString(id[:]) }
 // Of its own logs a node that has a plan reads everything, its live files and those of its sealed blocks
 // that are in range, but for the blocks in Leave: so what was sealed after the list was read is not missed. Of
 // other nodes' logs it reads the blocks in Read. Blocks that it should read and does not have come back as
-// ChunkUnread.
+// ChunkUnread, also those of its own in Read that it knows nothing of; those in Leave that it knows nothing of
+// are errors of its End, since it may have their lines elsewhere.
 type Plan struct {
 	Revision uint64     // of the block list that this was made from; 0: the list could not be read
 	Only     bool       // nothing of the node's own logs is read, but for blocks of its own in Read
-	Read     []PlanRead // what else is read, in this order, at most one of each Home
+	Read     []PlanRead // what is read of others, and at least of its own, in this order, at most one of each Home
 	Leave    []BlockID  // of the node's own blocks: another node reads them in this query
 	Skip     []LogMark  // what has come from another node already, which has failed since
 }

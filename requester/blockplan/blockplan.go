@@ -97,8 +97,8 @@ func Make(q *Question) (*Plan, error) {
 	return p, nil
 }
 
-// fill makes the plan that travels. Of the blocks that a node sealed itself only those that others read are named,
-// unless its own logs are not in question.
+// fill makes the plan that travels. The blocks that a node sealed itself are named too, those that it reads and those
+// that others read: else one that has lost a block without a trace would not say so.
 func (p *Plan) fill(a *Ask, leave []schemas.BlockID) error {
 	n := p.nodes[a.Node]
 	if !takesPlans(n) {
@@ -109,7 +109,7 @@ func (p *Plan) fill(a *Ask, leave []schemas.BlockID) error {
 	if a.Admitted {
 		a.Plan.Leave = leave
 	}
-	a.Plan.Read = reads(a.Blocks, func(b *schemas.BlockRecord) bool { return a.Plan.Only || b.Home != a.Node })
+	a.Plan.Read = reads(a.Blocks)
 	return checkSize(a)
 }
 
@@ -139,12 +139,10 @@ func (a *Ask) Size() int {
 }
 
 // reads lists blocks by the nodes that sealed them, in the order of their names.
-func reads(blocks []*schemas.BlockRecord, named func(*schemas.BlockRecord) bool) []schemas.PlanRead {
+func reads(blocks []*schemas.BlockRecord) []schemas.PlanRead {
 	byHome := map[string][]schemas.BlockID{}
 	for _, b := range blocks {
-		if named(b) {
-			byHome[b.Home] = append(byHome[b.Home], b.ID)
-		}
+		byHome[b.Home] = append(byHome[b.Home], b.ID)
 	}
 	var list []schemas.PlanRead
 	for home, ids := range byHome {
@@ -173,7 +171,7 @@ func (p *Plan) TakeOver(blocks []*schemas.BlockRecord, marks []schemas.LogMark, 
 		a.Blocks = append(a.Blocks, b)
 	}
 	for _, a := range byReader {
-		a.Plan = &schemas.Plan{Revision: p.Revision, Only: true, Skip: marks, Read: reads(a.Blocks, func(*schemas.BlockRecord) bool { return true })}
+		a.Plan = &schemas.Plan{Revision: p.Revision, Only: true, Skip: marks, Read: reads(a.Blocks)}
 		if checkSize(a) != nil {
 			lost = append(lost, a.Blocks...)
 			continue

@@ -81,7 +81,7 @@ func TestMake(t *testing.T) {
 		"at the end":               {nodes: fleet, until: 50, want: "-a -b -c"},
 		"the list is not there":    {nodes: fleet, until: 50, unlisted: true, want: "a~0 b~0 c~0"},
 		"another owner reads":      {nodes: fleet, until: 50, blocks: []*schemas.BlockRecord{block(1, "a", "api", 1, 9, "b", "c")}, want: "-a-1 b+a1 -c"},
-		"who sealed it reads":      {nodes: fleet, until: 50, blocks: []*schemas.BlockRecord{block(1, "a", "api", 1, 9, "a", "c")}, want: "a -b -c"},
+		"who sealed it reads":      {nodes: fleet, until: 50, blocks: []*schemas.BlockRecord{block(1, "a", "api", 1, 9, "a", "c")}, want: "a+a1 -b -c"},
 		"only the tail is at home": {nodes: fleet, blocks: []*schemas.BlockRecord{block(1, "a", "api", 1, 9, "b", "c")}, want: "a-1~100 b+a1~50 c~0"},
 		"out of range": {nodes: fleet, since: 10, until: 50, blocks: []*schemas.BlockRecord{
 			block(1, "a", "api", 1, 9, "b"), block(2, "a", "api", 50, 60, "b"), block(3, "a", "api", 49, 60, "b"), block(4, "a", "api", 1, 10, "b"),
@@ -94,7 +94,7 @@ func TestMake(t *testing.T) {
 		}, want: "-a-1 c!+a1"},
 		"of one that is forgotten":            {nodes: fleet, until: 50, blocks: []*schemas.BlockRecord{block(1, "x", "api", 1, 9, "y", "c")}, want: "-a -b c+x1"},
 		"and nobody has it":                   {nodes: fleet, until: 50, blocks: []*schemas.BlockRecord{block(1, "x", "api", 1, 9, "y")}, want: "-a -b -c lost1"},
-		"no owner is known but who sealed it": {nodes: fleet, until: 50, blocks: []*schemas.BlockRecord{block(1, "a", "api", 1, 9, "y")}, want: "a -b -c"},
+		"no owner is known but who sealed it": {nodes: fleet, until: 50, blocks: []*schemas.BlockRecord{block(1, "a", "api", 1, 9, "y")}, want: "a+a1 -b -c"},
 		"retired":                             {nodes: fleet, until: 50, blocks: []*schemas.BlockRecord{{ID: id(1), Home: "a", Service: "api", Owners: []string{"b"}, State: schemas.BlockRetired}}, want: "-a -b -c"},
 		"without times":                       {nodes: fleet, until: 50, blocks: []*schemas.BlockRecord{{ID: id(1), Home: "a", Service: "api", MinTime: 80, MaxTime: 90, Owners: []string{"b"}}}, want: "-a-1 b+a1 -c"},
 		"without a store":                     {nodes: append(slices.Clone(fleet), schemas.Node{Name: "d", Instance: "i"}), until: 50, blocks: []*schemas.BlockRecord{block(1, "a", "api", 1, 9, "d", "b")}, want: "-a-1 b+a1 -c d?~0"},
@@ -143,6 +143,12 @@ func TestTooManyBlocksForOneNode(t *testing.T) {
 	var many *TooManyError
 	if _, err := Make(q); !errors.As(err, &many) || !strings.Contains(err.Error(), "--since") {
 		t.Errorf("%v", err)
+	}
+	for _, b := range q.Blocks {
+		b.Owners = []string{"a"}
+	}
+	if _, err := Make(q); !errors.As(err, &many) || many.Node != "a" {
+		t.Errorf("of its own: %v", err)
 	}
 }
 
@@ -222,7 +228,7 @@ func checkReaders(t *testing.T, seed uint64, q *Question, p *Plan) {
 					listed = r.Blocks
 				}
 			}
-			if slices.Contains(listed, b.ID) != (who == a.Node && who != b.Home) {
+			if slices.Contains(listed, b.ID) != who == a.Node {
 				t.Errorf("seed %d: the plan of %s for block %s, which %s reads", seed, a.Node, b.ID, who)
 			}
 			if slices.Contains(a.Plan.Leave, b.ID) != (a.Node == b.Home && who != "" && who != b.Home) {
