@@ -108,7 +108,7 @@ func NewPlannedGather(q *schemas.Query, plan *blockplan.Plan, kind RosterKind, w
 // logs are in question; of blocks it has been held to the list.
 func (g *Gather) planOf(n *node) *schemas.Query {
 	q := *g.q
-	q.Plan, q.Credit, q.Since = n.share.ask.Plan, n.initial, n.share.since
+	q.Plan, q.Credit, q.Since = n.share.plan(n.name), n.initial, n.share.since
 	if !n.share.ask.Admitted {
 		q.Select.Nodes, q.Select.Groups, q.Select.Labels = nil, nil, nil
 	}
@@ -119,6 +119,30 @@ func (g *Gather) planOf(n *node) *schemas.Query {
 		}
 	}
 	return &q
+}
+
+// plan is the plan of an account of that node. What the node has said it has not, others read: a run that takes the
+// place of the one that said so may have it by then, and must not read it too.
+func (s *share) plan(node string) *schemas.Plan {
+	if s.ask.Plan == nil || len(s.unread) == 0 {
+		return s.ask.Plan
+	}
+	unread := make(map[schemas.BlockID]bool, len(s.unread))
+	p := *s.ask.Plan
+	p.Read, p.Leave = nil, slices.Clone(p.Leave)
+	for _, b := range s.unread {
+		unread[b.ID] = true
+		if b.Home == node && !p.Only && !slices.Contains(p.Leave, b.ID) {
+			p.Leave = append(p.Leave, b.ID)
+		}
+	}
+	for _, r := range s.ask.Plan.Read {
+		r.Blocks = slices.DeleteFunc(slices.Clone(r.Blocks), func(id schemas.BlockID) bool { return unread[id] })
+		if len(r.Blocks) > 0 {
+			p.Read = append(p.Read, r)
+		}
+	}
+	return &p
 }
 
 // inherit asks others for the blocks that a node was to read and has not, when it has its verdict.

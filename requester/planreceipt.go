@@ -23,10 +23,26 @@ func (n *node) whole() bool {
 	if s == nil {
 		return n.status == schemas.StatusComplete
 	}
-	if len(s.lost) > 0 || s.alien > 0 || s.torn || !n.read() && !s.given && len(s.ask.Blocks) > 0 {
+	if len(s.lost) > 0 || s.alien > 0 || s.torn || n.flawed() || !n.read() && !s.given && len(s.ask.Blocks) > 0 {
 		return false
 	}
 	return !slices.ContainsFunc(s.heirs, func(h *node) bool { return !h.whole() })
+}
+
+// flawed says whether an account has read blocks that it took over, and not in full: its errors are of them alone.
+func (n *node) flawed() bool {
+	return n.part > 0 && n.settled && !n.share.given && n.read() && n.status != schemas.StatusComplete
+}
+
+// flaws says who has taken over blocks of an account and not read them in full, and why.
+func (n *node) flaws() (words []string) {
+	for _, h := range n.share.heirs {
+		if h.flawed() {
+			words = append(words, h.name+" read what it took over with errors: "+h.reason)
+		}
+		words = append(words, h.flaws()...)
+	}
+	return words
 }
 
 // missing counts the sealed blocks of an account that nobody has read.
@@ -84,6 +100,7 @@ func (n *node) sealed(r *NodeReceipt) {
 	if n.torn() {
 		words = append(words, "the rest of a line is missing")
 	}
+	words = append(words, n.flaws()...)
 	if len(words) == 0 {
 		return
 	}

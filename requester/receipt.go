@@ -10,7 +10,7 @@ import (
 // Receipt names what each known node answered, and why it is not complete.
 type Receipt struct {
 	Type            string         `json:"type"`      // "receipt"
-	Complete        bool           `json:"complete"`  // every node answered in full, or needed not
+	Complete        bool           `json:"complete"`  // every node answered in full, or needed not, and the block list, if there is one, was read
 	Satisfied       bool           `json:"satisfied"` // --limit or -q ended the query
 	Matched         bool           `json:"matched"`
 	Query           string         `json:"query"` // its id
@@ -61,6 +61,9 @@ func (g *Gather) Receipt(now time.Time) *Receipt {
 		Type: "receipt", Complete: true, Satisfied: g.enough, Matched: g.matched, Query: g.q.ID, Roster: g.kind,
 		ElapsedMS: now.Sub(g.clock.start).Milliseconds(), Nodes: make([]NodeReceipt, 0, len(g.order)),
 		following: g.following(), Store: g.storeReceipt(),
+	}
+	if r.Store != nil && r.Store.Error != "" { // a block may have come twice, or from nobody
+		r.Complete = false
 	}
 	for _, n := range g.order {
 		if nr := n.receipt(g.clock.start); n.part == 0 {
@@ -172,15 +175,15 @@ func (r *Receipt) elsewhere() bool {
 	return slices.ContainsFunc(r.Nodes, func(n NodeReceipt) bool { return n.Sealed || n.Status == schemas.StatusPruned })
 }
 
-// Trouble reports that some node did not answer as it should: neither in full, nor stopped because
-// the requester had enough. Then the receipt is shown even if nobody asked for it.
+// Trouble reports that some node did not answer as it should, neither in full, nor stopped because
+// the requester had enough, or that the block list could not be read. Then the receipt is shown even if nobody asked for it.
 func (r *Receipt) Trouble() bool {
 	for i := range r.Nodes {
 		if n := &r.Nodes[i]; !n.Whole() && n.Status != schemas.StatusStopped {
 			return true
 		}
 	}
-	return len(r.Nodes) == 0
+	return len(r.Nodes) == 0 || r.Store != nil && r.Store.Error != ""
 }
 
 // IncompleteError is the error of an answer that is not everybody's: a caller that does not look at
@@ -204,6 +207,8 @@ func (e *IncompleteError) Error() string {
 	switch {
 	case len(e.Receipt.Nodes) == 0:
 		return "no node answered, and none is known"
+	case n == 0 && e.Receipt.Store != nil && e.Receipt.Store.Error != "":
+		return "the answer is not complete: block list: " + e.Receipt.Store.Error
 	case n == 1:
 		return "the answer is not complete: " + first
 	}
