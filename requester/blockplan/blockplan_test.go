@@ -26,6 +26,12 @@ func node(name string, sealed ...schemas.SealedService) schemas.Node {
 	return n
 }
 
+// listedAt is a node that goes by that revision of the list.
+func listedAt(revision uint64, n schemas.Node) schemas.Node {
+	n.Store.Listed = revision
+	return n
+}
+
 func block(n int, home, service string, from, to int64, owners ...string) *schemas.BlockRecord {
 	return &schemas.BlockRecord{ID: id(n), Home: home, Service: service, Timed: true, MinTime: from, MaxTime: to, Stored: 100, Owners: owners}
 }
@@ -105,6 +111,9 @@ func TestMake(t *testing.T) {
 			until: 50, want: "a~0"},
 		"but those in question": {nodes: []schemas.Node{{Name: "a", Instance: "i", Services: []string{"api", "raw"}, Store: &schemas.NodeStore{Services: []schemas.SealedService{sealed("api", 100)}}}},
 			sel: schemas.Select{Services: []string{"api"}}, until: 50, want: "-a"},
+		"a stale list":      {nodes: []schemas.Node{listedAt(8, node("a", sealed("api", 100)))}, until: 50, want: "a~0"},
+		"a list new enough": {nodes: []schemas.Node{listedAt(7, node("a", sealed("api", 100)))}, until: 50, want: "-a"},
+		"no list would do":  {nodes: []schemas.Node{listedAt(schemas.NeverListed, node("a", sealed("api", 100)))}, until: 50, want: "a~0"},
 		"labels of the block and of its node": {nodes: []schemas.Node{{Name: "a", Instance: "i", Labels: []schemas.Label{{K: "zone", V: "z1"}}, Store: &schemas.NodeStore{}}, node("b")},
 			sel: schemas.Select{Labels: []schemas.Label{{K: "zone", V: "z*"}, {K: "env", V: "dev"}, {K: "env", V: "prod"}}}, until: 50,
 			blocks: []*schemas.BlockRecord{
@@ -228,7 +237,7 @@ func checkReaders(t *testing.T, seed uint64, q *Question, p *Plan) {
 					listed = r.Blocks
 				}
 			}
-			if slices.Contains(listed, b.ID) != who == a.Node {
+			if slices.Contains(listed, b.ID) != (who == a.Node) {
 				t.Errorf("seed %d: the plan of %s for block %s, which %s reads", seed, a.Node, b.ID, who)
 			}
 			if slices.Contains(a.Plan.Leave, b.ID) != (a.Node == b.Home && who != "" && who != b.Home) {
