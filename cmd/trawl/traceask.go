@@ -204,7 +204,7 @@ func timeless(r *requester.Receipt) bool {
 // account puts the receipts of all queries together: what was read adds up, and a node is as its worst
 // answer that counts.
 func (t *tracer) account() *requester.Receipt {
-	all := &requester.Receipt{Type: "receipt", Complete: true, ElapsedMS: time.Since(t.began).Milliseconds()}
+	all := &requester.Receipt{Type: "receipt", ElapsedMS: time.Since(t.began).Milliseconds()}
 	at, counted := map[string]int{}, map[string]bool{}
 	for _, r := range t.receipts {
 		all.Query, all.Roster = r.Query, r.Roster
@@ -220,6 +220,7 @@ func (t *tracer) account() *requester.Receipt {
 			counted[n.Node] = counted[n.Node] || !r.void
 		}
 	}
+	all.Complete = all.Store == nil || all.Store.Error == ""
 	for i := range all.Nodes {
 		n := &all.Nodes[i]
 		all.Complete = all.Complete && n.Whole()

@@ -381,10 +381,10 @@ func TestStreams(t *testing.T) {
 	}
 }
 
-// TestMarks holds a search that finds nothing to saying how far it is.
+// TestMarks holds a search that finds nothing to saying how far it is, each time that a segment is done.
 func TestMarks(t *testing.T) {
 	var b strings.Builder
-	for n := 0; b.Len() < 20<<20; n++ {
+	for n := 0; b.Len() < 96<<20; n++ {
 		fmt.Fprintf(&b, "%d %0400d\n", 1000+n, 0)
 	}
 	tr := &trial{texts: []string{b.String()}, stream: []bool{false}, opened: map[int]int{}}
