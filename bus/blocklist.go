@@ -2,10 +2,8 @@ package bus
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -36,17 +34,8 @@ var (
 	ErrNoBlockList = errors.New("no block list on this bus")
 	// ErrNoListKeeper is an ErrNoBlockList of a bus without JetStream, or with one that is not up: there may have been a list.
 	ErrNoListKeeper = fmt.Errorf("%w: it has no JetStream, or that is not up", ErrNoBlockList)
-	// errBrokenOff says that an answer ended before all was said.
-	errBrokenOff = errors.New("JetStream broke off its answer")
 	// ErrConflict says that a record of the block list is not at that revision any more: read it again, and decide again.
 	ErrConflict = errors.New("somebody else changed it")
-)
-
-// JetStream's codes of errors: a subject's last message is not the one that was expected; of a replicated bucket, which
-// it is may be known only when others have agreed.
-const (
-	wrongRevision          = 10071
-	wrongRevisionAmongMany = 10164
 )
 
 // Blocks calls take with each record of the block list that the filter admits, in no order, and with its revision. It returns
@@ -91,9 +80,6 @@ func (r *blockReading) read(ctx context.Context, patterns []string) (listed uint
 	return listed, err
 }
 
-// maxDirect is how many keys an answer may have, by the server.
-const maxDirect = 1024
-
 // direct reads the keys of the patterns in one round trip.
 func (r *blockReading) direct(ctx context.Context, patterns []string) (upTo uint64, err error) {
 	subjects := make([]string, len(patterns))
@@ -121,7 +107,7 @@ func (r *blockReading) direct(ctx context.Context, patterns []string) (upTo uint
 	upTo, err = r.conn.lastMessages(ctx, subjects, func() { got = nil; clear(met) }, add)
 	if err == nil && upTo > 0 && !isolates(r.conn.serverVersion()) {
 		// What was written anew while the server looked is behind upTo, and not in its answer.
-		err = r.behind(ctx, directRequest{Next: r.conn.blockSubject(">"), Batch: maxDirect, Seq: upTo + 1}, add)
+		err = r.behind(ctx, directRequest{Next: r.conn.blockSubject(">"), Batch: directMost, Seq: upTo + 1}, add)
 	}
 	if err != nil {
 		return 0, err
@@ -159,7 +145,7 @@ func (c *Conn) lastMessages(ctx context.Context, subjects []string, anew func(),
 	for try := 1; ; try++ {
 		anew()
 		var left uint64
-		upTo, left, err = c.directGet(ctx, blockStream, &directRequest{Last: subjects}, take)
+		upTo, left, err = c.directGet(ctx, blockStream, (&directRequest{Last: subjects}).encode(), take)
 		if err == nil && left > 0 {
 			err = fmt.Errorf("JetStream left out %d records", left)
 		}
@@ -291,7 +277,7 @@ func noBlockList(err error) error {
 // not do: under such changes it says too early that nothing is left (nats-server 2.15).
 func (r *blockReading) scan(ctx context.Context, pattern string) error {
 	met := map[schemas.BlockID]struct{}{}
-	return r.behind(ctx, directRequest{Next: r.conn.blockSubject(pattern), Batch: maxDirect, Seq: 1}, func(m *nats.Msg, subject string, seq uint64) error {
+	return r.behind(ctx, directRequest{Next: r.conn.blockSubject(pattern), Batch: directMost, Seq: 1}, func(m *nats.Msg, subject string, seq uint64) error {
 		b, err := r.record(m, subject)
 		if b == nil || err != nil {
 			return err
@@ -309,7 +295,7 @@ func (r *blockReading) scan(ctx context.Context, pattern string) error {
 func (r *blockReading) behind(ctx context.Context, request directRequest, take func(m *nats.Msg, subject string, seq uint64) error) error {
 	some, tries := request.Seq == 1, 0
 	for {
-		_, left, err := r.conn.directGet(ctx, blockStream, &request, func(m *nats.Msg, subject string, seq uint64) error {
+		_, left, err := r.conn.directGet(ctx, blockStream, request.encode(), func(m *nats.Msg, subject string, seq uint64) error {
 			request.Seq, some, tries = seq+1, true, 0
 			return take(m, subject, seq)
 		})
@@ -327,193 +313,5 @@ func (r *blockReading) behind(ctx context.Context, request directRequest, take f
 	}
 }
 
-// directRequest asks for messages of a stream: for the last one of each subject that a pattern matches, or for so many from
-// a sequence on, of those that a pattern matches.
-type directRequest struct {
-	Last  []string `json:"multi_last,omitempty"`
-	Next  string   `json:"next_by_subj,omitempty"`
-	Seq   uint64   `json:"seq,omitempty"`
-	Batch int      `json:"batch,omitempty"`
-	Bytes int      `json:"max_bytes,omitempty"`
-}
-
-// directGet calls take with the messages that were asked for, in one round trip, and returns the last sequence that the
-// stream had then, 0 if the server did not say (it does not if there are none), and how many messages were left. errAbsent: nobody
-// answers; errInPieces: they are too many, and take was not called; errBrokenOff: there is none from that sequence on, or, of last ones, one cannot be
-// loaded.
-func (c *Conn) directGet(ctx context.Context, stream string, request *directRequest, take func(m *nats.Msg, subject string, seq uint64) error) (upTo, left uint64, err error) {
-	request.Bytes = maxDirect * schemas.MaxRecord
-	msg, err := json.Marshal(request)
-	if err != nil {
-		return 0, 0, err
-	}
-	inbox := c.nc.NewInbox()
-	sub, err := c.nc.SubscribeSync(inbox)
-	if err != nil {
-		return 0, 0, err
-	}
-	defer func() { _ = sub.Unsubscribe() }() // the answer is complete, or the connection closed
-	if err := c.nc.PublishRequest(c.apiBase+"DIRECT.GET."+stream, inbox, msg); err != nil {
-		return 0, 0, err
-	}
-	for {
-		m, err := sub.NextMsgWithContext(ctx)
-		if errors.Is(err, nats.ErrNoResponders) {
-			return 0, 0, errAbsent
-		}
-		if err != nil {
-			return 0, 0, causeOf(ctx, err)
-		}
-		number := func(header string) uint64 {
-			n, _ := strconv.ParseUint(m.Header.Get(header), 10, 64) // what an older server does not say is 0
-			return n
-		}
-		switch status := m.Header.Get("Status"); status {
-		case "":
-			if err := take(m, m.Header.Get("Nats-Subject"), number("Nats-Sequence")); err != nil {
-				return 0, 0, err
-			}
-		case "204":
-			return number("Nats-UpTo-Sequence"), number("Nats-Num-Pending"), nil
-		case "404": // a record that cannot be loaded ends an answer too
-			if m.Header.Get("Description") != "No Results" {
-				return 0, 0, errBrokenOff
-			}
-			return 0, 0, nil
-		case "413":
-			return 0, 0, errInPieces
-		default:
-			return 0, 0, fmt.Errorf("JetStream says %s %s", status, m.Header.Get("Description"))
-		}
-	}
-}
-
 // blockSubject is where a key of the bucket is written and read.
 func (c *Conn) blockSubject(key string) string { return "$KV." + BlockBucket + "." + key }
-
-// PutBlock writes a record if the list's is still at that revision (0: it is not in the list), and returns the new revision.
-// It makes the list where there is none. ErrConflict: it is at another revision. After any other error the record may have been
-// written or not.
-func (c *Conn) PutBlock(ctx context.Context, b *schemas.BlockRecord, revision uint64) (uint64, error) {
-	if err := b.Validate(); err != nil {
-		return 0, fmt.Errorf("block %s: %w", b.ID, err)
-	}
-	key := blockKey(b)
-	revision, err := c.putKey(ctx, key, schemas.AppendBlockRecord(nil, b), revision)
-	if err != nil {
-		return 0, fmt.Errorf("block %s: %w", b.ID, err)
-	}
-	return revision, nil
-}
-
-// putKey writes a key of the bucket if it is at a revision, 0 if it is not there.
-func (c *Conn) putKey(ctx context.Context, key string, value []byte, revision uint64) (uint64, error) {
-	m := nats.NewMsg(c.blockSubject(key))
-	m.Data = value
-	seq, err := c.storeAt(ctx, m, revision)
-	if errors.Is(err, nats.ErrNoResponders) {
-		if err = c.createBlockList(ctx); err == nil {
-			seq, err = c.storeAt(ctx, m, revision)
-		}
-	}
-	if revision == 0 && errors.Is(err, ErrConflict) { // a marker may be there, of its removal
-		if removed, ok := c.removedAt(ctx, key); ok {
-			seq, err = c.storeAt(ctx, m, removed)
-		}
-	}
-	return seq, err
-}
-
-// RemoveBlock removes a record from the list if it is still at that revision; ErrConflict if not.
-func (c *Conn) RemoveBlock(ctx context.Context, b *schemas.BlockRecord, revision uint64) error {
-	if err := c.removeKey(ctx, blockKey(b), revision); err != nil {
-		return fmt.Errorf("block %s: %w", b.ID, err)
-	}
-	return nil
-}
-
-// removeKey leaves a marker instead of a key, as removeOwn does.
-func (c *Conn) removeKey(ctx context.Context, key string, revision uint64) error {
-	m := nats.NewMsg(c.blockSubject(key))
-	m.Header.Set("KV-Operation", "PURGE")
-	m.Header.Set("Nats-Rollup", "sub")
-	m.Header.Set("Nats-TTL", markerLife.String())
-	_, err := c.storeAt(ctx, m, revision)
-	if err == nil || errors.Is(err, ErrConflict) || errors.Is(err, nats.ErrNoResponders) {
-		return noBlockList(err)
-	}
-	m.Header.Del("Nats-TTL")
-	_, err = c.storeAt(ctx, m, revision)
-	return noBlockList(err)
-}
-
-// removedAt returns the revision of the marker of a key that was removed.
-func (c *Conn) removedAt(ctx context.Context, key string) (revision uint64, ok bool) {
-	ctx, cancel := context.WithTimeout(ctx, recordLimit)
-	defer cancel()
-	_, err := c.lastMessages(ctx, []string{c.blockSubject(key)}, func() { revision, ok = 0, false }, func(m *nats.Msg, _ string, seq uint64) error {
-		revision, ok = seq, isMarker(m)
-		return nil
-	})
-	return revision, ok && err == nil
-}
-
-// storeAt publishes into JetStream if the subject's last message is that of a sequence, 0 if it has none, waits until it is
-// stored, and returns its sequence. ErrNoResponders: there is no such bucket, or no JetStream.
-func (c *Conn) storeAt(ctx context.Context, m *nats.Msg, last uint64) (uint64, error) {
-	ctx, cancel := context.WithTimeout(ctx, recordLimit)
-	defer cancel()
-	ctx, stop := c.untilRefusedAbout(ctx, BlockBucket)
-	defer stop(nil)
-	if c.apiBase != "$JS.API." && !strings.HasPrefix(m.Subject, c.apiBase) {
-		m.Subject = c.apiBase + m.Subject // as nats.go's KV does in another domain
-	}
-	m.Header.Set("Nats-Expected-Last-Subject-Sequence", strconv.FormatUint(last, 10))
-	reply, err := c.nc.RequestMsgWithContext(ctx, m)
-	if err != nil {
-		return 0, causeOf(ctx, err)
-	}
-	var ack struct {
-		Error *struct {
-			Code        int    `json:"err_code"`
-			Description string `json:"description"`
-		} `json:"error"`
-		Seq uint64 `json:"seq"`
-	}
-	switch err := json.Unmarshal(reply.Data, &ack); {
-	case err != nil:
-		return 0, fmt.Errorf("answer of JetStream: %w", err)
-	case ack.Error != nil && (ack.Error.Code == wrongRevision || ack.Error.Code == wrongRevisionAmongMany):
-		return 0, ErrConflict
-	case ack.Error != nil:
-		return 0, errors.New(ack.Error.Description)
-	}
-	return ack.Seq, nil
-}
-
-// createBlockList makes the bucket, in three copies where the bus has servers for that.
-func (c *Conn) createBlockList(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, recordLimit)
-	defer cancel()
-	js, err := c.jetStream()
-	if err != nil {
-		return err
-	}
-	config := jetstream.KeyValueConfig{
-		Bucket: BlockBucket, Description: "trawl: the sealed blocks, and which nodes have them",
-		MaxValueSize: schemas.MaxRecord, LimitMarkerTTL: markerLife, Replicas: blockReplicas,
-	}
-	_, err = js.CreateKeyValue(ctx, config)
-	if errors.Is(err, jetstream.ErrLimitMarkerTTLNotSupported) {
-		config.LimitMarkerTTL = 0 // a server before 2.11: markers stay
-		_, err = js.CreateKeyValue(ctx, config)
-	}
-	if err != nil && !errors.Is(err, jetstream.ErrBucketExists) {
-		config.Replicas = 1
-		_, err = js.CreateKeyValue(ctx, config)
-	}
-	if err != nil && !errors.Is(err, jetstream.ErrBucketExists) {
-		return noBlockList(err)
-	}
-	return nil
-}

@@ -10,16 +10,6 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-var (
-	// errAbsent says that there is no such bucket, or no JetStream.
-	errAbsent = errors.New("no such bucket, or no JetStream")
-	// errInPieces says that the server cannot give a bucket in one answer: it is too old, or the bucket too large.
-	errInPieces = errors.New("the bucket comes in pieces only")
-)
-
-// bucketMost is how many messages a server gives in one answer, at most; the end of it is one more.
-const bucketMost = 1024
-
 // kvKey returns the key of a message of a bucket, or "" if it marks a key as removed.
 func kvKey(m *nats.Msg) string {
 	if m.Header.Get("KV-Operation") != "" {
@@ -32,34 +22,15 @@ func kvKey(m *nats.Msg) string {
 // readBucket calls take with the last message of each key of a bucket, in one round trip: a multi-subject direct
 // get. It returns errAbsent, or errInPieces after some of them: then begin again with watchBucket.
 func (c *Conn) readBucket(ctx context.Context, bucket string, take func(*nats.Msg)) error {
-	// A channel of the size that an answer can have: nats.go's own are of half a megabyte.
-	inbox, in := c.nc.NewInbox(), make(chan *nats.Msg, bucketMost+1)
-	sub, err := c.nc.ChanSubscribe(inbox, in)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = sub.Unsubscribe() }() // the answer is complete, or the connection closed
 	request := `{"multi_last":["$KV.` + bucket + `.*"]}`
-	if err := c.nc.PublishRequest(c.apiBase+"DIRECT.GET.KV_"+bucket, inbox, []byte(request)); err != nil {
-		return err
-	}
-	for {
-		var m *nats.Msg
-		select {
-		case m = <-in:
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-		switch status := m.Header.Get("Status"); {
-		case noResponders(m):
-			return errAbsent
-		case status == "204" && m.Header.Get("Nats-Num-Pending") == "0", status == "404" && m.Header.Get("Description") == "No Results":
-			return nil
-		case status != "":
-			return errInPieces
-		}
+	_, left, err := c.directGet(ctx, "KV_"+bucket, []byte(request), func(m *nats.Msg, _ string, _ uint64) error {
 		take(m)
+		return nil
+	})
+	if left > 0 || errors.Is(err, errBrokenOff) || errors.Is(err, errRefused) {
+		return errInPieces
 	}
+	return err
 }
 
 // watchBucket calls take with each entry of a bucket, through a watcher, which is some more round trips.
