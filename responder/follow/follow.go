@@ -69,6 +69,8 @@ type Follower struct {
 	open   int
 	buf    []byte
 	begun  bool
+
+	opening func(*source.Entry) // if set, called before a new file is opened: for tests
 }
 
 // New returns a Follower that follows nothing yet.
@@ -98,20 +100,45 @@ func (f *Follower) Start(ctx context.Context) ([]Past, error) {
 	return past, nil
 }
 
+// maxRounds is how often one look reads the names anew because a file was renamed under it.
+const maxRounds = 20
+
 // Look reads the names again.
 func (f *Follower) Look(ctx context.Context) error {
-	snap, err := f.o.Catalog.Again(ctx)
-	if err != nil {
-		return fmt.Errorf("catalogue: %w", err)
+	f.looks++
+	var fresh []*source.Entry
+	for round := 1; ; round++ {
+		snap, err := f.o.Catalog.Again(ctx)
+		if err != nil {
+			return fmt.Errorf("catalogue: %w", err)
+		}
+		news := f.compare(snap)
+		// Of several that rotation left since the last look, the older ones come first: where one has
+		// just been renamed, those that follow it wait until it is found under its new name.
+		slices.SortFunc(news, Older)
+		renamed := slices.IndexFunc(news, func(e *source.Entry) bool { return !f.found(ctx, e) && round < maxRounds })
+		if renamed < 0 {
+			fresh = append(fresh, news...)
+			break
+		}
+		fresh = append(fresh, news[:renamed]...)
 	}
+	for _, e := range fresh {
+		if l := f.known[e.ID]; l != nil && l.look == f.looks && l.of == nil && !l.missing {
+			f.pair(l)
+		}
+	}
+	return nil
+}
+
+// compare takes a snapshot for what is now, and returns the files in it that are new.
+func (f *Follower) compare(snap *source.Snapshot) (fresh []*source.Entry) {
 	entries, _ := f.o.Catalog.Select(snap, f.o.Filter)
 	f.snap = snap
-	f.looks++
 	f.names = make(map[string]*log, len(entries))
 	for _, l := range f.known {
 		l.missing = true
 	}
-	var fresh []*source.Entry
 	others := make(map[source.ID]*other, len(f.other))
 	for _, e := range entries {
 		l, o := f.known[e.ID], f.other[e.ID]
@@ -127,17 +154,7 @@ func (f *Follower) Look(ctx context.Context) error {
 		}
 	}
 	f.other = others
-	// Of several that rotation left since the last look, the older ones come first.
-	slices.SortFunc(fresh, Older)
-	for _, e := range fresh {
-		f.found(ctx, e)
-	}
-	for _, e := range fresh {
-		if l := f.known[e.ID]; l != nil && l.look == f.looks {
-			f.pair(l)
-		}
-	}
-	return nil
+	return fresh
 }
 
 // hold opens a file if it is not open.

@@ -159,6 +159,41 @@ func TestRenamedAndCreated(t *testing.T) {
 }
 
 // What was written in the middle of a line when its file was deleted is given when nobody will end it.
+// The older of two files that a look finds is renamed before the look opens it.
+func TestRenamedUnderALook(t *testing.T) {
+	b := newBench(t, "app.log*", Options{})
+	b.append("app.log", "")
+	b.start()
+	b.must(os.Rename(b.path("app.log"), b.path("app.log.1")))
+	b.append("app.log.1", "1\n")
+	b.append("app.log", "2\n")
+	b.must(os.Rename(b.path("app.log.1"), b.path("app.log.2")))
+	b.must(os.Rename(b.path("app.log"), b.path("app.log.1")))
+	b.append("app.log", "3\n")
+	opened := 0
+	b.f.opening = func(e *source.Entry) {
+		if opened++; opened > 1 {
+			return
+		}
+		if name := filepath.Base(e.Path); name != "app.log.1" {
+			t.Errorf("%s is opened first", name)
+		}
+		b.must(os.Rename(b.path("app.log.2"), b.path("app.log.3")))
+		b.must(os.Rename(b.path("app.log.1"), b.path("app.log.2")))
+	}
+	b.look()
+	b.poll()
+	b.gave("app.log 1", "app.log.2 2", "app.log 3")
+
+	// One that is deleted holds nothing up.
+	b.must(os.Rename(b.path("app.log"), b.path("app.log.1")))
+	b.append("app.log", "4\n")
+	b.f.opening = func(e *source.Entry) { _ = os.Remove(e.Real()) }
+	b.look()
+	b.poll()
+	b.gave()
+}
+
 func TestDeletedWithoutNewline(t *testing.T) {
 	b := newBench(t, "app.log", Options{})
 	b.append("app.log", "")

@@ -13,12 +13,15 @@ import (
 // maxCopies is how many copies of a file are held open that no cut has followed.
 const maxCopies = 2
 
-// found begins to follow a file that is new.
-func (f *Follower) found(ctx context.Context, e *source.Entry) {
+// found begins to follow a file that is new. It is false if the file has another name by now, or none.
+func (f *Follower) found(ctx context.Context, e *source.Entry) bool {
 	l := &log{entry: e, now: e, line: 1, look: f.looks}
+	if f.opening != nil {
+		f.opening(e)
+	}
 	err := f.hold(ctx, l)
 	if source.IsGone(err) {
-		return // the next look finds it
+		return false
 	}
 	var size int64
 	if err == nil {
@@ -31,7 +34,7 @@ func (f *Follower) found(ctx context.Context, e *source.Entry) {
 	case err != nil:
 	case o != nil && len(o.head) > 0 && bytes.HasPrefix(l.head, o.head), archive.Detect(l.head) != archive.Plain:
 		f.leave(l)
-		return
+		return true
 	case !f.begun:
 		at := int64(-1)
 		if f.o.Resume != nil {
@@ -42,12 +45,13 @@ func (f *Follower) found(ctx context.Context, e *source.Entry) {
 	if err != nil {
 		f.leave(l)
 		f.o.Failed(e, err)
-		return
+		return true
 	}
 	delete(f.other, e.ID)
 	l.head = l.head[:min(int64(len(l.head)), l.at)] // of what was read
 	f.known[e.ID], f.names[e.Real()] = l, l
 	f.join(l)
+	return true
 }
 
 // join puts a file behind those that are followed.
