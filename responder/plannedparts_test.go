@@ -226,6 +226,30 @@ func TestPlannedArchive(t *testing.T) {
 	}
 }
 
+// A file that a query does not select gives nothing to a plan either, though blocks that the plan leaves have lines
+// of it: the list of blocks knows of no paths.
+func TestPlannedPaths(t *testing.T) {
+	rng := rand.New(rand.NewPCG(8, 29))
+	n := sealedFleet(t, 64, map[string]string{"a.log": drawLog(rng, 200), "b.log": drawLog(rng, 400)})
+	n.seal(time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC))
+	h := newHolders(n, 1)
+	appendTo(t, filepath.Join(n.dir, "a.log"), "id=new of a\n")
+	appendTo(t, filepath.Join(n.dir, "b.log"), "id=new of b\n")
+	q := query("paths", "id=")
+	q.Select.Paths = []string{filepath.Join(n.dir, "a.log")}
+	plan := &schemas.Plan{Leave: h.allBlocks()}
+	for _, explain := range []bool{false, true} {
+		q.Explain = explain
+		chunks, end := h.chunks(h.fleet, q, plan)
+		if end.Status != schemas.StatusComplete || end.ErrorCount != 0 || end.BytesConsidered != int64(len("id=new of a\n")) || end.Files != 1 {
+			t.Errorf("%+v", end)
+		}
+		if got := linesOf(t, chunks, false); !explain && (len(got) != 1 || got[0].text != "id=new of a\n") {
+			t.Errorf("%+v", got)
+		}
+	}
+}
+
 // The file of a block is sent as it is, from any byte, through a window that is small.
 func TestBlockIsSent(t *testing.T) {
 	h := sealedHolders(t, drawLog(rand.New(rand.NewPCG(8, 24)), 300), true)

@@ -71,7 +71,7 @@ func (r *Responder) takeSealed(ctx context.Context, p *plan, filter *source.Filt
 		p.problems.add("sealed blocks", mark.unsure) // others may give lines that stand in this node's logs
 	}
 	s.view = x.store.View()
-	files, entries := r.sealedFiles(ctx, p, s.view)
+	files, entries, mine := r.sealedFiles(ctx, p, s.view)
 	absent := map[seal.ID]*source.Entry{}
 	wanted := func(l *seal.Log) bool {
 		e := r.catalog.Absent(l.Path(), l.Service, l.Bytes(), time.Unix(0, l.ModTime()))
@@ -89,6 +89,7 @@ func (r *Responder) takeSealed(ctx context.Context, p *plan, filter *source.Filt
 	packed := map[seal.ID]bool{}
 	for i, e := range entries {
 		switch l := m.Of[i]; {
+		case i >= mine: // it is not searched, and whatever it is a log of is not gone
 		case l != nil:
 			gone = append(gone, p.takeOwn(r, a, e, e, false, l)...)
 		case m.Twice[i] && !a.lacks(x.store, m.In[i]):

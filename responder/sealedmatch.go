@@ -12,18 +12,20 @@ import (
 	"github.com/trawl-logs/trawl/responder/source"
 )
 
-// sealedFiles are the files that may be, or hold, a sealed log: those of the search, and others with the inode
-// of one. Their source does not matter: rotation may have moved a log to another one, that seals nothing.
-func (r *Responder) sealedFiles(ctx context.Context, p *plan, v *seal.View) (files []seal.File, entries []*source.Entry) {
+// sealedFiles are the files that may be, or hold, a sealed log: those of the search, which the first so many are that mine
+// says, and others with the inode of one, so that it is not taken for gone. Their source does not matter: rotation may
+// have moved a log to another one, that seals nothing.
+func (r *Responder) sealedFiles(ctx context.Context, p *plan, v *seal.View) (files []seal.File, entries []*source.Entry, mine int) {
 	logs := v.Logs()
 	if len(logs) == 0 {
-		return nil, nil
+		return nil, nil, 0
 	}
-	look := func(e *source.Entry, open opener) {
+	look := func(e *source.Entry, open opener, searched bool) {
 		if e.Size == 0 || r.feeds.formats[e.Source()] != 0 || ctx.Err() != nil {
 			return
 		}
-		if file, gone := r.toMatch(e, open, p.archives.limits); !gone {
+		file, gone := r.toMatch(e, open, p.archives.limits)
+		if !gone && (searched || file.Content == nil) { // an archive is no log, whatever its inode was of
 			files, entries = append(files, file), append(entries, e)
 		}
 	}
@@ -35,8 +37,9 @@ func (r *Responder) sealedFiles(ctx context.Context, p *plan, v *seal.View) (fil
 				return heldFile{f}, nil
 			}
 			return f, f.Open()
-		})
+		}, true)
 	}
+	mine = len(files)
 	sealed := map[source.ID]bool{}
 	for _, l := range logs {
 		dev, ino := l.Inode()
@@ -45,11 +48,11 @@ func (r *Responder) sealedFiles(ctx context.Context, p *plan, v *seal.View) (fil
 	if snap := r.catalog.Newest(); snap != nil {
 		for _, e := range snap.Files {
 			if !known[e.ID] && sealed[e.ID] {
-				look(e, func() (readable, error) { return r.catalog.Open(ctx, e) })
+				look(e, func() (readable, error) { return r.catalog.Open(ctx, e) }, false)
 			}
 		}
 	}
-	return files, entries
+	return files, entries, mine
 }
 
 // toMatch is a file as Match takes it. Only one that is gone is as if it were not there: what cannot be opened
