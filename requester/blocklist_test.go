@@ -18,14 +18,14 @@ type storeRoster struct {
 	err    error
 	filter schemas.BlockFilter // of the last reading
 	read   int
-	bare   bool // the nodes have no part in the store
+	bare   string // nodes that have no part in the store
 }
 
 func (s *storeRoster) Known(context.Context) (nodes []schemas.Node, kind requester.RosterKind, err error) {
 	for _, name := range s.names {
-		n := schemas.Node{Name: name, Instance: "i", Services: []string{"s"}, Store: &schemas.NodeStore{Services: []schemas.SealedService{{Service: "s", Until: 100}}}}
-		if s.bare {
-			n.Store = nil
+		n := schemas.Node{Name: name, Instance: "i", Services: []string{"s"}, Store: &schemas.NodeStore{Capacity: 1, Services: []schemas.SealedService{{Service: "s", Until: 100}}}}
+		if strings.Contains(s.bare, name) {
+			n.Store = &schemas.NodeStore{Listed: schemas.NeverListed}
 		}
 		nodes = append(nodes, n)
 	}
@@ -55,10 +55,11 @@ func TestBlockList(t *testing.T) {
 		trouble  string
 		reads    int
 	}{
-		"planned":     {storeRoster{blocks: []*schemas.BlockRecord{block}}, "a:line 1 a:line 2", "a:pruned b:down! c:complete", "", 1},
-		"unreachable": {storeRoster{blocks: []*schemas.BlockRecord{block}, err: errors.New("no answer")}, "c:line 1 c:line 2", "a:complete b:down c:complete", "no answer", 1},
-		"lost":        {storeRoster{}, "c:line 1 c:line 2", "a:complete b:down c:complete", "nodes say that they have listed blocks", 1},
-		"no store":    {storeRoster{bare: true}, "c:line 1 c:line 2", "a:complete b:down c:complete", "", 0},
+		"planned":                          {storeRoster{blocks: []*schemas.BlockRecord{block}}, "a:line 1 a:line 2", "a:pruned b:down! c:complete", "", 1},
+		"unreachable":                      {storeRoster{blocks: []*schemas.BlockRecord{block}, err: errors.New("no answer")}, "c:line 1 c:line 2", "a:complete b:down c:complete", "no answer", 1},
+		"lost":                             {storeRoster{}, "c:line 1 c:line 2", "a:complete b:down c:complete", "nodes say that they have listed blocks", 1},
+		"no store":                         {storeRoster{bare: "abc"}, "c:line 1 c:line 2", "a:complete b:down c:complete", "", 0},
+		"a home that has no part any more": {storeRoster{bare: "a", blocks: []*schemas.BlockRecord{block}}, "a:line 1 a:line 2", "a:complete b:down! c:complete", "", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := &fleet{logs: map[string]string{"a": "", "c": "line 1\nline 2\n"}}

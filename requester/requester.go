@@ -165,7 +165,7 @@ func (r *Requester) askRemembered(ctx context.Context, q *schemas.Query) (*Answe
 
 // plans says whether a query to these nodes is planned from the block list.
 func (r *Requester) plans(q *schemas.Query, nodes []schemas.Node) bool {
-	return r.blocks != nil && q.Plan == nil && q.Mode != schemas.ModeFollow && slices.ContainsFunc(nodes, func(n schemas.Node) bool { return n.Store != nil })
+	return r.blocks != nil && q.Plan == nil && q.Mode != schemas.ModeFollow && slices.ContainsFunc(nodes, func(n schemas.Node) bool { return n.Stores() })
 }
 
 // gather reads the roster, and the block list if any node has a part in it, and makes the Gather.

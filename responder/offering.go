@@ -4,7 +4,11 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -26,7 +30,7 @@ const (
 // offering is what the node's record says of sealed blocks, and what that takes.
 type offering struct {
 	mu       sync.Mutex
-	store    *schemas.NodeStore // says nothing before the first look
+	store    *schemas.NodeStore // of services it says nothing before the first look
 	listed   map[schemas.BlockID]bool
 	revision uint64             // of the list, at which these were listed
 	firsts   map[firstKey]int64 // only the goroutine that looks uses it
@@ -39,10 +43,10 @@ type firstKey struct {
 	modTime int64
 }
 
-// get is the record's; nil: none.
+// get is the record's. A node that has no part in the blocks takes plans too: it may have sealed some that others have by now.
 func (o *offering) get() *schemas.NodeStore {
 	if o == nil {
-		return nil
+		return &schemas.NodeStore{Listed: schemas.NeverListed}
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -59,7 +63,8 @@ func (o *offering) at() uint64 {
 // Offer has the node's record say from now on what the node offers to the fleet's sealed blocks, and up to when its services are in
 // blocks that are listed. It returns the Fleet by which they are to be listed: so it hears of those that are.
 func (r *Responder) Offer(f Fleet) Fleet {
-	o := &offering{listed: map[schemas.BlockID]bool{}, firsts: map[firstKey]int64{}, store: &schemas.NodeStore{Listed: schemas.NeverListed}}
+	o := &offering{listed: map[schemas.BlockID]bool{}, firsts: map[firstKey]int64{},
+		store: &schemas.NodeStore{Capacity: int64(r.config.Sealed.Size), ReadRate: r.lastRate(), Listed: schemas.NeverListed}}
 	r.offering.Store(o)
 	return &listingFleet{Fleet: f, home: r.config.Node, o: o}
 }
@@ -83,10 +88,10 @@ func (r *Responder) lookAtOffer(ctx context.Context, f Fleet, now time.Time) {
 	o := r.offering.Load()
 	before := o.get()
 	draining, err := f.Draining(ctx)
-	if err != nil && before != nil {
+	if err != nil {
 		draining = before.Draining // as far as is known
 	}
-	next := &schemas.NodeStore{Capacity: int64(r.config.Sealed.Size), Draining: draining}
+	next := &schemas.NodeStore{Capacity: int64(r.config.Sealed.Size), Draining: draining, ReadRate: before.ReadRate}
 	if x := r.index.Load(); x != nil {
 		if _, rate, measured := x.builder.Sizing(); measured {
 			next.ReadRate = int64(rate)
@@ -101,12 +106,39 @@ func (r *Responder) lookAtOffer(ctx context.Context, f Fleet, now time.Time) {
 	o.mu.Lock()
 	o.store = next
 	o.mu.Unlock()
+	if next.ReadRate != before.ReadRate {
+		r.keepRate(next.ReadRate)
+	}
 	r.changed()
+}
+
+// rateFile keeps, in the state directory, the rate that the record said last. Without it, blocks would move whenever the node starts, and
+// back when the rate has been measured.
+const rateFile = "read-rate"
+
+// lastRate is the rate that is kept; 0: none.
+func (r *Responder) lastRate() int64 {
+	text, err := os.ReadFile(filepath.Join(r.config.State, rateFile))
+	if r.config.State == "" || err != nil {
+		return 0
+	}
+	rate, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return max(0, rate)
+}
+
+// keepRate keeps a rate. If it cannot, that is no loss that is worth a word.
+func (r *Responder) keepRate(rate int64) {
+	if r.config.State != "" {
+		_ = os.WriteFile(filepath.Join(r.config.State, rateFile), []byte(strconv.FormatInt(rate, 10)+"\n"), 0o600)
+	}
 }
 
 // differs says whether a record is worth being written: a rate that wavers, and times that pass, are not.
 func differs(a, b *schemas.NodeStore) bool {
-	if a == nil || b.Listed < a.Listed || a.Capacity != b.Capacity || a.Draining != b.Draining || len(a.Services) != len(b.Services) ||
+	if b.Listed < a.Listed || a.Capacity != b.Capacity || a.Draining != b.Draining || len(a.Services) != len(b.Services) ||
 		(a.ReadRate == 0) != (b.ReadRate == 0) || max(a.ReadRate, b.ReadRate)-min(a.ReadRate, b.ReadRate) > a.ReadRate/5 {
 		return true
 	}

@@ -93,11 +93,11 @@ func TestServicesAreSealedUntil(t *testing.T) {
 	n := sealedFleet(t, 64, map[string]string{"a.log": hourly(1, 4, 30), "b.log": hourly(1, 3, 40)})
 	at := func(hour, minute int) time.Time { return time.Date(2026, 2, 28, hour, minute, 0, 0, time.UTC) }
 	fleet := &listFleet{records: map[schemas.BlockID]*schemas.BlockRecord{}}
-	if n.r.Node().Store != nil {
-		t.Error("a node that has no part in it offers something")
+	if node := n.r.Node(); node.Store == nil || node.Stores() || node.Store.Listed != schemas.NeverListed {
+		t.Errorf("a node that has no part in it offers %+v", node.Store)
 	}
 	f := n.r.Offer(fleet)
-	if s := n.r.Node().Store; s == nil || s.Listed != schemas.NeverListed {
+	if s := n.r.Node().Store; s.Capacity != int64(n.r.config.Sealed.Size) || s.Listed != schemas.NeverListed {
 		t.Errorf("before the first look it offers %+v", s)
 	}
 	expect := func(what string, now time.Time, want ...any) {

@@ -69,7 +69,7 @@ type Responder struct {
 	sealing  *sealing // nil: no source wants it
 	foreign  *foreignStores
 	moving   *moving                  // nil: blocks stay where they are sealed
-	offering atomic.Pointer[offering] // nil: the node has no part in the fleet's sealed blocks
+	offering atomic.Pointer[offering] // nil: the node has no part in the fleet's sealed blocks, but takes plans
 	blocks   block.Options            // what blocks are made, whatever the disk; zero but in tests
 	points   int64                    // how far apart the points of archives are; 0 but in tests
 

@@ -122,7 +122,7 @@ func (b *BlockRecord) Validate() error {
 // NodeStore is what a node record says of sealed blocks: that the node takes plans, and what it offers to
 // the fleet.
 type NodeStore struct {
-	Capacity int64           // bytes for blocks
+	Capacity int64           // bytes for blocks; 0: the node has no part in the fleet's
 	ReadRate int64           // bytes a second of its disk; 0: unknown
 	Draining bool            // it gives its blocks away, and gets none
 	Services []SealedService // all of whose sources have their lines sealed, and listed

@@ -165,5 +165,8 @@ type Node struct {
 	Ready     bool       // subscribed, flushed, first catalogue scan done
 	Ephemeral bool       // leaves the roster when it stops cleanly
 	Peers     []string   // nodes whose beacons it remembers (discovery without JetStream)
-	Store     *NodeStore // nil: it has no part in the fleet's sealed blocks
+	Store     *NodeStore // nil: it takes no plans
 }
+
+// Stores says whether the node has a part in the fleet's sealed blocks: one that has none may take plans nevertheless.
+func (n *Node) Stores() bool { return n.Store != nil && n.Store.Capacity > 0 }

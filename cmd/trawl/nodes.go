@@ -130,7 +130,7 @@ func sinceWhen(n *bus.Known) time.Time {
 func nodesText(w io.Writer, r bus.Roster) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	head := []string{"NODE", "STATE", "SINCE", "GROUPS", "SERVICES", "FILES", "BYTES", "VERSION"}
-	stores := slices.ContainsFunc(r.Nodes, func(n bus.Known) bool { return n.Store != nil })
+	stores := slices.ContainsFunc(r.Nodes, func(n bus.Known) bool { return n.Stores() })
 	if stores {
 		head = append(head, "STORE")
 	}
@@ -149,7 +149,7 @@ func nodesText(w io.Writer, r bus.Roster) error {
 		}
 		row := []string{n.Name, state, since, list(n.Groups), list(n.Services), files, size, cell(n.Version)}
 		if stores {
-			row = append(row, storeCell(n.Store))
+			row = append(row, storeCell(&n.Node))
 		}
 		fmt.Fprintln(table, strings.Join(row, "\t"))
 	}
@@ -157,10 +157,11 @@ func nodesText(w io.Writer, r bus.Roster) error {
 }
 
 // storeCell is what a node offers to the fleet's sealed blocks, as one word.
-func storeCell(s *schemas.NodeStore) string {
-	if s == nil {
+func storeCell(n *schemas.Node) string {
+	if !n.Stores() {
 		return "-"
 	}
+	s := n.Store
 	words := []string{formatBytes(s.Capacity)}
 	if s.ReadRate > 0 {
 		words = append(words, formatBytes(s.ReadRate)+"/s")
@@ -223,10 +224,11 @@ type storeLine struct {
 	SealedUntil map[string]*string `json:"sealed_until"` // by service: each line of an earlier time is in a listed block
 }
 
-func storeLineOf(s *schemas.NodeStore) *storeLine {
-	if s == nil {
+func storeLineOf(n *schemas.Node) *storeLine {
+	if !n.Stores() {
 		return nil
 	}
+	s := n.Store
 	line := &storeLine{s.Capacity, s.ReadRate, s.Draining, make(map[string]*string, len(s.Services))}
 	for _, v := range s.Services {
 		line.SealedUntil[v.Service] = stamp(v.Until)
@@ -242,7 +244,7 @@ func nodesJSON(w io.Writer, r bus.Roster) error {
 		line := nodeLine{
 			Node: n.Name, State: "down", Roster: string(r.Kind), Host: n.Host, Groups: notNil(n.Groups),
 			Labels: labels(n.Labels), Services: notNil(n.Services), Files: n.Files, Bytes: n.Bytes, Version: n.Version,
-			Store: storeLineOf(n.Store),
+			Store: storeLineOf(&n.Node),
 		}
 		if isUp(n) {
 			line.State = "up"

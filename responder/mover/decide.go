@@ -226,7 +226,7 @@ func inOrder(want, owners []string, more string) []string {
 func nodesOf(roster []schemas.Node) (nodes []placement.Node) {
 	for i := range roster {
 		n := &roster[i]
-		if n.Store == nil || n.Store.Draining {
+		if !n.Stores() || n.Store.Draining {
 			continue
 		}
 		p := placement.Node{Name: n.Name, Capacity: n.Store.Capacity, DiskRate: power(n.Store.ReadRate)}

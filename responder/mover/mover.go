@@ -136,7 +136,7 @@ func (t *turn) look(ctx context.Context) error {
 		Relations: t.Relations, Now: t.Now, Age: t.Age, Cutoffs: m.cutoffs}
 	for i := range roster {
 		t.view.Roster[roster[i].Name] = true
-		if roster[i].Store != nil {
+		if roster[i].Stores() {
 			t.view.Movers[roster[i].Name] = true
 		}
 	}
