@@ -15,10 +15,12 @@ import (
 )
 
 // JetStream's codes of errors: a subject's last message is not the one that was expected; of a replicated bucket, which
-// it is may be known only when others have agreed.
+// it is may be known only when others have agreed. A server is of no cluster; of one that has not as many servers up.
 const (
 	wrongRevision          = 10071
 	wrongRevisionAmongMany = 10164
+	notClustered           = 10074
+	tooFewServers          = 10005
 )
 
 // PutBlock writes a record if the list's is still at that revision (0: it is not in the list), and returns the new revision.
@@ -138,7 +140,7 @@ func (c *Conn) createBlockList(ctx context.Context) error {
 		config.LimitMarkerTTL = 0 // a server before 2.11: markers stay
 		_, err = js.CreateKeyValue(ctx, config)
 	}
-	if err != nil && !errors.Is(err, jetstream.ErrBucketExists) {
+	if lacksServers(err) {
 		config.Replicas = 1
 		_, err = js.CreateKeyValue(ctx, config)
 	}
@@ -146,4 +148,11 @@ func (c *Conn) createBlockList(ctx context.Context) error {
 		return noBlockList(err)
 	}
 	return nil
+}
+
+// lacksServers says whether JetStream refuses several copies because there are not so many servers for them now. Where it
+// refuses for another reason, one copy would not help, or would be one for good though there could be three.
+func lacksServers(err error) bool {
+	var refused *jetstream.APIError
+	return errors.As(err, &refused) && (refused.ErrorCode == notClustered || refused.ErrorCode == tooFewServers)
 }
