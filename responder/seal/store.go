@@ -118,7 +118,7 @@ func (s *Store) load() error {
 			if err := os.Remove(name); err != nil {
 				return fmt.Errorf("remove half a sealed block: %w", err)
 			}
-		case strings.HasSuffix(name, suffix+suffixDamaged):
+		case strings.HasSuffix(name, suffix+suffixDamaged), strings.HasSuffix(name, suffix+suffixAway+suffixDamaged):
 			s.damaged = append(s.damaged, Damage{e.Name(), ErrDamaged})
 		case strings.HasSuffix(name, suffix):
 			if err := s.loadBlock(e.Name()); err != nil {
