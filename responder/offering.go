@@ -224,12 +224,24 @@ func (r *Responder) sealedUntil(ctx context.Context, o *offering, now time.Time)
 			u.unknown[e.Service] = true
 			continue
 		}
-		if f, gone := r.toMatch(e, func() (readable, error) { return r.catalog.Open(ctx, e) }, p.archives.limits); !gone && e.Size > 0 {
+		switch f, gone := r.toMatch(e, func() (readable, error) { return r.openKnown(ctx, e) }, p.archives.limits); {
+		case gone: // packed, perhaps, into a file that is not looked for yet
+			u.unknown[e.Service] = true
+		case e.Size > 0:
 			files, entries = append(files, f), append(entries, e)
 		}
 	}
 	m := view.Match(ctx, files, mark, nil, source.Family)
 	firsts := map[firstKey]int64{}
+	seeFirst := func(e *source.Entry) {
+		k := firstKey{e.ID, e.Size, e.ModTime.UnixNano()}
+		first, ok := o.firsts[k]
+		if !ok {
+			first = r.firstTime(ctx, p, e)
+		}
+		firsts[k] = first
+		u.see(e.Service, first)
+	}
 	for i, e := range entries {
 		switch l := cmpLog(m.Of[i], m.In[i]); {
 		case m.Twice[i]:
@@ -237,14 +249,11 @@ func (r *Responder) sealedUntil(ctx context.Context, o *offering, now time.Time)
 			u.unknown[e.Service] = true
 		case l != nil:
 			u.ofLog(l, e.Service, m.Of[i] != nil && endOf(l) == files[i].Size)
-		default:
-			k := firstKey{e.ID, e.Size, e.ModTime.UnixNano()}
-			first, ok := o.firsts[k]
-			if !ok {
-				first = r.firstTime(ctx, p, e)
+			if from, _ := l.Start(); from > 0 { // the file has what the blocks do not, or not any more
+				seeFirst(e)
 			}
-			firsts[k] = first
-			u.see(e.Service, first)
+		default:
+			seeFirst(e)
 		}
 	}
 	o.firsts = firsts

@@ -194,6 +194,61 @@ func TestServicesAreSealedUntil(t *testing.T) {
 	expect("a log without times", at(8, 5))
 }
 
+// What was too old to be sealed is in no block, while the file has it still: the service is sealed up to no later time
+// than the first of the file.
+func TestSealedUntilWithoutTheStart(t *testing.T) {
+	n := sealedFleet(t, 64, map[string]string{"a.log": ""})
+	n.stop()
+	now := time.Date(2026, 2, 28, 4, 5, 0, 0, time.UTC)
+	n.age, n.now = Duration(2*time.Hour), now
+	text := hourly(1, 4, 30)
+	appendTo(t, filepath.Join(n.dir, "a.log"), text)
+	n.start(t, 64)
+	f := n.r.Offer(&listFleet{records: map[schemas.BlockID]*schemas.BlockRecord{}})
+	n.seal(now)
+	n.list(f)
+	view := n.r.sealing.store.View()
+	defer view.Close()
+	if l := view.Logs(); len(l) != 1 || l[0].Bytes() != int64(len(hourly(2, 4, 30))) {
+		t.Fatalf("%d logs; not all of it but the first hour is sealed", len(l))
+	}
+	first := time.Date(2026, 2, 28, 1, 0, 0, 0, time.UTC)
+	for _, packing := range []bool{false, true} {
+		if packing { // more than the blocks have
+			write(t, filepath.Join(n.dir, "a.log.1.gz"), packed(t, text, "gzip"))
+			remove(t, filepath.Join(n.dir, "a.log"))
+		}
+		if got := n.offered(f, now).Services; len(got) != 1 || got[0].Until != first.UnixNano() {
+			t.Errorf("packed %v: %+v", packing, got)
+		}
+	}
+}
+
+// A file that is gone since files were looked for may have been packed into one that is not known yet: nothing is said
+// of its service before the next look.
+func TestSealedUntilWhilePacked(t *testing.T) {
+	n := sealedFleet(t, 64, map[string]string{"a.log": hourly(1, 4, 30)})
+	f := n.r.Offer(&listFleet{records: map[schemas.BlockID]*schemas.BlockRecord{}})
+	now := time.Date(2026, 2, 28, 4, 5, 0, 0, time.UTC)
+	n.seal(now)
+	n.list(f)
+	text := hourly(1, 4, 30) + hourly(4, 5, 1)
+	log := filepath.Join(n.dir, "a.log")
+	appendTo(t, log, hourly(4, 5, 1))
+	if _, _, err := n.r.Scan(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	write(t, log+".1.gz", packed(t, text, "gzip"))
+	remove(t, log)
+	n.r.lookAtOffer(t.Context(), f, now)
+	if got := n.r.Node().Store.Services; len(got) > 0 {
+		t.Errorf("while it is not known: %+v", got)
+	}
+	if got := n.offered(f, now).Services; len(got) != 1 || got[0].Until != time.Date(2026, 2, 28, 3, 28, 0, 0, time.UTC).UnixNano() {
+		t.Errorf("at the next look: %+v", got)
+	}
+}
+
 // The record says how much room there is, and whether the node drains, as far as that is known.
 func TestWhatANodeOffers(t *testing.T) {
 	n := sealedFleet(t, 64, map[string]string{"a.log": hourly(1, 2, 3)})

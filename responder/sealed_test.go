@@ -24,6 +24,7 @@ type sealedNode struct {
 	state string
 	// sources are those of the configuration, when start is called.
 	sources []SourceConfig
+	age     Duration // of the configuration too
 	mu      sync.Mutex
 	now     time.Time
 	stop    func()
@@ -46,7 +47,7 @@ func sealedFleet(t *testing.T, lines int, files map[string]string) *sealedNode {
 func (n *sealedNode) start(t *testing.T, lines int) {
 	t.Helper()
 	f, _ := newFleet(t, func(c *Config) {
-		c.State, c.Sealed.CPU, c.Sealed.Lines = n.state, 100, lines
+		c.State, c.Sealed.CPU, c.Sealed.Lines, c.Sealed.Age = n.state, 100, lines, n.age
 		c.Sources = slices.Clone(n.sources)
 		c.Index.Level = indexOff
 	}, nil)

@@ -48,7 +48,7 @@ func (r *Responder) sealedFiles(ctx context.Context, p *plan, v *seal.View) (fil
 	if snap := r.catalog.Newest(); snap != nil {
 		for _, e := range snap.Files {
 			if !known[e.ID] && sealed[e.ID] {
-				look(e, func() (readable, error) { return r.catalog.Open(ctx, e) }, false)
+				look(e, func() (readable, error) { return r.openKnown(ctx, e) }, false)
 			}
 		}
 	}
@@ -76,24 +76,43 @@ func (r *Responder) toMatch(e *source.Entry, open opener, limits archive.Limits)
 		return file, false
 	}
 	file.Identity, file.At, file.Size = id, open, f.Size()
-	if k, ok := f.(interface{ Kind() archive.Kind }); ok && k.Kind() != archive.Plain {
+	if kind := f.Kind(); kind != archive.Plain {
 		file.Content = func() (io.ReadCloser, error) {
 			f, err := open()
 			if err != nil {
 				return nil, err
 			}
-			return &matchedArchive{archive.Open(f, f.Size(), k.Kind(), limits, nil), f}, nil
+			return &matchedArchive{archive.Open(f, f.Size(), kind, limits, nil), f}, nil
 		}
 	}
 	return file, false
 }
 
-// readable is a file that is open: a rotation.File or a source.File.
+// readable is a file that is open: a rotation.File or a knownFile.
 type readable interface {
 	io.ReaderAt
 	io.Closer
 	Size() int64
 	Raw() *os.File
+	Kind() archive.Kind
+}
+
+// knownFile is a file of the catalogue, and what it holds.
+type knownFile struct {
+	*source.File
+	kind archive.Kind
+}
+
+// Kind says how it is packed.
+func (f knownFile) Kind() archive.Kind { return f.kind }
+
+// openKnown opens a file of the catalogue that no search has.
+func (r *Responder) openKnown(ctx context.Context, e *source.Entry) (readable, error) {
+	f, kind, err := r.openKind(ctx, e)
+	if err != nil {
+		return nil, err
+	}
+	return knownFile{f, kind}, nil
 }
 
 // opener opens a file while it is matched. There may be more of them than may be open, so that each is closed
