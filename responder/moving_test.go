@@ -327,3 +327,116 @@ func TestPacedWriter(t *testing.T) {
 		t.Errorf("one byte more: %v", err)
 	}
 }
+
+// spoil damages a node's copy of a block, and has it found out. It returns the file.
+func (m *moved) spoil(x *moving, id schemas.BlockID) (name string) {
+	m.holders.t.Helper()
+	s := x.disk.store("web1")
+	name = filepath.Join(s.Dir(), id.String()+".sealed")
+	text, err := os.ReadFile(name)
+	m.must(err)
+	text[len(text)/3] ^= 0x20
+	m.must(os.WriteFile(name, text, 0o600))
+	b, err := s.Block(seal.ID(id))
+	m.must(err)
+	if err := s.Verify(b); !errors.Is(err, seal.ErrDamaged) {
+		m.holders.t.Fatalf("%s with another byte: %v", name, err)
+	}
+	return name
+}
+
+// What is damaged is replaced by a copy of another owner, at home and elsewhere; what no good copy is known of is kept as it is, and a good
+// copy that was to be dropped stays.
+func TestDamagedBlocksAreReplaced(t *testing.T) {
+	m := newMoved(t, 2)
+	m.turns(6)
+	owners := m.owners()
+	home, elsewhere := 0, 0
+	for id, of := range owners {
+		if i := slices.Index(of, 0); i >= 0 && home < 3 {
+			m.spoil(m.all[0], schemas.BlockID(id))
+			home++
+		} else if i < 0 && elsewhere < 3 {
+			m.spoil(m.all[of[elsewhere%2]], schemas.BlockID(id))
+			elsewhere++
+		}
+	}
+	if home == 0 || elsewhere == 0 {
+		t.Fatalf("%d blocks at home, %d elsewhere", home, elsewhere)
+	}
+	m.turns(3)
+	if again := m.owners(); fmt.Sprint(again) != fmt.Sprint(owners) {
+		t.Errorf("owners %v, not %v", again, owners)
+	}
+	for id, of := range owners {
+		for _, i := range of {
+			s := m.all[i].disk.store("web1")
+			if b, err := s.Block(seal.ID(id)); err != nil || s.Spoiled(seal.ID(id)) != nil || s.Verify(b) != nil {
+				t.Errorf("%v at node %d: %v, %v, %v", id, i, err, s.Spoiled(seal.ID(id)), s.Verify(b))
+			}
+		}
+	}
+	rng := rand.New(rand.NewPCG(3, 3))
+	for i := range 3 {
+		m.sameByPlan(drawPlanned(rng, m.text, fmt.Sprint("mended", i)), m.plans(rng, owners))
+	}
+}
+
+// Where all copies are damaged, none is dropped, and none is a node's that owns the block; a good one that turns up is copied.
+func TestDamagedEverywhere(t *testing.T) {
+	m := newMoved(t, 2)
+	m.turns(6)
+	var id schemas.BlockID
+	var of []int
+	for of == nil || slices.Contains(of, 0) {
+		for k, v := range m.owners() {
+			id, of = schemas.BlockID(k), v
+		}
+	}
+	first, second := m.all[of[0]], m.all[of[1]]
+	name := m.spoil(first, id)
+	good, err := os.ReadFile(m.spoil(second, id))
+	m.must(err)
+	m.turns(3)
+	if left := m.list[id].Owners; len(left) > 0 {
+		t.Errorf("owned by %v", left)
+	}
+	for _, x := range []*moving{first, second} {
+		if b, err := x.disk.store("web1").Block(seal.ID(id)); err != nil || b.Away {
+			t.Errorf("%s dropped it: %v", x.r.config.Node, err)
+		}
+	}
+	good[len(good)/3] ^= 0x20
+	m.must(os.WriteFile(name, good, 0o600))
+	first.r.foreign.close() // a restart
+	m.must(first.r.foreign.open())
+	m.turns(3)
+	if got := m.owners()[seal.ID(id)]; fmt.Sprint(got) != fmt.Sprint(of) {
+		t.Errorf("owned by %v, not %v", got, of)
+	}
+}
+
+// A node that forgot, when it ended, that its copy is damaged finds out before others rely on it.
+func TestDamageIsFoundBeforeOthersDrop(t *testing.T) {
+	m := newMoved(t, 2)
+	m.turns(6)
+	for id, of := range m.owners() {
+		if slices.Contains(of, 0) {
+			continue
+		}
+		x := m.all[of[0]]
+		m.spoil(x, schemas.BlockID(id))
+		b := m.list[schemas.BlockID(id)]
+		b.Owners = slices.DeleteFunc(b.Owners, func(o string) bool { return o == x.r.config.Node }) // it left
+		x.r.foreign.close()
+		m.must(x.r.foreign.open())
+		report, err := x.turn(t.Context())
+		if err != nil || report.Trouble == nil || !report.More || slices.Contains(m.list[schemas.BlockID(id)].Owners, x.r.config.Node) {
+			t.Fatalf("entered with a damaged block: %+v, %v, owned by %v", report, err, m.list[schemas.BlockID(id)].Owners)
+		}
+		m.turns(2)
+		m.owners()
+		return
+	}
+	t.Fatal("all blocks are at home")
+}

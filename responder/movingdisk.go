@@ -102,6 +102,9 @@ func (d *movingDisk) held(home string, s *seal.Store, take func(string, schemas.
 			what = mover.Stub
 		} else {
 			bytes += taken(b.Stored)
+			if s.Spoiled(b.ID) != nil {
+				what = mover.Damaged
+			}
 		}
 		take(home, schemas.BlockID(b.ID), what)
 	}
@@ -234,6 +237,19 @@ func (p *pacedWriter) Write(b []byte) (int, error) {
 	rest := p.owed
 	p.owed = 0
 	return n, p.sleep(p.ctx, rest)
+}
+
+// Verify is mover.Disk's.
+func (d *movingDisk) Verify(ctx context.Context, home string, id schemas.BlockID) error {
+	s := d.store(home)
+	if s == nil {
+		return seal.ErrUnknown
+	}
+	b, err := s.Block(seal.ID(id))
+	if err == nil {
+		err = s.Verify(b)
+	}
+	return errors.Join(err, d.worked(ctx))
 }
 
 // Drop is mover.Disk's.

@@ -16,6 +16,7 @@ type Holding uint8
 const (
 	Nothing Holding = iota
 	Stub            // at its home: the block is away, and what it was of its logs is known
+	Damaged         // the block itself, of which something cannot be read; as long as nobody else has it, it is better than nothing
 	Whole           // the block itself, verified
 )
 
@@ -79,8 +80,9 @@ func (v *View) decideKept(b *schemas.BlockRecord, held Holding, want []string) A
 		next := *b
 		next.State, next.Since = schemas.BlockRetired, v.Now
 		return Action{Kind: Retire, Record: &next}
-	case owner && held != Whole && len(b.Owners) > 1:
-		return v.owned(Leave, b, without(b.Owners, v.Self)) // it was, and has lost it
+	case owner && held != Whole && (len(b.Owners) > 1 || held == Damaged):
+		// It was, and has lost it. Of what is damaged everywhere there is no owner: so whoever has a good copy still does not drop that.
+		return v.owned(Leave, b, without(b.Owners, v.Self))
 	case !owner && held == Whole && (wanted || standIn || v.known(b.Owners) < v.need()):
 		return v.owned(Enter, b, inOrder(want, b.Owners, v.Self))
 	case !owner && held != Whole && (wanted || standIn):
@@ -91,7 +93,7 @@ func (v *View) decideKept(b *schemas.BlockRecord, held Holding, want []string) A
 		return v.owned(Forget, b, slices.DeleteFunc(slices.Clone(b.Owners), v.gone))
 	case owner && !wanted && len(want) > 0 && v.have(b, want):
 		return v.owned(Leave, b, without(b.Owners, v.Self))
-	case !owner && held == Whole && len(v.answering(b.Owners)) >= v.need():
+	case !owner && held >= Damaged && len(v.answering(b.Owners)) >= v.need():
 		return Action{Kind: Drop, Record: b}
 	}
 	return Action{Record: b}
@@ -101,7 +103,7 @@ func (v *View) decideKept(b *schemas.BlockRecord, held Holding, want []string) A
 // its home knows.
 func (v *View) decideRetired(b *schemas.BlockRecord, held Holding) Action {
 	switch owner := slices.Contains(b.Owners, v.Self); {
-	case held == Whole && b.Home != v.Self:
+	case held >= Damaged && b.Home != v.Self:
 		return Action{Kind: Drop, Record: b}
 	case held != Whole && owner:
 		return v.owned(Leave, b, without(b.Owners, v.Self))

@@ -13,6 +13,7 @@
 //   - It leaves them only in favour of all nodes that the rule names, while those are owners and up.
 //   - It drops a block that the list, read anew, gives to others only, or has retired, and only when that has
 //     been so for the longest time that a query may take: old plans still read it here.
+//   - What turns out to be damaged counts as lost, and is replaced by a copy of another owner; it is dropped only where a good block would be.
 //   - That a record is missing is no reason to drop anything: whoever holds such a block lists it again.
 //
 // So a crash, a partition or a full disk at any step leaves a copy too many, never one too few. The package does no I/O, starts

@@ -24,6 +24,8 @@ type Disk interface {
 	// Fetch has the node hold a block, from one that does, whole and verified. What an earlier Fetch got, it need
 	// not get again. ErrNoRoom says that the node is full.
 	Fetch(ctx context.Context, b *schemas.BlockRecord, from string) error
+	// Verify reads all of a block that the node holds. After an error it is Damaged, if it is.
+	Verify(ctx context.Context, home string, id schemas.BlockID) error
 	// Drop has the node hold a block no more; at its home, but a stub. Queries that read it read on.
 	Drop(home string, id schemas.BlockID) error
 	// Retired hears, once in a Turn, which of the blocks of this home nobody is to search any more.
@@ -285,6 +287,13 @@ func (t *turn) change(ctx context.Context) {
 		if ctx.Err() != nil || t.report.Troubles >= patience {
 			return
 		}
+		if c.Kind == Enter { // others will drop their copies for this one, which may have been here for long
+			if err := t.m.disk.Verify(ctx, c.Record.Home, c.Record.ID); err != nil {
+				t.trouble(fmt.Errorf("sealed block %v, of which others have too few: %w", c.Record.ID, err))
+				t.report.More = true
+				continue
+			}
+		}
 		t.write(ctx, c.Action, c.revision)
 	}
 }
@@ -332,7 +341,7 @@ func (t *turn) drop(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		a, _, err := t.again(ctx, b, Whole)
+		a, _, err := t.again(ctx, b, t.held[b.ID].what)
 		if err == nil && a.Kind == Drop {
 			if err = t.m.disk.Drop(b.Home, b.ID); err == nil {
 				t.report.Done[Drop]++

@@ -286,6 +286,21 @@ func (w *world) lose(n *simNode, forget bool) {
 	n.start()
 }
 
+// rot damages blocks of a node that another owner has.
+func (w *world) rot(n *simNode) {
+	w.logf("%s rots", n.name)
+	w.changes++
+	for _, id := range slices.SortedFunc(maps.Keys(n.disk), compareIDs) {
+		others := false
+		if l, ok := w.list[id]; ok {
+			others = slices.ContainsFunc(l.record.Owners, func(o string) bool { return o != n.name && w.roster[o] && w.nodes[o].holds(id) == Whole })
+		}
+		if c := n.disk[id]; c.what == Whole && others && w.rnd.IntN(2) == 0 {
+			c.what, c.durable, n.rotten = Damaged, Damaged, true
+		}
+	}
+}
+
 // history draws a fleet and what happens to it.
 func history(t testing.TB, seed uint64) {
 	w := newWorld(t, seed, 3+int(seed%4), 1+int(seed/4%3))
@@ -298,7 +313,7 @@ func history(t testing.TB, seed uint64) {
 	w.live(250)
 	names := slices.Sorted(maps.Keys(w.roster))
 	n := w.nodes[names[w.rnd.IntN(len(names))]]
-	switch w.rnd.IntN(5) {
+	switch w.rnd.IntN(6) {
 	case 0:
 		w.lose(n, true)
 	case 1:
@@ -310,6 +325,8 @@ func history(t testing.TB, seed uint64) {
 	case 3:
 		w.logf("blocks age")
 		w.age, w.now = 2*hour, w.now+2*hour
+	case 4:
+		w.rot(n)
 	}
 	w.live(100)
 }
@@ -325,7 +342,7 @@ func (w *world) live(events int) {
 	}
 	w.settle()
 	for _, n := range w.nodes { // what was lost is made up for
-		n.gone = 0
+		n.gone, n.rotten = 0, false
 	}
 }
 

@@ -58,6 +58,7 @@ type simNode struct {
 	full   bool
 	lines  int // written, in all
 	sealed int // of those, in blocks
+	rotten bool
 	gone   int // of those, lost with the disk before they were sealed: the first that are not
 	disk   map[schemas.BlockID]*simCopy
 	parts  map[schemas.BlockID]int
@@ -243,6 +244,11 @@ func (n *simNode) Fetch(_ context.Context, b *schemas.BlockRecord, from string) 
 	return nil
 }
 
+func (n *simNode) Verify(context.Context, string, schemas.BlockID) error {
+	n.step("verify")
+	return nil
+}
+
 func (n *simNode) Drop(home string, id schemas.BlockID) error {
 	n.step("drop")
 	w, c := n.w, n.disk[id]
@@ -287,10 +293,10 @@ func (n *simNode) holds(id schemas.BlockID) Holding {
 	return Nothing
 }
 
-// wounds is how many disks were lost that may be missed still.
+// wounds is how many disks were lost, or damaged, that may be missed still.
 func (w *world) wounds() (n int) {
 	for _, o := range w.nodes {
-		if o.gone > 0 || !w.roster[o.name] {
+		if o.gone > 0 || o.rotten || !w.roster[o.name] {
 			n++
 		}
 	}
