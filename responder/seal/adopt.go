@@ -159,10 +159,15 @@ func (s *Store) verifyCopy(ctx context.Context, id ID, checksum uint64, worked f
 	if err := step("copy verified"); err != nil {
 		return nil, err
 	}
-	if err := s.indexer.index(s.dir, &r.Block, r.content(ctx, worked)); err != nil {
+	var x indexer // it keeps some MiB: too much for each home's Store to have one for good
+	if err = x.index(s.dir, &r.Block, r.content(ctx, worked)); err == nil {
+		err = step("copy indexed")
+	}
+	if err != nil {
+		s.unindex(id) // of a block that is spoiled and there, only what speeds its search up
 		return nil, err
 	}
-	return &r.Block, step("copy indexed")
+	return &r.Block, nil
 }
 
 // content is what the frames hold, one after the other; each is valid until the next one.

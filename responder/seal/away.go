@@ -71,6 +71,7 @@ func (s *Store) Shed(id ID) error {
 		s.remove(s.path(id) + suffixAway)
 		return nil
 	}
+	delete(s.spoiled, id)
 	s.replace(&away)
 	s.graves[id] = grave{mark: s.mark}
 	s.sweep()
@@ -190,8 +191,8 @@ func (s *Store) File(id ID) (*os.File, *Block, error) {
 	return f, b, nil
 }
 
-// Spoiled is why a block that is there could not be read, when that was tried last; nil: it could, or nobody
-// tried. A copy of another node's can be adopted in its place.
+// Spoiled is why a block that is there could not be read, when a search or Verify tried it last; nil: it could, or
+// nobody tried. It is not searched before Verify finds it whole, or a copy of another node's is adopted in its place.
 func (s *Store) Spoiled(id ID) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -12,8 +12,11 @@ import (
 
 func (s *Store) indexPath(x [2]uint64) string { return filepath.Join(s.dir, block.Name(x[0], x[1])) }
 
-// size is what a block and its index take.
+// size is what a block and its index take; next to nothing, if it is away.
 func (s *Store) size(b *Block) int64 {
+	if b.Away {
+		return 0
+	}
 	n := b.Stored
 	if info, err := os.Stat(s.indexPath(b.ID.index())); err == nil {
 		n += info.Size()

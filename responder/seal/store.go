@@ -48,7 +48,6 @@ type Store struct {
 	spoiled map[ID]error     // blocks that could not be read
 
 	adopting sync.Mutex // one block at a time
-	indexer  indexer    // of blocks that are adopted
 }
 
 // grave is what is to become of the files of a block that only older views see.

@@ -368,14 +368,19 @@ func (t *Text) Close() error {
 	return nil
 }
 
-// Verify reads all of a block.
+// Verify reads all of a block: it is Spoiled from then on, or not.
 func (s *Store) Verify(b *Block) error {
 	r, f, err := s.openBlock(b)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	if err = r.Verify(); errors.Is(err, ErrDamaged) {
+	switch err = r.Verify(); {
+	case err == nil:
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.spoiled, b.ID)
+	case errors.Is(err, ErrDamaged):
 		s.spoil(b.ID, err)
 	}
 	return err
