@@ -267,6 +267,7 @@ func (g *Gather) unread(n *node, c *schemas.Chunk) {
 	for _, id := range schemas.BlockIDs(c.Text) {
 		b := g.plan.blocks[id]
 		switch {
+		case g.plan.Retired[id]: // its home has its stub still, and names what it has not
 		case b == nil:
 			n.share.alien++
 		case !slices.Contains(n.share.unread, b):

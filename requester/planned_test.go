@@ -296,3 +296,23 @@ func TestAllPruned(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 }
+
+// A block that is retired is wanted of nobody: that its home has but its stub is no lack. One that the list as it was
+// read does not have may be one.
+func TestRetiredBlockIsNoLack(t *testing.T) {
+	for state, complete := range map[schemas.BlockState]bool{schemas.BlockRetired: true, schemas.BlockKept: false} {
+		nodes, block := twoOwners(100)
+		listed := *block
+		listed.State = state
+		if !complete {
+			listed.ID = schemas.BlockID{2}
+		}
+		b := newStoreBench(t, NewQuery("x"), nodes, &listed)
+		b.frames("a", true, schemas.Chunk{Kind: schemas.ChunkUnread, Text: block.ID[:], Origin: &schemas.Origin{Node: "a"}})
+		b.frames("b", true)
+		b.frames("c", true)
+		if r := b.g.Receipt(b.now); !b.g.Done() || r.Complete != complete || (r.Store.Missing == 0) != complete {
+			t.Errorf("state %d: %+v\n%s", state, r, r.Text())
+		}
+	}
+}

@@ -21,9 +21,10 @@ type Question struct {
 // Plan says whom a query is put to, and what each reads.
 type Plan struct {
 	Revision uint64
-	Asks     []Ask                  // each node once, in the order of their names as bytes
-	Lost     []*schemas.BlockRecord // in question, and no node that is known has them
-	Total    int                    // blocks in question
+	Asks     []Ask                    // each node once, in the order of their names as bytes
+	Lost     []*schemas.BlockRecord   // in question, and no node that is known has them
+	Total    int                      // blocks in question
+	Retired  map[schemas.BlockID]bool // of the list: a home that has but a stub of one lacks nothing
 
 	nodes map[string]*schemas.Node
 }

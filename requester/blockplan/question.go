@@ -55,7 +55,11 @@ func (q *Question) admits(n *schemas.Node) bool {
 // inQuestion are the blocks that may hold an answer, and are not read where they were sealed whatever the plan, in an order that depends on nothing but them.
 func (p *Plan) inQuestion(q *Question) []*schemas.BlockRecord {
 	var blocks []*schemas.BlockRecord
+	p.Retired = map[schemas.BlockID]bool{}
 	for _, b := range q.Blocks {
+		if b.State == schemas.BlockRetired {
+			p.Retired[b.ID] = true
+		}
 		if b.State == schemas.BlockKept && b.Overlaps(q.Since, q.Until) && matchesAny(q.Select.Services, b.Service) && p.admitsHome(q, b) && takesPlans(p.nodes[b.Home]) {
 			blocks = append(blocks, b)
 		}

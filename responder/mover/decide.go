@@ -58,7 +58,7 @@ type Action struct {
 }
 
 // keptRecord is for how long the record of a retired block stays when nobody has the block any more: a node that is away
-// for less does not list its copy again.
+// for less does not list its copy again. It stays as long as its home, unless that is gone, has anything of the block.
 const keptRecord = 7 * 24 * 3600 * int64(1e9)
 
 // Decide tells what a node has to do about a block that is listed, from the record and what it holds of the block.
@@ -100,17 +100,21 @@ func (v *View) decideKept(b *schemas.BlockRecord, held Holding, want []string) A
 }
 
 // decideRetired is Decide of a block that nobody searches any more. At its home it goes as its logs allow, which
-// its home knows.
+// its home knows; and the record goes behind that, since by the record requesters know that a stub there lacks nothing.
 func (v *View) decideRetired(b *schemas.BlockRecord, held Holding) Action {
+	leader := v.leader(b)
+	remover := leader
+	if v.Movers[b.Home] {
+		remover = b.Home
+	}
 	switch owner := slices.Contains(b.Owners, v.Self); {
 	case held >= Damaged && b.Home != v.Self:
 		return Action{Kind: Drop, Record: b}
 	case held != Whole && owner:
 		return v.owned(Leave, b, without(b.Owners, v.Self))
-	case v.leader(b) != v.Self:
-	case slices.ContainsFunc(b.Owners, v.gone):
+	case leader == v.Self && slices.ContainsFunc(b.Owners, v.gone):
 		return v.owned(Forget, b, slices.DeleteFunc(slices.Clone(b.Owners), v.gone))
-	case len(b.Owners) == 0 && b.Since < v.Now-keptRecord:
+	case remover == v.Self && held == Nothing && len(b.Owners) == 0 && b.Since < v.Now-keptRecord:
 		return Action{Kind: Remove, Record: b}
 	}
 	return Action{Record: b}

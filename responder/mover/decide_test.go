@@ -175,3 +175,28 @@ func BenchmarkDecide(b *testing.B) {
 		v.Decide(block, Nothing)
 	}
 }
+
+// The record of a retired block stays while its home has anything of it, a stub or the block: else the home would list
+// it again, or say of its stub that it lacks a block that nobody has.
+func TestRecordStaysForItsHome(t *testing.T) {
+	for _, c := range []struct {
+		home  string
+		nodes string
+		held  Holding
+		doing Kind
+	}{
+		{"a", "A B", Nothing, Remove},
+		{"a", "A B", Stub, Keep},
+		{"a", "A B", Whole, Keep},
+		{"b", "A B", Nothing, Keep}, // which b does
+		{"b", "A b", Nothing, Keep},
+		{"b", "A -b", Nothing, Remove},
+		{"b", "A +b", Nothing, Remove},
+	} {
+		v := fleetOf(2, strings.Fields(c.nodes)...)
+		b := &schemas.BlockRecord{Home: c.home, Service: "s", State: schemas.BlockRetired, Since: v.Now - keptRecord - 1}
+		if a := v.Decide(b, c.held); a.Kind != c.doing {
+			t.Errorf("a holds %v of a block of %s, nodes %s: it does %v, want %v", c.held, c.home, c.nodes, a.Kind, c.doing)
+		}
+	}
+}
