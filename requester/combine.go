@@ -1,6 +1,7 @@
 package requester
 
 import (
+	"bytes"
 	"cmp"
 	"slices"
 
@@ -16,7 +17,7 @@ type kept struct {
 	counting bool             // accounts have counts
 	named    map[logKey]bool  // logs whose name has been released
 	lines    map[logKey]int64 // selected lines that have been released, with -m
-	sorted   []*schemas.Chunk // counts, once all are in
+	sorted   []*total         // counts, once all are in
 }
 
 // logKey is a log: of a node, by its id, or, where it has none, by its name.
@@ -117,52 +118,78 @@ func (s *share) keep(key logKey, c schemas.Chunk) {
 	s.counts[key] = c
 }
 
+// total is what the parts of a log come to, with the accounts that have counted selected lines of it.
+type total struct {
+	schemas.Chunk
+	of []counted
+}
+
+// counted is how many selected lines of a log an account has counted.
+type counted struct {
+	by    *node
+	lines int64
+}
+
 // sum adds the counts of all accounts. Those of an account that failed were of parts of logs that others have counted
-// again from their start, but for logs of which nothing is sealed.
+// again from their start, but for logs of which nothing is sealed. What it had counted in a file of its own behind the
+// blocks goes with them, and the receipt says that this is missing; but a log that had a line there is not one without.
 func (g *Gather) sum() {
-	logs := map[logKey]*schemas.Chunk{}
+	logs := map[logKey]*total{}
+	matched := map[logKey]bool{}
 	for _, n := range g.order {
+		if n.share == nil { // nobody has asked it
+			continue
+		}
 		for key, c := range n.share.counts {
 			if n.share.given && key.log != (schemas.BlockID{}) {
+				matched[key] = matched[key] || c.Count > 0
 				continue
 			}
 			at := logs[key]
 			if at == nil {
-				at = &schemas.Chunk{Kind: c.Kind, Service: c.Service, File: c.File, Origin: c.Origin}
+				at = &total{Chunk: schemas.Chunk{Kind: c.Kind, Service: c.Service, File: c.File, Origin: c.Origin}}
 				logs[key] = at
 			}
 			if g.q.MaxCount >= 0 {
 				c.Count = min(c.Count, g.q.MaxCount-at.Count)
 			}
-			if at.Count += c.Count; g.plan.asked == schemas.ModeCount {
-				n.lines += c.Count
-				g.lines += c.Count
-				g.matched = g.matched || c.Count > 0
-			}
+			at.Count += c.Count
+			at.of = append(at.of, counted{n, c.Count})
 		}
 		n.share.counts = nil
 	}
-	for _, c := range logs {
+	for key, c := range logs {
 		if g.plan.asked == schemas.ModeFilesWithout {
-			if c.Count > 0 {
+			if c.Count > 0 || matched[key] {
 				continue
 			}
 			c.Kind = schemas.ChunkFile
 		}
 		g.plan.kept.sorted = append(g.plan.kept.sorted, c)
 	}
-	slices.SortFunc(g.plan.kept.sorted, func(a, b *schemas.Chunk) int {
-		return cmp.Or(naturalCompare(a.Origin.Node, b.Origin.Node), naturalCompare(a.File, b.File), naturalCompare(a.Service, b.Service))
+	slices.SortFunc(g.plan.kept.sorted, func(a, b *total) int {
+		return cmp.Or(naturalCompare(a.Origin.Node, b.Origin.Node), naturalCompare(a.File, b.File), naturalCompare(a.Service, b.Service),
+			bytes.Compare(a.Origin.Log[:], b.Origin.Log[:]))
 	})
 }
 
 // nothingKept says whether nothing is left to be released of what was kept.
 func (p *planned) nothingKept() bool { return p == nil || !p.kept.counting && len(p.kept.sorted) == 0 }
 
-// forget drops what is kept.
-func (p *planned) forget() {
-	if p != nil {
-		p.kept = kept{}
+// forget drops what is kept. Then no account is complete any more: whose counts have not been handed out, nobody knows.
+func (g *Gather) forget(status schemas.Status, reason string) {
+	if g.plan.nothingKept() {
+		return
+	}
+	g.plan.kept = kept{}
+	for _, n := range g.order {
+		switch {
+		case n.share == nil || n.part > 0 || !n.settled:
+		case n.covered():
+			n.share.unsaid = true
+		case n.status == schemas.StatusComplete:
+			n.status, n.reason = status, reason
+		}
 	}
 }
 
@@ -187,8 +214,14 @@ func (g *Gather) nextKept() (Release, bool) {
 		if size += k.sorted[0].SizeBound(); size > schemas.MaxRaw && len(r.Chunks) > 0 {
 			break // whoever sends it on has room for as much in a frame
 		}
-		r.Chunks, k.sorted = append(r.Chunks, *k.sorted[0]), k.sorted[1:]
+		c := k.sorted[0]
+		r.Chunks, k.sorted = append(r.Chunks, c.Chunk), k.sorted[1:]
 		if g.plan.asked != schemas.ModeFilesWithout {
+			for _, of := range c.of {
+				of.by.lines += of.lines
+			}
+			g.lines += c.Count
+			g.matched = g.matched || c.Count > 0
 			continue
 		}
 		g.lines++

@@ -208,7 +208,7 @@ func (g *Gather) finish(status schemas.Status, reason string) {
 		g.discard(n)
 	}
 	g.head, g.open, g.ready = len(g.order), nil, nil
-	g.plan.forget()
+	g.forget(status, reason)
 	if tell {
 		g.send(Quit{schemas.Cancel{Reason: reason}})
 	}

@@ -39,6 +39,7 @@ type share struct {
 	heirs  []*node                // who reads what it has not
 	lost   []*schemas.BlockRecord // what of it nobody does
 	given  bool                   // it has failed, and is not taken back: others read its blocks
+	unsaid bool                   // it has failed, others have counted what it was to count, and that was not handed out
 	torn   bool                   // it failed in the middle of a line of which a part was released
 	cut    cut                    // by -m
 	counts map[logKey]schemas.Chunk

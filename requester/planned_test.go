@@ -22,6 +22,7 @@ type storeBench struct {
 	out  []Release
 	run  uint64              // of all frames
 	errs []schemas.FileError // of the next End
+	held bool                // nothing is released by itself
 }
 
 // twoOwners is one block of node a, which b and c have, and nodes that are sealed up to a time.
@@ -53,13 +54,25 @@ func (b *storeBench) pump() {
 			b.asks[Account(ask.Part, ask.To.Node)] = ask.Query
 		}
 	}
-	for {
+	for !b.held {
 		r, ok := b.g.Next()
 		if !ok {
 			return
 		}
 		b.out = append(b.out, r)
 		b.g.Consumed(r, b.now)
+	}
+}
+
+// later passes some time in which nobody says anything.
+func (b *storeBench) later() {
+	b.t.Helper()
+	b.now = b.now.Add(50 * time.Millisecond)
+	b.g.Probed(b.now)
+	b.g.Tick(b.now)
+	b.pump()
+	if b.now.Sub(simStart) > 15*time.Second {
+		b.t.Fatal("nobody is asked")
 	}
 }
 
@@ -177,13 +190,7 @@ func TestOwnerDiesHalfWay(t *testing.T) {
 	// What is not released is held back by nothing here: so the line is torn, and said to be.
 	b.frames("b", false, open)
 	for b.asks["c/1"] == nil {
-		b.now = b.now.Add(50 * time.Millisecond)
-		b.g.Probed(b.now)
-		b.g.Tick(b.now)
-		b.pump()
-		if b.now.Sub(simStart) > 10*time.Second {
-			t.Fatal("nobody is asked")
-		}
+		b.later()
 	}
 	skip := b.asks["c/1"].Plan.Skip
 	if len(skip) != 1 || skip[0] != (schemas.LogMark{Log: schemas.BlockID{7}, From: 4}) {
@@ -314,5 +321,18 @@ func TestRetiredBlockIsNoLack(t *testing.T) {
 		if r := b.g.Receipt(b.now); !b.g.Done() || r.Complete != complete || (r.Store.Missing == 0) != complete {
 			t.Errorf("state %d: %+v\n%s", state, r, r.Text())
 		}
+	}
+}
+
+// A node that was stopped before it had read its blocks has not failed to read them.
+func TestStoppedReader(t *testing.T) {
+	nodes, block := twoOwners(100)
+	q := NewQuery("x")
+	q.Limit = 1
+	b := newStoreBench(t, q, nodes, block)
+	b.frames("a", true, schemas.Chunk{File: "own", Text: []byte("1\n"), Offsets: []int64{0}})
+	r := b.g.Receipt(b.now)
+	if n := r.Nodes[1]; !r.Satisfied || r.Complete || r.Store.Missing > 0 || n.Status != schemas.StatusStopped || n.Reason != "limit reached" || n.SealedBlocks > 0 || !strings.Contains(r.Text(), "  1 sealed block by list revision 7\n") {
+		t.Errorf("%+v\n%s", n, r.Text())
 	}
 }

@@ -48,7 +48,7 @@ func (n *node) flaws() (words []string) {
 // missing counts the sealed blocks of an account that nobody has read.
 func (n *node) missing() int {
 	count := len(n.share.lost) + n.share.alien
-	if !n.read() && !n.share.given && n.status != schemas.StatusPruned {
+	if !n.read() && !n.share.given && n.status != schemas.StatusPruned && n.status != schemas.StatusStopped {
 		count += len(n.share.ask.Blocks)
 	}
 	for _, h := range n.share.heirs {
@@ -69,13 +69,13 @@ func (n *node) gone() bool {
 
 // covered says whether a node is gone without harm: others have read all of it that is in question.
 func (n *node) covered() bool {
-	return n.gone() && n.status != schemas.StatusError && n.share.ask.Plan != nil && !n.share.ask.Tail.Any && n.whole()
+	return n.gone() && n.status != schemas.StatusError && !n.share.unsaid && n.share.ask.Plan != nil && !n.share.ask.Tail.Any && n.whole()
 }
 
 // sealed completes what an account says of a planned query with what became of its blocks.
 func (n *node) sealed(r *NodeReceipt) {
 	s := n.share
-	if !s.given {
+	if !s.given && (n.status != schemas.StatusStopped || n.end != nil || n.chunks > 0) {
 		r.SealedBlocks = len(s.ask.Blocks) - len(s.unread)
 	}
 	if r.Sealed = n.covered(); r.Sealed {
@@ -99,6 +99,9 @@ func (n *node) sealed(r *NodeReceipt) {
 	}
 	if n.torn() {
 		words = append(words, "the rest of a line is missing")
+	}
+	if s.unsaid {
+		words = append(words, "counted elsewhere, and not handed out")
 	}
 	words = append(words, n.flaws()...)
 	if len(words) == 0 {
@@ -190,10 +193,15 @@ func (r *Receipt) storeText() string {
 	if more > 0 {
 		words = append(words, "and "+count(int64(more), "node"))
 	}
-	if len(words) == 0 {
-		words = []string{"nobody has them"}
+	planned := fmt.Sprintf("%s by list revision %d", count(int64(s.Blocks), "sealed block"), s.Revision)
+	switch {
+	case len(words) > 0:
+		words[0] = planned + ": " + words[0]
+	case s.Missing > 0:
+		words = []string{planned + ": nobody has them"}
+	default: // there was enough before anybody read one
+		words = []string{planned}
 	}
-	words[0] = fmt.Sprintf("%s by list revision %d: %s", count(int64(s.Blocks), "sealed block"), s.Revision, words[0])
 	var b strings.Builder
 	wrap(&b, words, ", ", "  ", "    ")
 	return b.String()

@@ -48,7 +48,7 @@ func (w *world) judgeStore() (wrong []string) {
 			dead = 99 // as good as dead, for a while
 		}
 	}
-	if s.replicas == 2 && s.lossless && dead <= 1 && w.p.loss < 0.02 && !r.Satisfied && r.Store.Missing > 0 && !torn(r) && len(w.names) > 2 {
+	if s.replicas == 2 && s.lossless && dead <= 1 && w.p.loss < 0.02 && r.Store.Missing > 0 && !torn(r) && len(w.names) > 2 {
 		say("%d blocks are missing, though each has an owner that lives", r.Store.Missing)
 	}
 	return wrong
