@@ -387,6 +387,9 @@ func (g *Gather) revive(n *node) {
 	n.initial, n.granted = g.q.Credit, g.q.Credit
 	g.credit.held += n.granted
 	g.unsettled++
+	if g.plan != nil {
+		delete(g.plan.failed, n.name)
+	}
 	g.head = min(g.head, n.rank)
 	g.addLive(n)
 	g.place(n)

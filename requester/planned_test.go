@@ -336,3 +336,21 @@ func TestStoppedReader(t *testing.T) {
 		t.Errorf("%+v\n%s", n, r.Text())
 	}
 }
+
+// A node that was given up, and speaks again in time, may take over what others had to read.
+func TestRevivedNodeTakesOver(t *testing.T) {
+	nodes, block := twoOwners(100)
+	b := newStoreBench(t, NewQuery("x"), nodes, block)
+	b.frames("a", false) // before b and c: nothing of them is released
+	b.g.NoResponders("c", b.now)
+	b.pump()
+	b.frames("c", true)
+	if r := b.g.Receipt(b.now); r.Nodes[2].Status != schemas.StatusComplete {
+		t.Fatalf("%s", r.Text())
+	}
+	b.g.NoResponders("b", b.now)
+	b.pump()
+	if b.asks["c/1"] == nil {
+		t.Errorf("c, which is back, is not asked for what b was to read:\n%s", b.g.Receipt(b.now).Text())
+	}
+}
