@@ -290,11 +290,7 @@ func (d *movingDisk) isRetired(id seal.ID) bool {
 // used is what blocks take.
 func (d *movingDisk) used() (bytes int64) {
 	if s := d.own(); s != nil {
-		for _, b := range s.Blocks() {
-			if !b.Away {
-				bytes += taken(b.Stored)
-			}
-		}
+		bytes = taken(s.Stored())
 	}
 	return bytes + d.foreign.Load()
 }

@@ -119,7 +119,7 @@ func TestUnreadIsNamed(t *testing.T) {
 	h.must(store.Shed(seal.ID(ids[1])))
 	at, err := h.others[0].r.foreign.make("web1")
 	h.must(err)
-	at.Drop(seal.ID(ids[2]))
+	h.must(at.Shed(seal.ID(ids[2])))
 	damaged := filepath.Join(at.Dir(), seal.ID(ids[3]).String()+".sealed")
 	writeAt(t, damaged, "damaged by somebody", 200)
 	absent := schemas.BlockID{7}

@@ -18,7 +18,11 @@ func TestUnknownBlocksOfItsOwn(t *testing.T) {
 	h := sealedHolders(t, drawLog(rand.New(rand.NewPCG(8, 31)), 300), false)
 	ids, q := h.allBlocks(), query("unknown", "id=")
 	rest := h.linesBut(ids[1], ids[2], ids[3])
-	h.r.sealing.store.Drop(seal.ID(ids[1]), seal.ID(ids[2]))
+	h.stop()
+	for _, id := range ids[1:3] {
+		remove(t, filepath.Join(h.state, "sealed", id.String()+".sealed"))
+	}
+	h.start(t, 64)
 	h.must(h.r.sealing.store.Shed(seal.ID(ids[3])))
 	own := func(ids ...schemas.BlockID) []schemas.PlanRead {
 		return []schemas.PlanRead{{Home: "web1", Blocks: ids}}

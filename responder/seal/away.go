@@ -138,6 +138,7 @@ func writeDurably(name string, p []byte, what string) error {
 
 // replace has the logs go by another state of a block that is there. s.mu is held.
 func (s *Store) replace(b *Block) {
+	s.stored += b.here() - s.blocks[b.ID].here()
 	s.blocks[b.ID] = b
 	for i := range b.Runs {
 		l := s.logs[b.Runs[i].Log]
@@ -164,14 +165,6 @@ func (s *Store) Block(id ID) (*Block, error) {
 		return b, nil
 	}
 	return nil, fmt.Errorf("%w: %v", ErrUnknown, id)
-}
-
-// Drop takes blocks, and stubs, out of the Store, whatever becomes of their logs. Views that are open read them
-// to their end.
-func (s *Store) Drop(ids ...ID) {
-	s.adopting.Lock()
-	defer s.adopting.Unlock()
-	s.drop(ids...)
 }
 
 // File opens the file of a block, to be sent: Stored bytes of it. It can be read after the block is shed. The

@@ -32,8 +32,8 @@ const (
 	headerBytes = 40
 	endBytes    = 24
 	maxFooter   = 16 << 20
-	// MaxBlock bounds the content of a block, and so that of a frame, in bytes.
-	MaxBlock = 16 << 20
+	// maxBlock bounds the content of a block, and so that of a frame, in bytes.
+	maxBlock = 16 << 20
 )
 
 // ErrDamaged says that a block is not what was written.
@@ -225,12 +225,12 @@ func decodeFooter(p []byte, frameEnd int64, v uint32) (b Block, frames []frame, 
 	b.Timed, b.NUL = flags&flagTimed != 0, flags&flagNUL != 0
 	b.MinTime, b.MaxTime = d.int(), d.int()
 	b.Form = d.uint()
-	b.Lines, b.Bytes = d.count(MaxBlock), d.count(MaxBlock)
+	b.Lines, b.Bytes = d.count(maxBlock), d.count(maxBlock)
 	b.Sealed = d.int()
 	at, from, lines := int64(headerBytes), int64(0), int64(0)
 	frames = make([]frame, 0, d.length(11))
 	for range cap(frames) {
-		f := frame{at: at, from: from, stored: int(d.count(2 * MaxBlock)), size: int(d.count(MaxBlock)), lines: int(d.count(MaxBlock)), sum: d.fixed()}
+		f := frame{at: at, from: from, stored: int(d.count(2 * maxBlock)), size: int(d.count(maxBlock)), lines: int(d.count(maxBlock)), sum: d.fixed()}
 		frames = append(frames, f)
 		at, from, lines = at+int64(f.stored), from+int64(f.size), lines+int64(f.lines)
 	}
@@ -316,9 +316,9 @@ func (d *decoder) run() (r Run) {
 	r.Path = d.text()
 	r.Dev, r.Ino, r.Born = d.uint(), d.uint(), d.int()
 	r.HeadBytes, r.Head = int(d.count(printBytes)), d.fixed()
-	r.From = d.count(math.MaxInt64 - MaxBlock)
-	r.To = r.From + d.count(MaxBlock)
-	r.Line, r.Lines = d.count(math.MaxInt64-MaxBlock), d.count(MaxBlock)
+	r.From = d.count(math.MaxInt64 - maxBlock)
+	r.To = r.From + d.count(maxBlock)
+	r.Line, r.Lines = d.count(math.MaxInt64-maxBlock), d.count(maxBlock)
 	r.ModTime, r.Last, r.LastKnown = d.int(), d.int(), d.count(1) == 1
 	r.Tail = d.fixed()
 	if r.To == r.From || r.Lines == 0 || int64(r.HeadBytes) > r.To {

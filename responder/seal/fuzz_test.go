@@ -129,7 +129,7 @@ func FuzzReader(f *testing.F) {
 		if !r.Block.Away {
 			_ = r.Verify()
 		}
-		if r.Block.Bytes > MaxBlock || len(r.frames) > len(file) || len(r.Block.Runs) > len(file) {
+		if r.Block.Bytes > maxBlock || len(r.frames) > len(file) || len(r.Block.Runs) > len(file) {
 			t.Fatalf("%+v of %d bytes", r.Block, len(file))
 		}
 	})

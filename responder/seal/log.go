@@ -60,8 +60,8 @@ func (l *Log) LastTime() (ns int64, known bool) { return l.last().Last, l.last()
 // Start is the offset of the first byte that its blocks still have, and how many lines stood before it.
 func (l *Log) Start() (offset, lines int64) { return l.parts[0].From, l.parts[0].Line }
 
-// Sealed is when its oldest block was made: nanoseconds since 1970.
-func (l *Log) Sealed() int64 { return l.parts[0].block.Sealed }
+// sealed is when its oldest block was made: nanoseconds since 1970.
+func (l *Log) sealed() int64 { return l.parts[0].block.Sealed }
 
 // Bytes is how much its blocks have of it.
 func (l *Log) Bytes() (n int64) {

@@ -1,6 +1,7 @@
 package seal
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -158,5 +159,5 @@ func syncDir(dir string) error {
 }
 
 func compareBlocks(a, b *Block) int {
-	return cmp.Or(cmp.Compare(a.Service, b.Service), cmp.Compare(a.Window, b.Window), cmp.Compare(a.Sealed, b.Sealed), cmp.Compare(a.ID.String(), b.ID.String()))
+	return cmp.Or(cmp.Compare(a.Service, b.Service), cmp.Compare(a.Window, b.Window), cmp.Compare(a.Sealed, b.Sealed), bytes.Compare(a.ID[:], b.ID[:]))
 }

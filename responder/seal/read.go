@@ -96,7 +96,7 @@ func (r *Reader) frameAt(off int64) int {
 }
 
 var decoders = sync.OnceValue(func() *zstd.Decoder {
-	d, err := zstd.NewReader(nil, zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxMemory(MaxBlock))
+	d, err := zstd.NewReader(nil, zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxMemory(maxBlock))
 	if err != nil {
 		panic(err) // its options are constants
 	}

@@ -14,10 +14,10 @@ func (s *Store) indexPath(x [2]uint64) string { return filepath.Join(s.dir, bloc
 
 // size is what a block and its index take; next to nothing, if it is away.
 func (s *Store) size(b *Block) int64 {
+	n := b.here()
 	if b.Away {
-		return 0
+		return n
 	}
-	n := b.Stored
 	if info, err := os.Stat(s.indexPath(b.ID.index())); err == nil {
 		n += info.Size()
 	}

@@ -267,3 +267,40 @@ func TestOtherLogWithTheInode(t *testing.T) {
 	}
 	w.holds(text)
 }
+
+// While there is no room for a block, its lines are not read over and over; when there is, they are sealed.
+func TestNoRoomReadsNothing(t *testing.T) {
+	quickly(t)
+	w := newWorld(t, 20)
+	text := w.dated(0, 100)
+	w.append("app.log", text)
+	w.now = w.now.Add(3 * time.Hour)
+	room, opened := int64(0), 0
+	open := w.o.Open
+	w.o.Open = func(ctx context.Context, c Candidate) (Opened, error) {
+		opened++
+		return open(ctx, c)
+	}
+	w.o.Room = func(more int64) error {
+		if more > room {
+			return errors.New("no room")
+		}
+		return nil
+	}
+	w.reopen()
+	for i := range 4 {
+		if _, err := w.z.Turn(context.Background()); err == nil {
+			t.Fatal("it is sealed")
+		}
+		if i == 1 {
+			opened = 0
+		}
+	}
+	if opened > 0 {
+		t.Errorf("opened %d times more for what has no room", opened)
+	}
+	room = 1 << 20
+	w.turn()
+	w.must(os.Remove(w.path("app.log")))
+	w.holds(text)
+}

@@ -68,7 +68,8 @@ type Sealer struct {
 	files   []Candidate
 	text    []byte
 	indexer indexer
-	looked  bool // all files have been looked at
+	lacked  int64 // bytes of a block that had no room when it was tried last; 0: there was room
+	looked  bool  // all files have been looked at
 }
 
 // NewSealer returns the Sealer of a Store, which has one at most.
@@ -179,7 +180,7 @@ func (z *Sealer) sealOne(ctx context.Context, tails []*tail) (bool, error) {
 			whole = whole && (t.whole || len(t.stretches) > 1)
 		}
 		over = over || whole && !now.Before(time.Unix(0, w).Add(z.o.Window+grace))
-		if lines < int64(z.o.Lines) && bytes < MaxBlock/2 && !over {
+		if lines < int64(z.o.Lines) && bytes < maxBlock/2 && !over {
 			continue
 		}
 		done, err := z.seal(ctx, windows[w], w)
@@ -202,6 +203,9 @@ type taken struct {
 
 // seal makes a block of the first stretches of tails, which are of a window.
 func (z *Sealer) seal(ctx context.Context, tails []*tail, window int64) (bool, error) {
+	if err := z.roomAgain(tails); err != nil {
+		return false, err
+	}
 	b := Block{ID: newID(), Service: tails[0].c.Service, Window: window, Span: int64(z.o.Window), Form: tails[0].form, Sealed: z.o.Now().UnixNano()}
 	var parts []taken
 	z.text = z.text[:0]
@@ -231,9 +235,11 @@ func (z *Sealer) seal(ctx context.Context, tails []*tail, window int64) (bool, e
 		}
 	}
 	b.Timed, b.MinTime, b.MaxTime = span.result()
-	if err := z.room(int64(len(z.text)) / 3); err != nil {
+	z.lacked = int64(len(z.text)) / 3
+	if err := z.room(z.lacked); err != nil {
 		return false, err
 	}
+	z.lacked = 0
 	published, err := z.publish(&b, z.text, func() error { return z.o.Worked(ctx) })
 	if !published {
 		return false, err
@@ -245,6 +251,19 @@ func (z *Sealer) seal(ctx context.Context, tails []*tail, window int64) (bool, e
 		err = z.o.Worked(ctx)
 	}
 	return true, err
+}
+
+// roomAgain asks for the room that was lacking last, as far as tails can be the lines that it was for: they are not read
+// in vain at each Turn.
+func (z *Sealer) roomAgain(tails []*tail) error {
+	if z.lacked == 0 {
+		return nil
+	}
+	var bytes int64
+	for _, t := range tails {
+		bytes += t.stretches[0].to - t.stretches[0].from
+	}
+	return z.room(min(z.lacked, bytes/3))
 }
 
 // span is from when to when lines are.
@@ -336,7 +355,7 @@ func (p *taken) time(clock block.Clock, line []byte, span *span) {
 // read appends lines of a stretch to z.text, at most so many, and so that a block has room for them.
 func (z *Sealer) read(ctx context.Context, at io.ReaderAt, st *stretch, most int64) error {
 	first := len(z.text)
-	end := min(st.to, st.from+int64(MaxBlock-len(z.text)))
+	end := min(st.to, st.from+int64(maxBlock-len(z.text)))
 	for off := st.from; off < end && most > 0; {
 		n := len(z.text)
 		z.text = slices.Grow(z.text, int(min(pieceBytes, end-off)))

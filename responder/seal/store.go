@@ -38,6 +38,7 @@ type Store struct {
 	mu      sync.Mutex
 	mark    int64 // grows with every block that is published or dropped
 	blocks  map[ID]*Block
+	stored  int64 // bytes of those that are not away
 	logs    map[ID]*Log
 	damaged []Damage
 	views   map[int64]int    // how many were opened at which mark
@@ -208,6 +209,7 @@ func (s *Store) path(id ID) string { return filepath.Join(s.dir, id.String()+suf
 func (s *Store) add(b *Block) {
 	s.mark++
 	s.blocks[b.ID] = b
+	s.stored += b.here()
 	at, line := int64(0), int64(0)
 	for i := range b.Runs {
 		r := &b.Runs[i]
@@ -228,6 +230,21 @@ func (s *Store) Blocks() []*Block {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.SortedFunc(maps.Values(s.blocks), compareBlocks)
+}
+
+// Stored is how many bytes the files of the blocks that are not away have.
+func (s *Store) Stored() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stored
+}
+
+// here is what the block's file has.
+func (b *Block) here() int64 {
+	if b.Away {
+		return 0
+	}
+	return b.Stored
 }
 
 // Damaged are the blocks that cannot be read: lines may be missing because of them.
@@ -270,6 +287,7 @@ func (s *Store) drop(ids ...ID) {
 		}
 		delete(s.blocks, id)
 		delete(s.spoiled, id)
+		s.stored -= b.here()
 		for i := range b.Runs {
 			if l := s.logs[b.Runs[i].Log]; l == nil {
 				continue

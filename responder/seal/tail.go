@@ -13,7 +13,7 @@ const (
 	// pieceBytes is how much is read at once.
 	pieceBytes = 64 << 10
 	// maxLine is how long a line may be in a sealed block. A log with a longer one is sealed up to that.
-	maxLine = MaxBlock / 2
+	maxLine = maxBlock / 2
 	// ahead is how far the times of a log may be ahead of now and still be believed.
 	ahead = 24 * time.Hour
 )

@@ -127,17 +127,6 @@ func (t *Text) Prior() (at, prior int64, known bool) {
 	return at, prior, known
 }
 
-// Form is that of the times in all the Text's blocks; 0: they have none, or several.
-func (t *Text) Form() (form uint64) {
-	for i, p := range t.parts() {
-		if i > 0 && p.block.Form != form {
-			return 0
-		}
-		form = p.block.Form
-	}
-	return form
-}
-
 // parts are those that the Text has any bytes of.
 func (t *Text) parts() []part {
 	first := t.log.partAt(t.base)

@@ -97,7 +97,7 @@ func (v *View) Match(ctx context.Context, files []File, mark int64, wanted func(
 			}
 		}
 	}
-	slices.SortFunc(m.Gone, func(a, b *Log) int { return cmp.Compare(a.Sealed(), b.Sealed()) })
+	slices.SortFunc(m.Gone, func(a, b *Log) int { return cmp.Compare(a.sealed(), b.sealed()) })
 	return m.Matches
 }
 

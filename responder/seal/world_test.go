@@ -298,6 +298,15 @@ func (w *world) holds(written string) {
 	if got := all(w.found()); !slices.Equal(got, want) {
 		w.t.Fatalf("%d lines are found, %d were written; %s", len(got), len(want), difference(got, want))
 	}
+	var stored int64
+	for _, b := range w.s.Blocks() {
+		if !b.Away {
+			stored += b.Stored
+		}
+	}
+	if got := w.s.Stored(); got != stored {
+		w.t.Fatalf("its blocks have %d bytes, %d by its count", stored, got)
+	}
 }
 
 func sortedLines(text string) []string { return slices.Sorted(strings.Lines(text)) }
