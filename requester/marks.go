@@ -1,6 +1,7 @@
 package requester
 
 import (
+	"bytes"
 	"maps"
 	"math"
 
@@ -23,7 +24,10 @@ type marks struct {
 // of which perhaps only a part has come.
 type mark struct {
 	from, last int64
-	open       bool // the last line goes on
+	open       bool  // the last line goes on
+	owes       bool  // lines of context behind the last selected one may have to come yet
+	selected   int64 // with context behind lines: where the last selected line begins
+	behind     int64 // and how many lines have come behind it
 }
 
 // point is a line of a log.
@@ -74,13 +78,12 @@ func (m *marks) noteLines(c *schemas.Chunk, g *Gather) {
 	case g.q.OnlyMatching: // more may come of the same line, and where that begins nobody has said
 		at.last = c.Offsets[n-1]
 	default:
-		last := c.Text
-		if n > 1 || c.Continues {
-			_, tail := c.Cut(n-1, g.terminator)
-			last = tail.Text
-		}
 		at.last = c.Offsets[n-1]
-		at.from = at.last + int64(len(last))
+		begins := bytes.LastIndexByte(c.Text[:len(c.Text)-1], g.terminator) + 1
+		at.from = at.last + int64(len(c.Text)-begins)
+		if g.q.After > 0 {
+			at.noteContext(c, g.q.After)
+		}
 	}
 	at.open = c.More
 	m.set(c.Origin.Log, at)
@@ -105,6 +108,26 @@ func (m *marks) noteTimes(c *schemas.Chunk) {
 	}
 }
 
+// noteContext finds the last selected line, which who goes on begins with again while context behind it is owed: what of
+// that has come is known by its offsets.
+func (at *mark) noteContext(c *schemas.Chunk, after int64) {
+	runs := c.Context
+	if len(runs) == 0 {
+		runs = []int64{int64(len(c.Offsets))}
+	}
+	found, behind := false, int64(0)
+	for i := len(runs) - 1; i >= 0 && !found; i-- {
+		if found = i%2 == 0 && runs[i] > 0; !found {
+			behind += runs[i]
+		}
+	}
+	if found {
+		at.selected, at.behind, at.owes = c.Offsets[int64(len(c.Offsets))-1-behind], 0, true
+	}
+	at.behind += behind
+	at.owes = at.owes && at.behind < after
+}
+
 // list is the marks as they travel; false: there are too many to remember, and nobody can go on from here.
 func (m *marks) list() ([]schemas.LogMark, bool) {
 	list := make([]schemas.LogMark, 0, len(m.logs))
@@ -112,6 +135,9 @@ func (m *marks) list() ([]schemas.LogMark, bool) {
 		from := at.from
 		if at.open {
 			from = min(from, at.last)
+		}
+		if at.owes {
+			from = min(from, at.selected)
 		}
 		if from == 0 {
 			continue
