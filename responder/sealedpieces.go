@@ -8,7 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/trawl-logs/trawl/responder/archive"
 	"github.com/trawl-logs/trawl/responder/clock"
 	"github.com/trawl-logs/trawl/responder/rotation"
 	"github.com/trawl-logs/trawl/responder/scan"
@@ -429,48 +428,6 @@ func (f *sharedFile) Close() error {
 	delete(f.of.shared, f.f.Entry)
 	return f.f.Close()
 }
-
-// openPackedPiece opens a piece of an archive that holds a log: what stands before it is unpacked and left out.
-func (p *plan) openPackedPiece(c *piece) (scan.File, error) {
-	shared, err := p.sealed.share(p.set, c.file)
-	if err != nil {
-		return scan.File{}, err
-	}
-	f := shared.f
-	r := archive.Open(f, f.Size(), f.Kind(), p.archives.limits, p.archives.gate)
-	file := scan.File{BytesBefore: c.from, Closer: &packedPiece{r, shared}}
-	at, lines := c.log.Before(c.from)
-	file.LinesBefore = lines
-	if _, err = io.CopyN(io.Discard, r, at); err == nil && at < c.from {
-		var more counting
-		_, err = io.CopyN(&more, r, c.from-at)
-		file.LinesBefore += more.lines
-	}
-	if err != nil {
-		return scan.File{}, errors.Join(err, file.Closer.Close())
-	}
-	if file.Stream = r; c.to >= 0 {
-		file.Stream = io.LimitReader(r, c.to-c.from)
-	}
-	return file, nil
-}
-
-// counting counts the lines that are written to it.
-type counting struct{ lines int64 }
-
-func (c *counting) Write(p []byte) (int, error) {
-	c.lines += int64(bytes.Count(p, []byte{'\n'}))
-	return len(p), nil
-}
-
-// packedPiece is the Closer of a piece of an archive.
-type packedPiece struct {
-	r      *archive.Reader
-	shared *sharedFile
-}
-
-// Close closes both.
-func (c *packedPiece) Close() error { return errors.Join(c.r.Close(), c.shared.Close()) }
 
 // tellLacking tells the requester what is not read, before anything else: somebody else may read it meanwhile.
 func (s *session) tellLacking(lacking map[string][]schemas.BlockID) error {
