@@ -250,15 +250,8 @@ func (r *blockReading) revision(ctx context.Context) (uint64, error) {
 // blockInfo is the revision of the list, as the API has it, which knows whether there is one: ErrNoBlockList if not, or
 // ErrNoListKeeper.
 func (c *Conn) blockInfo(ctx context.Context) (uint64, error) {
-	js, err := c.jetStream()
-	if err != nil {
-		return 0, err
-	}
-	s, err := js.Stream(ctx, blockStream)
-	if err != nil {
-		return 0, noBlockList(causeOf(ctx, err))
-	}
-	return s.CachedInfo().State.LastSeq, nil
+	revision, _, err := c.blocksAt(ctx)
+	return revision, err
 }
 
 // noBlockList says in our words that there is none.

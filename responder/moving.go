@@ -142,6 +142,8 @@ func (m *moving) tell(report mover.Report, err error) {
 		trouble = err.Error()
 	case report.NoRoom:
 		trouble = "no room for blocks of other nodes: they stay where they are"
+	case report.Clock != 0 && m.r.config.Sealed.Age > 0:
+		trouble = fmt.Sprintf("none is retired for its age: the clock here is %v %s the bus's", time.Duration(max(report.Clock, -report.Clock)).Round(time.Minute), aheadOrBehind(report.Clock))
 	case report.Trouble != nil:
 		trouble = report.Trouble.Error()
 	}
@@ -156,6 +158,13 @@ func (m *moving) tell(report mover.Report, err error) {
 		log.Info("sealed blocks are moved")
 	}
 	m.told = trouble
+}
+
+func aheadOrBehind(off int64) string {
+	if off > 0 {
+		return "ahead of"
+	}
+	return "behind"
 }
 
 // refused says what is in the way of moving blocks; empty: nothing is. m may be nil.

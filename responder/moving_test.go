@@ -28,8 +28,9 @@ type blockLists struct {
 	last     uint64
 	nodes    map[string]*Responder
 	down     map[string]bool
-	breaks   int64 // bytes after which copies break off; 0: they do not
-	copied   int64 // bytes
+	breaks   int64         // bytes after which copies break off; 0: they do not
+	copied   int64         // bytes
+	behind   time.Duration // the bus's clock
 }
 
 // member is the Fleet of one node.
@@ -48,6 +49,13 @@ func (m *member) Blocks(_ context.Context, f schemas.BlockFilter, take func(*sch
 		}
 	}
 	return m.last, nil
+}
+
+func (m *member) Listed(context.Context) (uint64, int64, error) {
+	if m.list == nil {
+		return 0, 0, ErrNoList
+	}
+	return m.last, time.Now().Add(m.behind).UnixNano(), nil
 }
 
 func (m *member) Put(_ context.Context, b *schemas.BlockRecord, revision uint64) (uint64, error) {
@@ -306,6 +314,35 @@ func TestRetiredBlocksGo(t *testing.T) {
 	for b := range maps.Values(m.list) {
 		if b.State != schemas.BlockRetired || len(b.Owners) > 0 {
 			t.Errorf("%v: %v, owned by %v", b.ID, b.State, b.Owners)
+		}
+	}
+}
+
+// Where the bus's clock says another time by far, nothing is retired for its age, and that is said.
+func TestClocksThatDiffer(t *testing.T) {
+	m := newMoved(t, 2)
+	m.turns(6)
+	for _, x := range m.all {
+		x.r.config.Sealed.Age = Duration(time.Hour)
+	}
+	m.behind = -3 * time.Hour
+	m.turns(2)
+	for b := range maps.Values(m.list) {
+		if b.State == schemas.BlockRetired {
+			t.Fatalf("%v was retired", b.ID)
+		}
+	}
+	if c := m.r.Checkup(context.Background()); !strings.Contains(c.Store, "clock here is 3h0m0s ahead of the bus's") {
+		t.Errorf("the checkup: %q", c.Store)
+	}
+	m.behind = 0
+	m.turns(1)
+	if why := m.all[0].refused(); why != "" || m.list == nil {
+		t.Errorf("with the same time: %q", why)
+	}
+	for b := range maps.Values(m.list) {
+		if b.State != schemas.BlockRetired {
+			t.Errorf("%v was not retired, owned by %v", b.ID, b.Owners)
 		}
 	}
 }

@@ -58,13 +58,25 @@ const copyWindow = 2 << 20
 func (f *blockFleet) Blocks(ctx context.Context, filter schemas.BlockFilter, take func(*schemas.BlockRecord, uint64)) (uint64, error) {
 	f.await(ctx)
 	listed, err := f.conn.Blocks(ctx, filter, take)
+	return listed, noList(err)
+}
+
+// noList says in the responder's words that there is no list.
+func noList(err error) error {
 	switch {
 	case errors.Is(err, bus.ErrNoListKeeper):
-		err = responder.ErrNoListNow
+		return responder.ErrNoListNow
 	case errors.Is(err, bus.ErrNoBlockList):
-		err = responder.ErrNoList
+		return responder.ErrNoList
 	}
-	return listed, err
+	return err
+}
+
+// Listed is responder.Fleet's.
+func (f *blockFleet) Listed(ctx context.Context) (revision uint64, now int64, err error) {
+	f.await(ctx)
+	revision, at, err := f.conn.BlocksAt(ctx)
+	return revision, at.UnixNano(), noList(err)
 }
 
 // Put is responder.Fleet's.

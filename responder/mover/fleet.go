@@ -21,6 +21,9 @@ type Fleet interface {
 	// take may keep the record. listed is the list's revision. Where there is no list, err is ErrNoList; after an
 	// error, take has not heard of all.
 	Blocks(ctx context.Context, f schemas.BlockFilter, take func(*schemas.BlockRecord, uint64)) (listed uint64, err error)
+	// Listed tells the revision of the list, to which that of every later write is added, and the time by the bus's clock in Unix
+	// nanoseconds. Where there is no list, err is ErrNoList.
+	Listed(ctx context.Context) (revision uint64, now int64, err error)
 	// Put writes a record if the one that is there has that revision (0: there is none); ErrConflict if it has
 	// not. It returns the new revision. After another error it may have been written nevertheless.
 	Put(ctx context.Context, b *schemas.BlockRecord, revision uint64) (uint64, error)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 
 	"github.com/trawl-logs/trawl/placement"
@@ -38,7 +39,7 @@ type Settings struct {
 	Relations placement.Relations // nil: none are known
 	Age       int64               // nanoseconds, after which a block is retired; 0: never
 	Grace     int64               // nanoseconds that a query may take
-	Now       int64               // Unix nanoseconds
+	Now       int64               // Unix nanoseconds, by this node's clock
 	Fetch     int64               // bytes that are copied before the list is read again; one block at least
 }
 
@@ -55,8 +56,9 @@ type Report struct {
 	Leaving  int64  // that this node owns and is not to, at the end of the Turn
 	Waiting  int64  // that this node holds still, for the plans of before
 	Done     map[Kind]int64
-	NoRoom   bool // a copy was refused: this node is full
-	More     bool // there is more to do at once
+	NoRoom   bool  // a copy was refused: this node is full
+	More     bool  // there is more to do at once
+	Clock    int64 // nanoseconds that this node's is ahead of the bus's, if that is more than a minute: then nothing is retired for its age
 	Troubles int64
 	Trouble  error // the last one: a node that a block could not be copied from, say
 }
@@ -76,6 +78,7 @@ type Mover struct {
 	waiting   map[schemas.BlockID]int64 // since when a block that this node holds may be dropped, but for old plans
 	strangers map[string]bool           // owners without a Mover in the roster, in the last Turn
 	cutoffs   map[string]int64
+	idle      *idle // nil: the last Turn had something to do
 }
 
 // New returns the Mover of a node.
@@ -83,11 +86,11 @@ func New(self string, f Fleet, d Disk) *Mover {
 	return &Mover{self: self, fleet: f, disk: d, waiting: map[schemas.BlockID]int64{}, strangers: map[string]bool{}}
 }
 
-// Turn reads the list once, and does what this node has to do. What cannot be done is left to the next Turn; an
+// Turn reads the list once, unless nothing is another than in a Turn that had nothing to do, and does what this node has to do. What cannot be done is left to the next Turn; an
 // error says that the fleet, or the disk, could not be looked at.
 func (m *Mover) Turn(ctx context.Context, s Settings) (Report, error) {
-	t := &turn{m: m, Settings: s, report: Report{Done: map[Kind]int64{}}}
-	if err := t.look(ctx); err != nil {
+	t := &turn{m: m, Settings: s, due: math.MaxInt64, report: Report{Done: map[Kind]int64{}}}
+	if err := t.look(ctx); err != nil || t.rests() {
 		return t.report, err
 	}
 	if err := t.sweep(ctx); err != nil {
@@ -96,6 +99,7 @@ func (m *Mover) Turn(ctx context.Context, s Settings) (Report, error) {
 	t.change(ctx)
 	t.drop(ctx)
 	t.copy(ctx)
+	t.keepIdle()
 	return t.report, ctx.Err()
 }
 
@@ -104,7 +108,10 @@ type turn struct {
 	m *Mover
 	Settings
 	view   View
+	listed uint64 // revision of the list, before it was read; 0: there is none
 	held   map[schemas.BlockID]holding
+	due    int64 // when the next block becomes old
+	busy   bool  // something was to be done
 	report Report
 
 	changes []change
@@ -142,6 +149,9 @@ func (t *turn) look(ctx context.Context) error {
 			t.view.Movers[roster[i].Name] = true
 		}
 	}
+	if err := t.time(ctx); err != nil {
+		return fmt.Errorf("move sealed blocks: %w", err)
+	}
 	t.view.Nodes = nodesOf(roster)
 	if draining {
 		t.view.Nodes = slices.DeleteFunc(t.view.Nodes, func(n placement.Node) bool { return n.Name == m.self })
@@ -164,6 +174,27 @@ func (t *turn) look(ctx context.Context) error {
 	return nil
 }
 
+// clockOff is how far, in nanoseconds, a node's clock may be off for blocks to be retired by their age.
+const clockOff = 60 * int64(1e9)
+
+// time learns what time it is, and of when the list is. Age goes by the bus's clock, which is that of all nodes; and where this node's is
+// another by far, by none: either may be wrong, and what is retired nobody finds any more.
+func (t *turn) time(ctx context.Context) error {
+	listed, now, err := t.m.fleet.Listed(ctx)
+	switch {
+	case errors.Is(err, ErrNoList):
+		t.view.Age = 0 // there is nothing to be retired
+		return nil
+	case err != nil:
+		return err
+	}
+	t.listed, t.view.Now = listed, now
+	if off := t.Now - now; off > clockOff || off < -clockOff {
+		t.view.Age, t.report.Clock = 0, off
+	}
+	return nil
+}
+
 // sweep reads the list and collects what is to be done.
 func (t *turn) sweep(ctx context.Context) error {
 	m := t.m
@@ -178,13 +209,17 @@ func (t *turn) sweep(ctx context.Context) error {
 		}
 		if b.State == schemas.BlockRetired && b.Home == m.self {
 			retired[b.ID] = true
+			t.busy = t.busy || h != Nothing
 		}
 		for _, o := range b.Owners {
 			if !t.view.Movers[o] {
 				m.strangers[o] = true
 			}
 		}
-		switch a := t.decide(b, h, use); a.Kind {
+		t.become(b)
+		a := t.decide(b, h, use)
+		t.busy = t.busy || a.Kind != Keep
+		switch a.Kind {
 		case Keep:
 		case Drop:
 			since, ok := m.waiting[b.ID]
@@ -218,7 +253,7 @@ func (t *turn) sweep(ctx context.Context) error {
 		}
 		if b := m.disk.Record(h.home, id); b != nil {
 			b.Owners = []string{m.self}
-			t.changes = append(t.changes, change{Action{Kind: List, Record: b}, 0})
+			t.changes, t.busy = append(t.changes, change{Action{Kind: List, Record: b}, 0}), true
 		}
 	}
 	t.report.More = len(t.changes) >= most || len(t.drops) >= most

@@ -321,7 +321,7 @@ func history(t testing.TB, seed uint64) {
 	case 2:
 		w.logf("the bucket is lost")
 		clear(w.list)
-		w.unlisted = true
+		w.revision, w.unlisted = 0, true
 	case 3:
 		w.logf("blocks age")
 		w.age, w.now = 2*hour, w.now+2*hour

@@ -31,6 +31,7 @@ type world struct {
 	plans    []*simPlan
 	unlisted bool // the list was lost, and is not made again
 	changes  int  // of what a query can see
+	reads    int  // of all of the list
 	trace    []func() string
 }
 
@@ -59,7 +60,8 @@ type simNode struct {
 	lines  int // written, in all
 	sealed int // of those, in blocks
 	rotten bool
-	gone   int // of those, lost with the disk before they were sealed: the first that are not
+	ahead  int64 // its clock
+	gone   int   // of those, lost with the disk before they were sealed: the first that are not
 	disk   map[schemas.BlockID]*simCopy
 	parts  map[schemas.BlockID]int
 	mover  *Mover
@@ -155,7 +157,7 @@ func (n *simNode) run() *Report {
 	if n.turn == nil {
 		turn := &simTurn{}
 		n.turn = turn
-		s := Settings{Replicas: n.w.replicas, Age: n.w.age, Grace: simGrace, Now: n.w.now, Fetch: 3}
+		s := Settings{Replicas: n.w.replicas, Age: n.w.age, Grace: simGrace, Now: n.w.now + n.ahead, Fetch: 3}
 		turn.next, turn.stop = iter.Pull(func(yield func(string) bool) {
 			defer func() {
 				if p := recover(); p != nil && p != (killed{}) {
@@ -321,6 +323,9 @@ func (f *simFleet) Blocks(_ context.Context, filter schemas.BlockFilter, take fu
 	if err := f.call("list read"); err != nil {
 		return 0, err
 	}
+	if len(filter.Homes) == 0 {
+		f.w.reads++
+	}
 	ids := slices.SortedFunc(maps.Keys(f.w.list), compareIDs)
 	for i, id := range ids {
 		if i == len(ids)/2 { // it is no snapshot
@@ -335,6 +340,16 @@ func (f *simFleet) Blocks(_ context.Context, filter schemas.BlockFilter, take fu
 		}
 	}
 	return f.w.revision, nil
+}
+
+func (f *simFleet) Listed(context.Context) (uint64, int64, error) {
+	if err := f.call("revision"); err != nil {
+		return 0, 0, err
+	}
+	if f.w.revision == 0 {
+		return 0, 0, ErrNoList
+	}
+	return f.w.revision, f.w.now, nil
 }
 
 func (f *simFleet) Put(_ context.Context, b *schemas.BlockRecord, revision uint64) (uint64, error) {
