@@ -465,6 +465,8 @@ func TestDamageIsFoundBeforeOthersDrop(t *testing.T) {
 		m.spoil(x, schemas.BlockID(id))
 		b := m.list[schemas.BlockID(id)]
 		b.Owners = slices.DeleteFunc(b.Owners, func(o string) bool { return o == x.r.config.Node }) // it left
+		m.last++
+		m.revision[b.ID] = m.last
 		x.r.foreign.close()
 		m.must(x.r.foreign.open())
 		report, err := x.turn(t.Context())

@@ -102,19 +102,14 @@ func (v *View) decideKept(b *schemas.BlockRecord, held Holding, want []string) A
 // decideRetired is Decide of a block that nobody searches any more. At its home it goes as its logs allow, which
 // its home knows; and the record goes behind that, since by the record requesters know that a stub there lacks nothing.
 func (v *View) decideRetired(b *schemas.BlockRecord, held Holding) Action {
-	leader := v.leader(b)
-	remover := leader
-	if v.Movers[b.Home] {
-		remover = b.Home
-	}
 	switch owner := slices.Contains(b.Owners, v.Self); {
 	case held >= Damaged && b.Home != v.Self:
 		return Action{Kind: Drop, Record: b}
 	case held != Whole && owner:
 		return v.owned(Leave, b, without(b.Owners, v.Self))
-	case leader == v.Self && slices.ContainsFunc(b.Owners, v.gone):
+	case v.leader(b) == v.Self && slices.ContainsFunc(b.Owners, v.gone):
 		return v.owned(Forget, b, slices.DeleteFunc(slices.Clone(b.Owners), v.gone))
-	case remover == v.Self && held == Nothing && len(b.Owners) == 0 && b.Since < v.Now-keptRecord:
+	case v.remover(b) == v.Self && held == Nothing && len(b.Owners) == 0 && b.Since < v.Now-keptRecord:
 		return Action{Kind: Remove, Record: b}
 	}
 	return Action{Record: b}
@@ -189,6 +184,15 @@ func (v *View) leader(b *schemas.BlockRecord) string {
 		}
 	}
 	return first
+}
+
+// remover is who removes the record of a block that nobody has: its home, which must have nothing of it either, or where that has no
+// Mover, the block's leader.
+func (v *View) remover(b *schemas.BlockRecord) string {
+	if v.Movers[b.Home] {
+		return b.Home
+	}
+	return v.leader(b)
 }
 
 // newest is when the last line of a block was written, as far as that is known, and a window later: by

@@ -47,13 +47,15 @@ func (t *turn) keepIdle() {
 	}
 }
 
-// become notes when a block becomes something else by itself.
-func (t *turn) become(b *schemas.BlockRecord) {
+// become notes when this node will have something to do about a block that nothing else has changed.
+func (t *turn) become(b *schemas.BlockRecord, held Holding) {
 	at := int64(math.MaxInt64)
 	switch {
 	case b.State == schemas.BlockRetired:
-		at = b.Since + keptRecord
-	case t.view.Age > 0:
+		if len(b.Owners) == 0 && held == Nothing && t.view.remover(b) == t.m.self {
+			at = b.Since + keptRecord
+		}
+	case t.view.Age > 0 && t.view.leader(b) == t.m.self:
 		at = newest(b) + t.view.Age
 	}
 	t.due = min(t.due, at)

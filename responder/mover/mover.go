@@ -209,14 +209,13 @@ func (t *turn) sweep(ctx context.Context) error {
 		}
 		if b.State == schemas.BlockRetired && b.Home == m.self {
 			retired[b.ID] = true
-			t.busy = t.busy || h != Nothing
 		}
 		for _, o := range b.Owners {
 			if !t.view.Movers[o] {
 				m.strangers[o] = true
 			}
 		}
-		t.become(b)
+		t.become(b, h)
 		a := t.decide(b, h, use)
 		t.busy = t.busy || a.Kind != Keep
 		switch a.Kind {
