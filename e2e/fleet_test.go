@@ -151,11 +151,11 @@ func newFleet(t *testing.T) *fleet {
 	return f
 }
 
-// startBus starts the bus, or starts it again on the address it had.
-func (f *fleet) startBus(listen string) {
+// startBus starts the bus, or starts it again on the address it had; args are the rest of its command line.
+func (f *fleet) startBus(listen string, args ...string) {
 	f.t.Helper()
 	out := &syncBuffer{}
-	f.bus = start(f.t, f.home, "bus", out, "bus", "--listen", listen, "--store", filepath.Join(f.home, "bus"))
+	f.bus = start(f.t, f.home, "bus", out, append([]string{"bus", "--listen", listen, "--store", filepath.Join(f.home, "bus")}, args...)...)
 	f.await("the bus prints its URL", 20*time.Second, func() bool {
 		for line := range strings.Lines(out.String()) {
 			if i := strings.Index(line, "nats://"); i >= 0 && strings.HasSuffix(line, "\n") {

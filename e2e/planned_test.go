@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -22,16 +23,24 @@ sources: [{logs: %[1]s/*.log, service: shop, store: sealed}]
 sealed: {window: 1m, cpu: 100%%, replicas: 2}
 `
 
-// sealedFleet is five nodes that have sealed all but the last line of their logs, and have two copies of each block. It
-// returns the lines that are sealed, those that are not, and a time between them up to which every node says so.
+// five are the nodes of sealedFleet.
+var five = []string{"a", "b", "c", "d", "e"}
+
+// sealedFleet is five nodes that have sealed all but the last line of their logs, and have two copies of each block.
 func sealedFleet(t *testing.T) (f *fleet, sealed, fresh []string, until string) {
 	f = newFleet(t)
+	sealed, fresh, until = f.sealing(five)
+	return f, sealed, fresh, until
+}
+
+// sealing starts nodes, and waits until they have sealed all but the last line of their logs, and have two copies of each block. It
+// returns the lines that are sealed, those that are not, and a time between them up to which every node says so.
+func (f *fleet) sealing(names []string) (sealed, fresh []string, until string) {
 	begin := time.Now().Add(-3 * time.Hour).Truncate(time.Hour).UTC()
 	line := func(name string, at time.Time, i int) string {
 		return fmt.Sprintf("%s %s line %d", at.Format("2006-01-02T15:04:05.000Z"), name, i)
 	}
-	for _, name := range []string{"a", "b", "c", "d", "e"} {
-		dir := filepath.Join(f.home, name)
+	for _, name := range names {
 		var log []string
 		for i := range 600 { // of three windows; the last one is so late that the record is written anew when it is sealed
 			at := begin.Add(time.Duration(i) * 300 * time.Millisecond)
@@ -43,41 +52,63 @@ func sealedFleet(t *testing.T) (f *fleet, sealed, fresh []string, until string) 
 		sealed = append(sealed, log...)
 		log = append(log, line(name, time.Now().Add(time.Hour).UTC(), 600)) // its window is not over before the test is
 		fresh = append(fresh, log[600])
-		config := filepath.Join(dir, "trawl.yaml")
-		for _, err := range []error{
-			os.MkdirAll(dir, 0o700), os.WriteFile(config, fmt.Appendf(nil, sealedNode, dir), 0o600),
-			os.WriteFile(filepath.Join(dir, "shop.log"), []byte(strings.Join(log, "\n")+"\n"), 0o600),
-		} {
-			if err != nil {
-				t.Fatal(err)
-			}
-		}
-		f.node(name, "--config", config)
+		f.sealingNode(name, log)
 	}
-	f.up(5)
-	conn, err := bus.Connect(bus.Options{Server: f.url, Name: "planned test"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	f.await("all blocks have two owners", time.Minute, func() bool {
-		blocks, two := 0, 0
-		_, err := conn.Blocks(t.Context(), schemas.BlockFilter{}, func(b *schemas.BlockRecord, _ uint64) {
-			if blocks++; len(b.Owners) == 2 {
-				two++
-			}
-		})
-		return err == nil && blocks == 15 && two == 15
-	})
+	f.up(len(names))
 	to := begin.Add(9 * time.Minute)
+	conn := f.connect()
+	f.twice(conn, 3*len(names))
 	f.await("all nodes say that they have sealed", time.Minute, func() bool {
-		roster, err := conn.Roster(t.Context())
-		return err == nil && !slices.ContainsFunc(roster.Nodes, func(n bus.Known) bool {
-			return n.Store == nil || len(n.Store.Services) != 1 || n.Store.Services[0].Until < to.UnixNano()
-		})
+		roster, err := conn.Roster(f.t.Context())
+		return err == nil && !sealing(&roster, to)
 	})
 	sealed = slices.DeleteFunc(sealed, func(l string) bool { return l >= to.Format("2006-01-02T15:04:05.000Z") })
-	return f, sealed, fresh, to.Format(time.RFC3339)
+	return sealed, fresh, to.Format(time.RFC3339)
+}
+
+// sealingNode starts a node that seals a log of these lines.
+func (f *fleet) sealingNode(name string, log []string) {
+	f.t.Helper()
+	dir := filepath.Join(f.home, name)
+	config := filepath.Join(dir, "trawl.yaml")
+	for _, err := range []error{
+		os.MkdirAll(dir, 0o700), os.WriteFile(config, fmt.Appendf(nil, sealedNode, dir), 0o600),
+		os.WriteFile(filepath.Join(dir, "shop.log"), []byte(strings.Join(log, "\n")+"\n"), 0o600),
+	} {
+		if err != nil {
+			f.t.Fatal(err)
+		}
+	}
+	f.node(name, "--config", config)
+}
+
+// connect is the test's own connection to the bus.
+func (f *fleet) connect() *bus.Conn {
+	f.t.Helper()
+	conn, err := bus.Connect(bus.Options{Server: f.url, Name: "test"})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.t.Cleanup(conn.Close)
+	return conn
+}
+
+// twice waits until so many blocks are listed, and lie on the two nodes each where they are to stay: those of one service, window
+// and number on the same ones.
+func (f *fleet) twice(conn *bus.Conn, blocks int) {
+	f.t.Helper()
+	f.await("all blocks have their two owners", time.Minute, func() bool {
+		n, two, owners := 0, 0, map[[2]int64]string{}
+		_, err := conn.Blocks(f.t.Context(), schemas.BlockFilter{}, func(b *schemas.BlockRecord, _ uint64) {
+			slices.Sort(b.Owners)
+			key, all := [2]int64{b.Window, b.Number}, strings.Join(b.Owners, " ")
+			if n++; len(b.Owners) == 2 && (owners[key] == "" || owners[key] == all) {
+				two++
+			}
+			owners[key] = all
+		})
+		return err == nil && n == blocks && two == blocks
+	})
 }
 
 // sameLines fails unless a command printed these lines, each once, in whatever order.
@@ -94,8 +125,12 @@ func sameLines(t *testing.T, what string, r result, code int, want []string) {
 // storeReceipt is what of a receipt is about sealed blocks.
 type storeReceipt struct {
 	Complete bool
-	Store    struct{ Blocks, Missing int }
-	Nodes    []struct {
+	Store    struct {
+		Revision        uint64
+		Blocks, Missing int
+		Error           string
+	}
+	Nodes []struct {
 		Node, Status, Reason string
 		Sealed               bool
 		SealedBlocks         int    `json:"sealed_blocks"`
@@ -109,6 +144,7 @@ func TestSealedLinesOutliveANode(t *testing.T) {
 	f, sealed, fresh, until := sealedFleet(t)
 	sameLines(t, "all are up", f.grep("-h", " line "), 0, append(allSealed(f), fresh...))
 	sameLines(t, "all are up, sealed lines", f.grep("-h", "--until", until, " line "), 0, sealed)
+	explained(t, f, sealed, until)
 
 	dead, blocks := "", 0 // the node that reads most
 	for _, n := range planned(t, f.grep("-c", "--output", "json", "--until", until, " line ")).Nodes {
@@ -145,6 +181,64 @@ func TestSealedLinesOutliveANode(t *testing.T) {
 	}
 }
 
+// explained holds --explain to the plan that a query goes by: nothing is searched, each block in question has one reader, and
+// who has no part in it is pruned.
+func explained(t *testing.T, f *fleet, sealed []string, until string) {
+	t.Helper()
+	r := f.grep("--explain", "--until", until, " line ")
+	head, readers, ok := strings.Cut(r.stdout, "block list: revision ")
+	if !ok || !strings.Contains(readers, ", 10 sealed blocks in question\n") || strings.Contains(r.stdout, " line ") || r.code != 0 {
+		t.Fatalf("--explain: exit status %d\n%s%s", r.code, r.stdout, r.stderr)
+	}
+	total := 0
+	for row := range strings.Lines(readers[strings.Index(readers, "\n")+1:]) {
+		var node string
+		var blocks int
+		if _, err := fmt.Sscan(row, &node, &blocks); err != nil || f.nodes[node] == nil {
+			t.Errorf("--explain: %q: %v", row, err)
+		}
+		if total += blocks; !strings.Contains(head, node+" ") {
+			t.Errorf("--explain: %s reads %d blocks, and has no row\n%s", node, blocks, head)
+		}
+	}
+	if total != 10 {
+		t.Errorf("--explain: %d blocks have readers\n%s", total, r.stdout)
+	}
+	// The blocks of one window lie on two of the five nodes.
+	since, err := time.Parse(time.RFC3339, until)
+	if err != nil {
+		t.Fatal(err)
+	}
+	since = since.Add(-9 * time.Minute)
+	of := []string{"--since", since.Format(time.RFC3339), "--until", since.Add(time.Minute).Format(time.RFC3339)}
+	r = f.grep(append(of, "--explain", " line ")...)
+	if n := len(regexp.MustCompile(`(?m)^[a-e] +pruned( +-){5}$`).FindAllString(r.stdout, -1)); n != 3 || !strings.Contains(r.stdout, ", 5 sealed blocks in question\n") {
+		t.Errorf("--explain of one window: %d rows are pruned\n%s", n, r.stdout)
+	}
+	end := since.Add(time.Minute).Format("2006-01-02T15:04:05.000Z")
+	sameLines(t, "one window", f.grep(append(of, "-h", " line ")...), 0, slices.DeleteFunc(slices.Clone(sealed), func(l string) bool { return l >= end }))
+	pruned := 0
+	last := planned(t, f.grep(append(of, "-c", "--output", "json", " line ")...))
+	for _, n := range last.Nodes {
+		if n.Status == "pruned" {
+			pruned++
+		}
+	}
+	if pruned != 3 || !last.Complete || last.Store.Blocks != 5 || last.Store.Revision == 0 || last.Store.Error != "" {
+		t.Errorf("one window: %+v", last)
+	}
+}
+
+// sealing says whether some node has not said that all before a time is in blocks that are listed.
+func sealing(r *bus.Roster, until time.Time) bool {
+	for i := range r.Nodes {
+		if n := &r.Nodes[i]; n.Store == nil || len(n.Store.Services) != 1 || n.Store.Services[0].Until < until.UnixNano() {
+			return true
+		}
+	}
+	return false
+}
+
 // planned is the receipt of a query with --output json.
 func planned(t *testing.T, r result) (last storeReceipt) {
 	t.Helper()
@@ -157,7 +251,7 @@ func planned(t *testing.T, r result) (last storeReceipt) {
 
 // allSealed are the lines of all logs but the last ones.
 func allSealed(f *fleet) (lines []string) {
-	for _, name := range []string{"a", "b", "c", "d", "e"} {
+	for name := range f.nodes {
 		text, err := os.ReadFile(filepath.Join(f.home, name, "shop.log"))
 		if err != nil {
 			f.t.Fatal(err)

@@ -56,7 +56,7 @@ func TestBlockList(t *testing.T) {
 		reads    int
 	}{
 		"planned":                          {storeRoster{blocks: []*schemas.BlockRecord{block}}, "a:line 1 a:line 2", "a:pruned b:down! c:complete", "", 1},
-		"unreachable":                      {storeRoster{blocks: []*schemas.BlockRecord{block}, err: errors.New("no answer")}, "c:line 1 c:line 2", "a:complete b:down c:complete", "no answer", 1},
+		"unreachable":                      {storeRoster{blocks: []*schemas.BlockRecord{block}, err: errors.New("block list: no answer")}, "c:line 1 c:line 2", "a:complete b:down c:complete", "no answer", 1},
 		"lost":                             {storeRoster{}, "c:line 1 c:line 2", "a:complete b:down c:complete", "nodes say that they have listed blocks", 1},
 		"no store":                         {storeRoster{bare: "abc"}, "c:line 1 c:line 2", "a:complete b:down c:complete", "", 0},
 		"a home that has no part any more": {storeRoster{bare: "a", blocks: []*schemas.BlockRecord{block}}, "a:line 1 a:line 2", "a:complete b:down! c:complete", "", 1},
@@ -101,7 +101,7 @@ func TestBlockList(t *testing.T) {
 			if c.reads > 0 && (len(c.roster.filter.Services) != 1 || c.roster.filter.Until != 50) {
 				t.Errorf("filter %+v", c.roster.filter)
 			}
-			if trouble != "" && !strings.Contains(r.Text(), "block list: ") {
+			if trouble != "" && !strings.Contains(r.Text(), "  block list: "+trouble) || strings.Contains(r.Text(), "block list: block list") {
 				t.Errorf("it is not said:\n%s", r.Text())
 			}
 		})

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/trawl-logs/trawl/requester/blockplan"
@@ -210,7 +211,7 @@ func (r *Requester) planned(ctx context.Context, q *schemas.Query, nodes []schem
 	}
 	g := NewPlannedGather(q, plan, kind, r.window)
 	if err != nil {
-		g.plan.trouble = err.Error()
+		g.plan.trouble = strings.TrimPrefix(err.Error(), "block list: ") // the receipt says so itself
 	}
 	bare := len(schemas.AppendQuery(nil, q))
 	for i := range plan.Asks {

@@ -294,9 +294,13 @@ func (s *fleetSearch) explain(receipt *requester.Receipt, strategy string) {
 	s.explainStore(receipt)
 }
 
-// explainStore prints which node would read how many of the fleet's sealed blocks.
+// explainStore prints which node would read how many of the fleet's sealed blocks, or why that is not planned.
 func (s *fleetSearch) explainStore(receipt *requester.Receipt) {
 	if receipt.Store == nil {
+		return
+	}
+	if why := receipt.Store.Error; why != "" {
+		s.writeLine(shown("block list: " + why + "; each node would be asked for what it has"))
 		return
 	}
 	s.writeLine(fmt.Sprintf("block list: revision %d, %s in question", receipt.Store.Revision, plural(int64(receipt.Store.Blocks), "sealed block")))
