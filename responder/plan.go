@@ -186,7 +186,14 @@ func (p *plan) timesOf(e *source.Entry) clock.File {
 			return c.about
 		}
 	}
-	return p.r.timesOf(e)
+	about := p.r.timesOf(e)
+	if p.sealed != nil && p.sealed.gone[e] {
+		l := p.sealed.logs[e]
+		from, _ := l.Start()
+		to, _ := l.End()
+		about.Sealed = sealedAs(l, extent{from, to})
+	}
+	return about
 }
 
 // origins are those of the files; nil: none has one.

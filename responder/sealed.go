@@ -133,7 +133,8 @@ func (p *plan) openSealed(e *source.Entry, l *seal.Log) (scan.File, error) {
 		return file, nil
 	}
 	ranges, dated, err := p.pruning.sealed(text, func() (uint64, error) {
-		_, form, err := p.r.blockClock(text, text.Size(), e)
+		about := p.timesOf(e)
+		_, form, err := p.r.clockOf(text, text.Size(), &about)
 		return form, err
 	})
 	if err != nil {
@@ -158,10 +159,11 @@ func (f *sealedFile) Close() error {
 	return err
 }
 
-// sealed narrows a log to what the blocks' times and filters leave; nil: all of it. form tells that of its times.
+// sealed narrows a log to what the blocks' times and filters leave; nil: all of it. form tells that of its times; it
+// is not asked where no block's are of any.
 func (p *pruning) sealed(text *seal.Text, form func() (uint64, error)) (ranges []scan.Range, dated bool, err error) {
 	q := p.query
-	if p.timed {
+	if p.timed && text.Timed() {
 		if q.Form, err = form(); err != nil {
 			return nil, false, err
 		}
@@ -196,8 +198,11 @@ func (p *plan) measureSealed(ctx context.Context) (n int64) {
 		if ctx.Err() != nil {
 			break
 		}
-		if c := p.sealed.pieces[e]; c != nil {
-			n += planned(p.openPiece(e, c))
+		if c := p.sealed.pieces[e]; c != nil && c.packed {
+			n += planned(p.openPackedPiece(c))
+		} else if c != nil {
+			file, _, err := p.openStretch(c)
+			n += planned(file, err)
 		} else if l := p.sealed.logs[e]; l != nil {
 			n += planned(p.openSealed(e, l))
 		}

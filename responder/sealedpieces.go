@@ -25,8 +25,7 @@ type piece struct {
 	packed   bool          // file is an archive
 	from, to int64         // bytes; to -1: to the end of file
 	about    clock.File
-	form     uint64 // of the blocks' times; and whether nobody said what they mean
-	unsaid   bool
+	unsaid   bool // nobody said what the times mean
 }
 
 // assignment is a query's Plan as it is looked up; without one, all is read of the node's own logs.
@@ -138,7 +137,9 @@ func (p *plan) takeOwn(r *Responder, a *assignment, e, file *source.Entry, packe
 	about.ID = clock.ID{}
 	for _, x := range extents {
 		c := &piece{view: s.view, log: l, file: file, packed: packed, from: x.from, to: x.to, about: about}
-		c.form = formOf(l, x)
+		if !packed { // whose form is found from its head, which is unpacked anyway
+			c.about.Sealed = sealedAs(l, x)
+		}
 		gone = append(gone, s.addPiece(e, c, origin))
 	}
 	return gone
@@ -154,21 +155,21 @@ func whyLacking(s *seal.Store, ids []schemas.BlockID) error {
 	return seal.ErrAway
 }
 
-// formOf is the form of the times in the blocks of a stretch; 0: it has none, or several, or lines beside them.
-func formOf(l *seal.Log, x extent) (form uint64) {
-	if x.to < 0 {
-		return 0
-	}
-	for i, p := range l.Stretches() {
-		switch {
-		case p.To <= x.from || p.From >= x.to:
-		case i > 0 && form != 0 && p.Form != form || p.Form == 0:
-			return 0
-		default:
-			form = p.Form
+// sealedAs is what is known of the times of an extent of a log by its blocks.
+func sealedAs(l *seal.Log, x extent) clock.Sealed {
+	c := clock.Sealed{Log: l.ID, From: x.from, To: x.to}
+	at, forms := x.from, map[uint64]bool{}
+	for _, p := range l.Stretches() {
+		if p.From <= at && at < p.To {
+			at, forms[p.Form] = p.To, true
 		}
 	}
-	return form
+	if c.Fixed = x.to >= 0 && at >= x.to; c.Fixed && len(forms) == 1 {
+		for form := range forms {
+			c.Form = form
+		}
+	}
+	return c
 }
 
 // addPiece enters a piece of what e is of, under an entry of its own.
@@ -287,8 +288,8 @@ func (p *plan) readLog(r *Responder, a *assignment, view *seal.View, l *seal.Log
 		if from = max(from, a.skip[l.ID]); from >= to || !filter.Admits(e) {
 			continue
 		}
-		c := &piece{view: view, log: part, from: from, to: to, form: formOf(part, extent{from, to}), unsaid: newest.Zone == "" && home != r.config.Node,
-			about: clock.File{ModTime: e.ModTime, Zone: r.foreign.zone(newest.Zone), Form: newest.Layout}}
+		c := &piece{view: view, log: part, from: from, to: to, unsaid: newest.Zone == "" && home != r.config.Node,
+			about: clock.File{ModTime: e.ModTime, Zone: r.foreign.zone(newest.Zone), Form: newest.Layout, Sealed: sealedAs(part, extent{from, to})}}
 		pieces = append(pieces, p.sealed.addPiece(e, c, &schemas.Origin{Node: home, Log: schemas.BlockID(l.ID)}))
 	}
 	return pieces
@@ -299,37 +300,40 @@ func (p *plan) openPiece(e *source.Entry, c *piece) (scan.File, error) {
 	if c.packed {
 		return p.openPackedPiece(c)
 	}
+	file, open, err := p.openStretch(c)
+	if err != nil || file.Ranges != nil && len(file.Ranges) == 0 && c.about.Sealed.Form != 0 && !c.unsaid {
+		return file, err // of the latter nothing is read, not even to know its times
+	}
+	if err := p.dateStart(&file, c, open); err != nil {
+		return scan.File{}, errors.Join(err, open.Close())
+	}
+	return file, nil
+}
+
+// openStretch opens a piece that is no archive's, narrowed to what is to be read of it. open is its Closer.
+func (p *plan) openStretch(c *piece) (file scan.File, open *pieceFile, err error) {
 	var live *sharedFile
-	var at io.ReaderAt
-	size := int64(0)
 	if c.file != nil {
-		var err error
 		if live, err = p.sealed.share(p.set, c.file); err != nil {
-			return scan.File{}, err
+			return scan.File{}, nil, err
 		}
-		at, size = live.f, live.f.Size()
 	}
 	to := c.to
 	if to < 0 {
 		end, _ := c.log.End()
-		to = max(size, end)
+		to = max(live.size(), end)
 	}
-	text, err := c.view.Stretch(c.log, at, size, c.from, to)
+	text, err := c.view.Stretch(c.log, live.at(), live.size(), c.from, to)
 	if err != nil {
-		return scan.File{}, errors.Join(err, live.Close())
+		return scan.File{}, nil, errors.Join(err, live.Close())
 	}
-	file := scan.File{At: text, Size: text.Size(), Closer: &pieceFile{text, live}}
+	open = &pieceFile{text, live}
+	file = scan.File{At: text, Size: text.Size(), Closer: open}
 	file.BytesBefore, file.LinesBefore = text.Start()
 	if err := p.prunePiece(&file, c, text); err != nil {
-		return scan.File{}, errors.Join(err, file.Closer.Close())
+		return scan.File{}, nil, errors.Join(err, open.Close())
 	}
-	if file.Ranges != nil && len(file.Ranges) == 0 && c.form != 0 && !c.unsaid {
-		return file, nil // nothing of it is read, not even to know its times
-	}
-	if err := p.dateStart(&file, e, c, text, at, size); err != nil {
-		return scan.File{}, errors.Join(err, file.Closer.Close())
-	}
-	return file, nil
+	return file, open, nil
 }
 
 // prunePiece narrows a piece to what its blocks' times and filters leave.
@@ -338,8 +342,8 @@ func (p *plan) prunePiece(file *scan.File, c *piece, text *seal.Text) (err error
 		return nil
 	}
 	file.Ranges, file.Dated, err = p.pruning.sealed(text, func() (uint64, error) {
-		if c.form != 0 {
-			return c.form, nil
+		if form := c.about.Sealed.Form; form != 0 {
+			return form, nil
 		}
 		_, form, err := p.r.clockOf(text, text.Size(), &c.about)
 		return form, err
@@ -350,24 +354,28 @@ func (p *plan) prunePiece(file *scan.File, c *piece, text *seal.Text) (err error
 var errOtherTimes = errors.New("sealed by a version that did not say in which zone its times are, and read otherwise here")
 
 // dateStart finds the time of a piece's first lines, if they have none of their own.
-func (p *plan) dateStart(file *scan.File, e *source.Entry, c *piece, text *seal.Text, live io.ReaderAt, size int64) error {
+func (p *plan) dateStart(file *scan.File, c *piece, open *pieceFile) error {
+	text, live := open.text, open.live
 	if !p.dated || text.Size() == 0 {
+		return nil
+	}
+	at, prior, known := text.Prior()
+	file.Prior, file.PriorKnown = prior, known
+	start, _ := text.Start()
+	if at == start && !c.unsaid {
 		return nil
 	}
 	read, form, err := p.r.clockOf(text, text.Size(), &c.about)
 	if err != nil {
 		return err
 	}
-	if c.unsaid && c.form != 0 && form != c.form {
+	if sealed := c.about.Sealed.Form; c.unsaid && sealed != 0 && form != sealed {
 		return errOtherTimes
 	}
-	at, prior, known := text.Prior()
-	file.Prior, file.PriorKnown = prior, known
-	start, _ := text.Start()
 	if at == start || read == nil {
 		return nil
 	}
-	before, err := c.view.Stretch(c.log, live, size, at, start)
+	before, err := c.view.Stretch(c.log, live.at(), live.size(), at, start)
 	if err != nil {
 		return err
 	}
@@ -413,6 +421,22 @@ func (s *sealedPlan) share(set *rotation.Set, e *source.Entry) (*sharedFile, err
 	}
 	s.shared[e].users++
 	return s.shared[e], nil
+}
+
+// at is the file as it is read; nil: there is none. f may be nil.
+func (f *sharedFile) at() io.ReaderAt {
+	if f == nil {
+		return nil
+	}
+	return f.f
+}
+
+// size is the file's. f may be nil.
+func (f *sharedFile) size() int64 {
+	if f == nil {
+		return 0
+	}
+	return f.f.Size()
 }
 
 // Close closes the file when nobody reads it any more. f may be nil.

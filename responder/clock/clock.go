@@ -54,10 +54,11 @@ type ID struct{ Dev, Ino uint64 }
 
 // File is what is known of an input beside its content.
 type File struct {
-	ID      ID // zero: nothing is remembered of it
+	ID      ID // zero: nothing is remembered of it, but by Sealed
 	ModTime time.Time
 	Zone    *time.Location // of times that name none; nil: the node's
 	Form    string         // as timestamp.Options has it; empty: to be found out
+	Sealed  Sealed         // if it is set, nothing is remembered by ID
 }
 
 // Cache remembers the forms of files. It is safe for concurrent use.
@@ -66,6 +67,9 @@ type Cache struct {
 	mu    sync.Mutex
 	known map[ID]*known
 	kept  int // probes of the orders in known
+
+	forms     map[formKey]*timestamp.Form // none says something else of every file
+	stretches map[stretch]*known          // of sealed logs
 
 	pieces int   // of the outlines in known
 	full   int64 // fullBytes, but in tests
@@ -84,7 +88,7 @@ type known struct {
 
 // NewCache returns an empty Cache.
 func NewCache() *Cache {
-	return &Cache{seed: maphash.MakeSeed(), known: map[ID]*known{}, full: fullBytes}
+	return &Cache{seed: maphash.MakeSeed(), known: map[ID]*known{}, forms: map[formKey]*timestamp.Form{}, stretches: map[stretch]*known{}, full: fullBytes}
 }
 
 // Search is one search with clocks.
@@ -303,13 +307,22 @@ func (c *Cache) Form(at io.ReaderAt, size int64, about *File) (*timestamp.Form, 
 }
 
 // find finds the form of a file, or remembers it: the same head, not shorter, and less than twice as
-// long. Times without a year are bound anew to a file that was written since.
+// long. Times without a year are bound anew to a file that was written since. Of what was sealed, nothing is read
+// if the form is known.
 func (c *Cache) find(at io.ReaderAt, size int64, about *File, terminator byte) (*timestamp.Form, error) {
+	k := c.recall(about)
+	if about.Sealed.Fixed && terminator == '\n' {
+		if form := c.sealedForm(about); form != nil {
+			return form, nil
+		}
+		if k != nil && k.size == size && k.modTime.Equal(about.ModTime) {
+			return k.form, nil
+		}
+	}
 	head := make([]byte, min(size, printBytes))
 	if err := readAt(at, head, 0); err != nil {
 		return nil, err
 	}
-	k := c.get(about.ID)
 	same := k != nil && size >= k.size && size < 2*k.size && c.print(head[:k.printed]) == k.print
 	unchanged := same && k.size == size && k.modTime.Equal(about.ModTime)
 	if unchanged || same && k.form != nil && !k.form.Stateful() {
@@ -323,11 +336,12 @@ func (c *Cache) find(at io.ReaderAt, size int64, about *File, terminator byte) (
 		return k.form.Bind(p.text, p.tail, about.ModTime), nil
 	}
 	form := p.detect(about)
+	c.keepForm(about, form)
 	now := &known{form: form, size: size, modTime: about.ModTime, printed: len(head), print: c.print(head)}
 	if k != nil && k.size > 0 && size >= k.size && c.print(head[:k.printed]) == k.print { // 0: of an archive that had this ID
 		now.outline = k.outline // if its lines are still read so, which outline looks at
 	}
-	c.keep(about.ID, now)
+	c.remember(about, now)
 	return form, nil
 }
 

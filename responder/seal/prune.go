@@ -26,6 +26,16 @@ func (t *Text) NUL() bool {
 	return false
 }
 
+// Timed tells whether the times of any block are known, in whatever form.
+func (t *Text) Timed() bool {
+	for _, p := range t.parts() {
+		if p.block.Timed && p.block.Form != 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // Dated tells whether the times of all its blocks are known in that form.
 func (t *Text) Dated(form uint64) bool {
 	for _, p := range t.parts() {
