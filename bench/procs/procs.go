@@ -27,27 +27,54 @@ type Fleet struct {
 // Start starts a bus and a responder for each of the logs, and returns when each has said that it is
 // ready. The path trawl is the binary to run. Each of logs is a file, whose node is named as it without
 // ".log", or a glob, whose node is named as its directory. The responders get args as well.
-func Start(trawl string, logs []string, args ...string) (f *Fleet, err error) {
+func Start(trawl string, logs []string, args ...string) (*Fleet, error) {
+	return begin(trawl, func(f *Fleet) error {
+		for _, file := range logs {
+			if err := f.responder(nodeOf(file), append([]string{"--logs", file}, args...)...); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// StartConfigured is Start for responders that are told in files which logs they have, and the rest: config gives
+// the text of a node's.
+func StartConfigured(trawl string, nodes []string, config func(node string) string) (*Fleet, error) {
+	return begin(trawl, func(f *Fleet) error {
+		for _, node := range nodes {
+			file := filepath.Join(f.dir, node+".yaml")
+			if err := os.WriteFile(file, []byte(config(node)), 0o600); err != nil {
+				return err
+			}
+			if err := f.responder(node, "--config", file); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// begin starts a bus, and what else starts.
+func begin(trawl string, more func(*Fleet) error) (f *Fleet, err error) {
 	f = &Fleet{trawl: trawl}
 	if f.dir, err = os.MkdirTemp("", "trawl-fleet-"); err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			f.Stop()
-		}
-	}()
-	if f.URL, err = f.start("bus", "--listen", "127.0.0.1:0", "--store", filepath.Join(f.dir, "bus")); err != nil {
+	if f.URL, err = f.start("bus", "--listen", "127.0.0.1:0", "--store", filepath.Join(f.dir, "bus")); err == nil {
+		err = more(f)
+	}
+	if err != nil {
+		f.Stop()
 		return nil, err
 	}
-	for _, file := range logs {
-		name := nodeOf(file)
-		own := []string{"responder", "--server", f.URL, "--node", name, "--logs", file, "--log-level", "error", "--state", filepath.Join(f.dir, name)}
-		if _, err = f.start(append(own, args...)...); err != nil {
-			return nil, err
-		}
-	}
 	return f, nil
+}
+
+// responder starts a node.
+func (f *Fleet) responder(name string, args ...string) error {
+	_, err := f.start(append([]string{"responder", "--server", f.URL, "--node", name, "--log-level", "error", "--state", filepath.Join(f.dir, name)}, args...)...)
+	return err
 }
 
 func nodeOf(logs string) string {
@@ -134,8 +161,11 @@ func (f *Fleet) Stop() {
 }
 
 // Grep is the command line of a query to the fleet.
-func (f *Fleet) Grep(args ...string) []string {
-	return append([]string{f.trawl, "grep", "--server", f.URL}, args...)
+func (f *Fleet) Grep(args ...string) []string { return f.Command("grep", args...) }
+
+// Command is the command line of a trawl command that asks the fleet.
+func (f *Fleet) Command(name string, args ...string) []string {
+	return append([]string{f.trawl, name, "--server", f.URL}, args...)
 }
 
 // CPU is processor time so far, in seconds.

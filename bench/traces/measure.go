@@ -1,0 +1,152 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os/exec"
+	"slices"
+	"time"
+
+	"github.com/trawl-logs/trawl/sample"
+)
+
+// commands are what is measured, in this order.
+var commands = [...]string{"trawl trace", "trace --exhaustive", "trawl grep"}
+
+// point is what came of one size.
+type point struct {
+	bytes, lines int64
+	blocks       int
+	stored       int64
+	requests     int                      // that were measured: as many rounds
+	walls, cpus  [len(commands)][]float64 // seconds, round by round: of the process, and of it and the whole fleet
+	traces       []answer                 // of each round's request
+}
+
+// answer is what a trace's receipt says.
+type answer struct {
+	BytesRead int64 `json:"bytes_read"`
+	Queries   int
+	Blocks    struct{ Considered, Read int64 }
+	Store     struct{ Blocks int64 }
+	AllAtOnce *allAtOnce `json:"all_at_once"`
+}
+
+// allAtOnce is what one query for all services would have read, with the blocks' indexes.
+type allAtOnce struct {
+	BytesRead    int64 `json:"bytes_read"`
+	SealedBlocks int64 `json:"sealed_blocks"` // in question: all
+	Blocks       struct{ Considered, Read int64 }
+}
+
+// argvs are the commands for a request, but for the form of their output.
+func (s *system) argvs(id string) [len(commands)][]string {
+	trace := []string{"--relations", s.relations, "--skew", (2 * skew).String(), "--slack", "3s"}
+	return [...][]string{s.fleet.Command("trace", append(trace, id)...), s.fleet.Command("trace", append(trace, "--exhaustive", id)...), s.fleet.Command("grep", "-F", "--", id)}
+}
+
+// measure runs the commands by turns, a request a round.
+func (s *system) measure(ctx context.Context, c config) (*point, error) {
+	p := &point{bytes: s.truth.Bytes, lines: s.truth.Lines, blocks: s.blocks, stored: s.stored}
+	for _, argv := range s.argvs(s.truth.Requests[0].ID) { // it counts again: what is in memory is so for all
+		if _, _, err := s.once(ctx, argv, s.truth.Requests[0]); err != nil {
+			return nil, err
+		}
+	}
+	began := time.Now()
+	for i, request := range s.truth.Requests {
+		if i >= 3 && time.Since(began) > c.most {
+			break
+		}
+		a, err := s.answer(ctx, request)
+		if err != nil {
+			return nil, err
+		}
+		p.traces = append(p.traces, a)
+		for k := range commands { // another one first each time
+			k = (k + i) % len(commands)
+			wall, cpu, err := s.once(ctx, s.argvs(request.ID)[k], request)
+			if err != nil {
+				return nil, err
+			}
+			p.walls[k], p.cpus[k] = append(p.walls[k], wall), append(p.cpus[k], cpu)
+		}
+		p.requests++
+	}
+	c.say("%d rounds in %v", p.requests, time.Since(began).Round(time.Second))
+	return p, nil
+}
+
+// once runs a command, and counts the lines that it prints.
+func (s *system) once(ctx context.Context, argv []string, request *sample.RequestTruth) (wall, cpu float64, err error) {
+	before, err := s.fleet.CPU()
+	if err != nil {
+		return 0, 0, err
+	}
+	out, wall, own, err := run(ctx, argv)
+	if err != nil {
+		return 0, 0, err
+	}
+	if got, want := bytes.Count(out, []byte{'\n'}), len(request.Lines); got != want {
+		return 0, 0, fmt.Errorf("%q: %d lines, not %d", argv[1:], got, want)
+	}
+	after, err := s.fleet.CPU()
+	return wall, own + after.Bus - before.Bus + after.Nodes - before.Nodes, err
+}
+
+// run runs a command to its end. wall is from before the fork until its output has ended, own the process's CPU time.
+func run(ctx context.Context, argv []string) (out []byte, wall, own float64, err error) {
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	began := time.Now()
+	out, err = cmd.Output()
+	wall = time.Since(began).Seconds()
+	if err != nil {
+		return nil, 0, 0, fmt.Errorf("%q: %w: %s", argv[1:], err, bytes.TrimSpace(said.Bytes()))
+	}
+	return out, wall, (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds(), nil
+}
+
+// answer traces a request, holds its lines against the truth, and gives its receipt.
+func (s *system) answer(ctx context.Context, request *sample.RequestTruth) (a answer, err error) {
+	argv := s.argvs(request.ID)[0]
+	out, _, _, err := run(ctx, slices.Insert(slices.Clone(argv), 2, "--output", "json"))
+	if err != nil {
+		return a, err
+	}
+	var got, want []string
+	for row := range bytes.Lines(out) {
+		var l struct{ Type, Node, Service, Text string }
+		if err := json.Unmarshal(row, &l); err != nil {
+			return a, fmt.Errorf("trawl trace: %w", err)
+		}
+		if l.Type == "match" {
+			got = append(got, l.Node+" "+l.Service+" "+l.Text)
+		} else if err := json.Unmarshal(row, &a); err != nil {
+			return a, fmt.Errorf("trawl trace: %w", err)
+		}
+	}
+	for _, l := range request.Lines {
+		want = append(want, l.Node+" "+l.Service+" "+l.Text)
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	switch {
+	case !slices.Equal(got, want):
+		return a, fmt.Errorf("the trace of %s has %d lines that are not the %d of the truth", request.ID, len(got), len(want))
+	case a.AllAtOnce == nil || a.AllAtOnce.SealedBlocks != int64(s.blocks):
+		return a, fmt.Errorf("the trace of %s: all services at once are not %d sealed blocks: %s", request.ID, s.blocks, lastLine(out))
+	case a.Blocks.Read == 0 || a.Store.Blocks == 0:
+		return a, errors.New("a trace read no block")
+	}
+	return a, nil
+}
+
+func lastLine(out []byte) []byte {
+	out = bytes.TrimSpace(out)
+	return out[bytes.LastIndexByte(out, '\n')+1:]
+}
