@@ -314,7 +314,10 @@ func (a *simAnswer) work(n *simNode, q *schemas.Query) {
 		size = min(size, max(1, int(n.box.Room())/30))
 	}
 	var chunks []schemas.Chunk
-	for size > 0 && len(a.pieces) > 0 && len(chunks) < 50 {
+	limited := func() bool { // the node looks no further
+		return q.Limit > 0 && n.lines >= q.Limit && q.Mode != schemas.ModeCount
+	}
+	for size > 0 && len(a.pieces) > 0 && len(chunks) < 50 && !limited() {
 		p := &a.pieces[0]
 		if q.Mode != schemas.ModeLines {
 			if p.counts == nil {
@@ -329,7 +332,7 @@ func (a *simAnswer) work(n *simNode, q *schemas.Query) {
 			}
 			continue
 		}
-		c := p.chunk(q, &size)
+		c := p.chunk(q, &size, q.Limit-n.lines)
 		if len(c.Text) > 0 {
 			n.lines += int64(c.Lines('\n'))
 			chunks = append(chunks, c)
@@ -340,6 +343,11 @@ func (a *simAnswer) work(n *simNode, q *schemas.Query) {
 	}
 	if len(chunks) > 0 {
 		n.box.Data(chunks, n.w.now)
+	}
+	if limited() {
+		a.pieces = nil
+		n.box.End(&schemas.End{Status: schemas.StatusStopped, Reason: "the query's limit is reached", Lines: n.lines, Files: 1, Selected: n.lines}, n.w.now)
+		return
 	}
 	if len(a.pieces) == 0 {
 		n.box.End(&schemas.End{Lines: n.lines, Files: 1, Selected: n.lines}, n.w.now)
@@ -366,10 +374,10 @@ func (p *piece) count(q *schemas.Query) (chunks []schemas.Chunk) {
 	return chunks
 }
 
-// chunk takes whole lines from a piece, or a part of a long one.
-func (p *piece) chunk(q *schemas.Query, size *int) schemas.Chunk {
+// chunk takes whole lines from a piece, or a part of a long one; with a limit, at most as many as are left.
+func (p *piece) chunk(q *schemas.Query, size *int, left int64) schemas.Chunk {
 	c := schemas.Chunk{File: p.file(), Origin: &schemas.Origin{Node: p.log.home, Log: p.log.id}, Continues: p.at > 0}
-	for *size > 0 && len(p.lines) > 0 && !c.More {
+	for *size > 0 && len(p.lines) > 0 && !c.More && (q.Limit == 0 || left > 0) {
 		l := p.lines[0]
 		if p.at == 0 {
 			if q.Columns&schemas.ColumnOffset != 0 {
@@ -388,7 +396,7 @@ func (p *piece) chunk(q *schemas.Query, size *int) schemas.Chunk {
 		}
 		c.Text = append(c.Text, rest...)
 		*size -= len(rest)
-		p.at, p.lines = 0, p.lines[1:]
+		p.at, p.lines, left = 0, p.lines[1:], left-1
 	}
 	return c
 }

@@ -196,6 +196,9 @@ func TestEveryBlockIsReadOnce(t *testing.T) {
 				if found[b.ID] || a.Node == dead || !slices.Contains(b.Owners, a.Node) && b.Home != a.Node {
 					t.Errorf("seed %d: block %s is taken over by %s", seed, b.ID, a.Node)
 				}
+				if !slices.Contains(b.Owners, a.Node) && slices.ContainsFunc(b.Owners, func(o string) bool { return o != dead }) {
+					t.Errorf("seed %d: block %s of %v is taken over by its home", seed, b.ID, b.Owners)
+				}
 				found[b.ID] = true
 			}
 		}
