@@ -19,12 +19,6 @@ const module = "github.com/trawl-logs/trawl"
 // arrows says which packages of ours each package may import; a test file may import test as well.
 // The longest key that is the package's path, or a folder above it, counts. The diagram in
 // ARCHITECTURE.md is this table, drawn.
-//
-//	cmd ─► bus ─► schemas
-//	 ├──► requester ─► schemas ◄─ requester/printer ◄─ cmd
-//	 └──► responder ─► schemas
-//	          ├──► source  archive  feed  match  scan  timestamp  outbox      (leaves: no packages of ours between them)
-//	          └──► indexer ─► block
 var arrows = map[string]struct{ code, test []string }{
 	".":                   {},
 	"cmd/trawl":           {code: []string{"bus", "requester", "responder", "schemas", "sample", "bench", "tracing", "relations", "placement", "trail"}, test: []string{"bus/bustest"}},

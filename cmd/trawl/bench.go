@@ -60,10 +60,10 @@ func newBenchCommand() *cobra.Command {
 		Short: "Measure queries on generated logs: table, JSON and plots",
 		Long:  benchHelp,
 		Example: `  trawl bench                                     4 nodes × 60 MB, 10 trials
-  trawl bench --size 2MB --trials 3 --verify --out /tmp/bench
+  trawl bench --size 2MB --trials 3 --verify --out bench
   trawl bench --server nats://bus:4222 --logs logs    a fleet that is there
   trawl bench --scale --verify --max-nodes 10000 --max-size 4GB
-  trawl bench --scale --max-nodes 0 --logs /var/tmp/logs    sizes alone`,
+  trawl bench --scale --max-nodes 0 --logs logs    sizes alone`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := o.check(cmd.Flags()); err != nil {

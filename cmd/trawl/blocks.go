@@ -62,7 +62,7 @@ func newBlocksCommand() *cobra.Command {
 	var f blocksFlags
 	cmd := &cobra.Command{
 		Use:   "blocks [PATTERN…]",
-		Short: "List the blocks of the index, verify them, prove the answers",
+		Short: "List blocks of the index or the fleet, verify them, prove answers",
 		Long:  blocksHelp,
 		Example: `  trawl blocks
   trawl blocks --each --node web1 --output json

@@ -29,9 +29,6 @@ func (o *grepOptions) query(stdin io.Reader, now time.Time, errout io.Writer) (*
 	if err != nil {
 		return nil, err
 	}
-	if err := o.notServed(); err != nil {
-		return nil, err
-	}
 	host, _ := os.Hostname() // only for the nodes' logs
 	q := &schemas.Query{
 		Host:     host,
@@ -83,14 +80,6 @@ func (o *grepOptions) columns() schemas.Columns {
 // have all be read that is before the range.
 func (o *grepOptions) numbered() bool {
 	return o.number || (o.output == "json" || o.replyTo != "") && o.since == ""
-}
-
-// notServed refuses what the contract knows and no node does yet. It would be worse to ignore it.
-func (o *grepOptions) notServed() error {
-	if o.output == "raw" {
-		return errors.New("--output raw is not served yet")
-	}
-	return nil
 }
 
 // timeRange resolves --since and --until once, here, so that every node is asked for the same

@@ -23,7 +23,8 @@ const grepExamples = `  trawl grep 'timed? out'                    all nodes, al
 `
 
 const grepExits = `exit status:
-  0 matched, and every known node answered in full
+  0 matched, and every known node answered in full; or -q or --limit is
+    satisfied
   1 no match, and every known node answered in full
   2 usage, pattern or connection error; no node or no file is selected; with
     --local, a file could not be read

@@ -73,7 +73,7 @@ func TestParseGrepRefuses(t *testing.T) {
 		"-d x a":              "read, skip",
 		"--recursive a":       "glob",
 		"--color=sometimes a": "auto, always, never",
-		"--output=xml a":      "text, json, raw",
+		"--output=xml a":      "none of text, json",
 		"--order=tiem a":      `did you mean "time"`,
 		"--binary-files=x a":  "without-match",
 		"--with-label k a":    "KEY=VALUE",

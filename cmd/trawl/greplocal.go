@@ -40,9 +40,6 @@ func grepLocal(ctx context.Context, o *grepOptions, stdin io.Reader, out, errout
 	if err != nil {
 		return err
 	}
-	if o.output == "raw" {
-		return errors.New("--output raw shows what nodes send; --local asks none")
-	}
 	if !o.explain && o.nothingToFind(patterns) {
 		return &exitError{code: exitNoMatch}
 	}

@@ -164,8 +164,8 @@ func fleetFlags() []grepFlag {
 
 func answerFlags() []grepFlag {
 	return []grepFlag{
-		{long: "output", value: "FORM", help: "text (default), json or raw", values: []string{"text", "json", "raw"},
-			set: oneOf("output", []string{"text", "json", "raw"}, func(o *grepOptions, v string) { o.output = v })},
+		{long: "output", value: "FORM", help: "text (default) or json", values: []string{"text", "json"},
+			set: oneOf("output", []string{"text", "json"}, func(o *grepOptions, v string) { o.output = v })},
 		{long: "explain", help: "say what would be read, and read nothing", on: func(o *grepOptions) { o.explain = true }},
 		{long: "exhaustive", help: "use no index, prune nothing", on: func(o *grepOptions) { o.exhaustive = true }},
 		{long: "receipt", help: "print the receipt on stderr even if all is well", on: func(o *grepOptions) { o.receipt = true }},

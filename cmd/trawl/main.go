@@ -25,7 +25,7 @@ import (
 
 // The exit statuses of every command.
 const (
-	exitMatch             = 0   // matched, and every known node answered in full
+	exitMatch             = 0   // matched, and every known node answered in full; or -q or --limit is satisfied
 	exitNoMatch           = 1   // no match, and every known node answered in full
 	exitUsage             = 2   // usage, pattern, connection or internal error; an empty selection
 	exitMatchIncomplete   = 3   // matched, but the answer is not complete

@@ -106,8 +106,6 @@ func finishText(args []string) (*grepOptions, error) {
 	switch {
 	case err != nil:
 		o = newGrepOptions()
-	case o.output == "raw":
-		err = errors.New("flag --output: here it is text or json")
 	case o.timeout > textTimeout:
 		err = fmt.Errorf("flag --timeout: the most is %s here", textTimeout)
 	}

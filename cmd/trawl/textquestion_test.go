@@ -104,7 +104,7 @@ func TestTextRefuses(t *testing.T) {
 		"-J x":                               "unknown flag -J",
 		"-m five x":                          "flag -m",
 		"--timeout 2h x":                     "the most is 10m",
-		"--output raw x":                     "text or json",
+		"--output raw x":                     "none of text, json",
 		"--since 'yesterday x":               "quote ' is not closed",
 		`{"pattern": "x", "file": "/etc/x"}`: "unknown field",
 		`{"pattern": "x", "flags": ["-f", "/etc/passwd"]}`: "flag -f is not offered",

@@ -151,8 +151,7 @@ func cutShort(err error) error {
 
 // inflate decodes codes until the block ends or the buffer is full.
 func (z *inflater) inflate() error {
-	in, buf, w := z.in, z.buf, z.w
-	lit, dist := z.lit, z.dist
+	in, buf, w, lit, dist := z.in, z.buf, z.w, z.lit, z.dist
 	for w < historyBytes+inflateStep {
 		if in.more(); in.over() {
 			z.w = w
@@ -201,8 +200,7 @@ func (z *inflater) inflate() error {
 			return in.whyNot()
 		}
 		if from := w - far; far >= length {
-			copy(buf[w:w+length], buf[from:from+length])
-			w += length
+			w += copy(buf[w:w+length], buf[from:from+length])
 		} else {
 			for end := w + length; w < end; {
 				w += copy(buf[w:end], buf[from:w])
