@@ -16,6 +16,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"go.yaml.in/yaml/v3"
 )
 
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
@@ -52,11 +54,16 @@ func serve(t *testing.T, handler http.HandlerFunc) string {
 
 func configure(t *testing.T, text string) *Config {
 	t.Helper()
-	c, err := Parse([]byte(text))
-	if err != nil {
+	var file struct {
+		Relations Config `yaml:"relations"`
+	}
+	if err := yaml.Unmarshal([]byte(text), &file); err != nil {
 		t.Fatal(err)
 	}
-	return c
+	if err := file.Relations.Finish(); err != nil {
+		t.Fatal(err)
+	}
+	return &file.Relations
 }
 
 func (c *Config) mustCollect(t *testing.T, dir string, now time.Time, refresh bool) *Collected {

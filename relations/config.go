@@ -1,15 +1,11 @@
 package relations
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"net/url"
-	"os"
 	"path"
 	"regexp"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -89,52 +85,8 @@ func (d *Duration) UnmarshalYAML(n *yaml.Node) error {
 
 var daysForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^([0-9]{1,4})d(.*)$`) })
 
-// Load reads a file that holds a Config under "relations".
-func Load(name string) (*Config, error) {
-	text, err := os.ReadFile(name)
-	if err != nil {
-		return nil, fmt.Errorf("relations: %w", err)
-	}
-	c, err := Parse(text)
-	if err != nil {
-		return nil, fmt.Errorf("relations %s: %w", name, err)
-	}
-	return c, nil
-}
-
-// Parse reads YAML. An unknown key is an error with its line. What is not said has its default.
-func Parse(text []byte) (*Config, error) {
-	var file struct {
-		Relations Config `yaml:"relations"`
-	}
-	dec := yaml.NewDecoder(bytes.NewReader(text))
-	dec.KnownFields(true)
-	if err := dec.Decode(&file); err != nil && !errors.Is(err, io.EOF) {
-		return nil, plain(err)
-	}
-	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
-		return nil, errors.New("more than one document")
-	}
-	c := &file.Relations
-	return c, c.finish()
-}
-
-var goType = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`field (\S+) not found in type .*`) })
-
-// plain puts an error of the YAML reader in one line without the names of Go types.
-func plain(err error) error {
-	if te, ok := errors.AsType[*yaml.TypeError](err); ok {
-		lines := slices.Clone(te.Errors)
-		for i := range lines {
-			lines[i] = goType().ReplaceAllString(lines[i], `unknown key "$1"`)
-		}
-		return errors.New(strings.Join(lines, "; "))
-	}
-	return errors.New(strings.ReplaceAll(strings.TrimPrefix(err.Error(), "yaml: "), "\n", " "))
-}
-
-// finish fills in what is not said, and says what is wrong.
-func (c *Config) finish() error {
+// Finish fills in what is not said, and says what is wrong.
+func (c *Config) Finish() error {
 	setDefault(&c.Refresh, DefaultRefresh)
 	setDefault(&c.Timeout, DefaultTimeout)
 	for caller, callees := range c.Calls {

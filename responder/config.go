@@ -170,17 +170,26 @@ func (c *Config) merge(text []byte) error {
 	before := *c
 	c.Groups, c.Sources, c.Roots = nil, nil, nil
 	c.Labels = maps.Clone(c.Labels)
+	if err := DecodeStrict(text, c); err != nil {
+		return err
+	}
+	c.Groups = slices.Concat(before.Groups, c.Groups)
+	c.Sources = slices.Concat(before.Sources, c.Sources)
+	c.Roots = slices.Concat(before.Roots, c.Roots)
+	return nil
+}
+
+// DecodeStrict reads one YAML document into a struct; text without one leaves it as it is. An unknown key is an
+// error with its line, and every error is one line.
+func DecodeStrict(text []byte, into any) error {
 	dec := yaml.NewDecoder(bytes.NewReader(text))
 	dec.KnownFields(true)
-	if err := dec.Decode(c); err != nil && !errors.Is(err, io.EOF) {
+	if err := dec.Decode(into); err != nil && !errors.Is(err, io.EOF) {
 		return plain(err)
 	}
 	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
 		return errors.New("more than one document")
 	}
-	c.Groups = slices.Concat(before.Groups, c.Groups)
-	c.Sources = slices.Concat(before.Sources, c.Sources)
-	c.Roots = slices.Concat(before.Roots, c.Roots)
 	return nil
 }
 

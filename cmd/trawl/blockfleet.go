@@ -208,7 +208,7 @@ type fileRelations struct {
 func (r *fileRelations) now(ctx context.Context) placement.Relations {
 	if r.graph == nil || time.Since(r.read) >= r.fresh {
 		r.read, r.fresh = time.Now(), relations.DefaultRefresh
-		config, err := relations.Load(r.name)
+		config, err := readRelations(r.name)
 		if err == nil {
 			r.fresh = time.Duration(config.Refresh)
 			var c *relations.Collected

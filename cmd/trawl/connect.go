@@ -11,8 +11,8 @@ import (
 	"github.com/trawl-logs/trawl/bus"
 )
 
-// connectFlags say where the bus is and who asks. What no flag says comes from the environment, from
-// the nats command's selected context, and at last from bus.DefaultURL.
+// connectFlags say where the bus is and who asks. What no flag says comes from the environment, from the
+// user's file (but for trawl responder), from the nats command's selected context, and at last from bus.DefaultURL.
 type connectFlags struct {
 	server, context, creds, nkey string
 	tlsCert, tlsKey, tlsCA       string
@@ -41,16 +41,21 @@ func (f *connectFlags) options(name string) bus.Options {
 	}.FromEnvironment(os.Getenv)
 }
 
-// connect connects to the bus that the flags name. A bus that accepts the connection and says nothing
+// connect connects to the bus that the flags, the environment and the user's file name. A bus that accepts the connection and says nothing
 // keeps it waiting for seconds; it does not wait longer than ctx.
 func (f *connectFlags) connect(ctx context.Context, name string) (*bus.Conn, error) {
+	file, err := ownUserFile()
+	if err != nil {
+		return nil, err
+	}
+	options := file.Connection.under(f.options(name))
 	type connected struct {
 		conn *bus.Conn
 		err  error
 	}
 	done := make(chan connected, 1)
 	go func() {
-		conn, err := bus.Connect(f.options(name))
+		conn, err := bus.Connect(options)
 		done <- connected{conn, err}
 	}()
 	select {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -53,25 +52,41 @@ func (f *relationsFlags) register(flags *pflag.FlagSet) {
 // errNoRelations says that nothing names a configuration.
 var errNoRelations = errors.New("no relations are configured: name a file with --relations; see trawl relations --help")
 
-// collect reads the configuration and collects the graph. What went wrong with keeping it is said on errout.
-func (f *relationsFlags) collect(ctx context.Context, errout io.Writer) (*relations.Collected, error) {
+// config reads what the flag names, or the environment, or else the user's file.
+func (f *relationsFlags) config() (*relations.Config, error) {
 	name := f.file
 	if name == "" {
 		name = os.Getenv("TRAWL_RELATIONS")
 	}
-	named := name != ""
-	if !named {
-		dir, err := os.UserConfigDir()
-		if err != nil {
-			return nil, errNoRelations
-		}
-		name = filepath.Join(dir, "trawl", "trawl.yaml")
+	if name != "" {
+		return readRelations(name)
 	}
-	config, err := relations.Load(name)
+	file, err := ownUserFile()
 	switch {
-	case !named && errors.Is(err, fs.ErrNotExist):
-		return nil, errNoRelations
 	case err != nil:
+		return nil, err
+	case file.Relations == nil:
+		return nil, errNoRelations
+	}
+	return file.Relations, nil
+}
+
+// readRelations reads the relations of a file that is there for them.
+func readRelations(name string) (*relations.Config, error) {
+	file, err := readUserFile(name)
+	switch {
+	case err != nil:
+		return nil, err
+	case file.Relations == nil:
+		return nil, fmt.Errorf("config %s: it has no relations", name)
+	}
+	return file.Relations, nil
+}
+
+// collect reads the configuration and collects the graph. What went wrong with keeping it is said on errout.
+func (f *relationsFlags) collect(ctx context.Context, errout io.Writer) (*relations.Collected, error) {
+	config, err := f.config()
+	if err != nil {
 		return nil, err
 	}
 	keep := "" // without a home nothing is kept

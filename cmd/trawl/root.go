@@ -14,7 +14,11 @@ const rootHelp = `Ask every machine's logs at once, over NATS, and know exactly 
 A query goes to the responder on every machine, which greps its own log files
 and sends the lines back. The receipt says who answered in full, who in part
 and who not at all, and the exit status tells "no match" (1) from "not
-everyone answered" (3, 4).`
+everyone answered" (3, 4).
+
+Where the bus is, and the login, come from flags, the environment (TRAWL_…,
+NATS_URL), ~/.config/trawl/trawl.yaml, or the context that is selected in the
+nats command, in this order.`
 
 const rootExamples = `  trawl demo                                 see it work, without any set-up
   trawl bus                                  a NATS server for trying it out
