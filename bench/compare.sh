@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs the Go benchmarks of this tree and of a revision by turns, and prints benchstat's comparison:
 #   bench/compare.sh REV [PACKAGE…]     BENCH='.' COUNT=6 BENCHTIME=1s
+# or  task bench:compare REV=HEAD~1  and  task bench:compare -- HEAD~1 ./schemas
 # By turns, so that what else the machine does falls on both. Packages that the revision does not have
 # are measured here alone. Benchmarks of packages that fail on one side are left out, and said.
 set -euo pipefail
