@@ -96,6 +96,20 @@ func errorBars(t *testing.T, file string) (heights []float64) {
 	}
 }
 
+// labelled holds an SVG to texts, those of its axes with their units.
+func labelled(t *testing.T, file string, texts ...string) {
+	t.Helper()
+	svg, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range texts {
+		if !bytes.Contains(svg, []byte(">"+text+"</text>")) {
+			t.Errorf("%s lacks %q: %s", file, text, svg)
+		}
+	}
+}
+
 // checkPNG holds an image to 800 × 480 pixels that are not all alike.
 func checkPNG(t *testing.T, file string) {
 	t.Helper()
@@ -200,6 +214,7 @@ func TestBenchProfile(t *testing.T) {
 		t.Errorf("the figures are not read: %s", text)
 	}
 	checkPNG(t, filepath.Join(out, "bench.png"))
+	labelled(t, filepath.Join(out, "bench.svg"), "token", "time of a query, ms", "EVERYWHERE", "ABSENT")
 	bars := errorBars(t, filepath.Join(out, "bench.svg"))
 	highest := 0.0
 	for _, h := range bars {

@@ -11,7 +11,7 @@ import (
 	"github.com/trawl-logs/trawl/sample"
 )
 
-// Growth, at its smallest: every fleet answers in full, both plots are drawn, and the log is kept.
+// Growth, at its smallest: every fleet answers in full, the plots are drawn, and the log is kept.
 func TestBenchScale(t *testing.T) {
 	out, logs := t.TempDir(), t.TempDir()
 	text, said, code := bench(t, "--scale", "--verify", "--max-nodes", "10", "--max-size", "10MB", "--trials", "2", "--logs", logs, "--out", out)
@@ -24,6 +24,7 @@ func TestBenchScale(t *testing.T) {
 		Nodes     []struct {
 			Nodes, Partial int
 			Answer         string
+			Fresh          bool
 			Seconds, Bare  []float64
 			Frames, Sent   float64
 			Peak           int64
@@ -38,11 +39,12 @@ func TestBenchScale(t *testing.T) {
 		}
 	}
 	readJSON(t, filepath.Join(out, "scale.json"), &r)
-	if r.Type != "scale" || len(r.Nodes) != 6 || len(r.Sizes) != 1 || len(r.Transport.Rate) != 2 {
+	if r.Type != "scale" || len(r.Nodes) != 8 || len(r.Sizes) != 1 || len(r.Transport.Rate) != 2 {
 		t.Fatalf("scale.json: %+v", r)
 	}
 	for _, p := range r.Nodes {
-		if len(p.Seconds) != 2 || p.Partial != 0 || (len(p.Bare) == 0) != (p.Answer == "1 MB each") || p.Frames < float64(p.Nodes) || p.Sent < 1 || p.Peak == 0 {
+		if len(p.Seconds) != 2 || p.Partial != 0 || (len(p.Bare) == 0) != (p.Answer == "1 MB each") || p.Frames < float64(p.Nodes) || p.Sent < 1 ||
+			p.Fresh != (p.Answer == "empty, new connection") || (p.Peak == 0) != p.Fresh {
 			t.Errorf("%+v", p)
 		}
 	}
@@ -54,11 +56,16 @@ func TestBenchScale(t *testing.T) {
 		s.Everywhere.Lines != truth.Total.Tokens["EVERYWHERE"] {
 		t.Errorf("%+v", s)
 	}
-	if !strings.Contains(text, "Over the last three sizes of the fleet the time grows as nodes^") || !strings.Contains(text, "Transport: ") {
-		t.Errorf("the figures are not read: %s", text)
+	for _, part := range []string{"Over the last 2 sizes of the fleet the time grows as nodes^", "; the requester's memory as nodes^", "; the messages that come to it as nodes^", "Transport: "} {
+		if !strings.Contains(text, part) {
+			t.Errorf("the figures are not read, %q is missing: %s", part, text)
+		}
 	}
-	checkPNG(t, filepath.Join(out, "scale-nodes.png"))
-	checkPNG(t, filepath.Join(out, "scale-size.png"))
+	for name, axis := range map[string][]string{"-nodes": {"nodes", "time of a query, ms"}, "-memory": {"nodes", "resident memory, MB"},
+		"-messages": {"nodes", "messages of a query"}, "-size": {"size of its log, MB", "time of a query, ms"}} {
+		checkPNG(t, filepath.Join(out, "scale"+name+".png"))
+		labelled(t, filepath.Join(out, "scale"+name+".svg"), axis...)
+	}
 }
 
 // A fleet that is there is measured from its answers.

@@ -57,6 +57,24 @@ func TestSVG(t *testing.T) {
 	}
 }
 
+// Each figure has its title, and says what its axes show, with the unit.
+func TestLabels(t *testing.T) {
+	for _, figure := range []struct {
+		f      Figure
+		labels []string
+	}{{bars, []string{"a &amp; b", "token", "time, ms"}}, {lines, []string{"growth", "nodes", "time, ms"}}} {
+		var b strings.Builder
+		if err := SVG(&b, figure.f); err != nil {
+			t.Fatal(err)
+		}
+		for _, label := range figure.labels {
+			if !strings.Contains(b.String(), ">"+label+"</text>") {
+				t.Errorf("%q is missing: %s", label, b.String())
+			}
+		}
+	}
+}
+
 // The whisker stands in the image, from one standard deviation below the mean to one above, and what is
 // below it in the bar's colour is the bar.
 func TestPNG(t *testing.T) {

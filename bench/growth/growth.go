@@ -34,11 +34,17 @@ type Options struct {
 
 var (
 	fleets  = []int{1, 10, 100, 1000, 10_000}
-	answers = []struct {
-		name  string
-		lines int // of 100 bytes
-	}{{"empty", 0}, {"10 lines each", 10}, {"1 MB each", 10_000}}
+	answers = []answer{{name: empty}, {name: empty + ", new connection", fresh: true}, {name: "10 lines each", lines: 10}, {name: "1 MB each", lines: 10_000}}
 )
+
+// answer is what every node of a fleet is asked for.
+type answer struct {
+	name  string
+	lines int  // of 100 bytes
+	fresh bool // each query is the first of its connection, which reads the roster before, as every trawl grep does
+}
+
+const empty = "empty"
 
 // trialBytes bounds how much one point of the measurement moves; it is measured once at least.
 const trialBytes = 10e9
@@ -99,7 +105,6 @@ func (g *run) say(format string, args ...any) {
 // bare NATS, which knows nothing but the time.
 type Asked struct {
 	Seconds float64 `json:"seconds"`
-	Roster  float64 `json:"roster"` // seconds of these for reading who is known
 	Nodes   int     `json:"nodes"`
 	Lines   int64   `json:"lines"`
 	Bytes   int64   `json:"bytes"`  // of text
@@ -133,11 +138,10 @@ func (g *run) fleet(n int) ([]NodePoint, error) {
 	var points []NodePoint
 	for _, a := range answers {
 		g.say("fleet of %d: %s", n, a.name)
-		p, err := g.point(asker, fleet.Line, n, a.lines)
+		p, err := g.point(asker, fleet.Line, n, a)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", a.name, err)
 		}
-		p.Answer = a.name
 		points = append(points, *p)
 	}
 	return points, nil
@@ -165,18 +169,22 @@ func (g *run) warmUp(asker *asker, n, lines int) (*Asked, error) {
 }
 
 // point measures one answer of n nodes: a query, and its like in bare NATS, by turns; then trawl grep
-// as a process.
-func (g *run) point(asker *asker, url string, n, lines int) (*NodePoint, error) {
-	first, err := g.warmUp(asker, n, lines)
+// as a process, whose connection is always new.
+func (g *run) point(asker *asker, url string, n int, a answer) (*NodePoint, error) {
+	first, err := g.warmUp(asker, n, a.lines)
 	if err != nil {
 		return nil, err
 	}
-	p := &NodePoint{Nodes: n, Lines: lines}
+	p := &NodePoint{Nodes: n, Answer: a.name, Lines: a.lines, Fresh: a.fresh}
+	order := "query %d"
+	if a.fresh {
+		order = "first %d"
+	}
 	// What takes no credit can be gathered by bare NATS in as many messages of the same size.
 	perNode := int(first.Frames) / n
-	alike := lines <= 10
+	alike := a.lines <= 10
 	for range g.trials(first.Bytes) {
-		q, err := asker.order("query %d", lines)
+		q, err := asker.order(order, a.lines)
 		if failed, ok := errors.AsType[failedError](err); ok {
 			p.count(false, failed.Error())
 			continue
@@ -185,7 +193,7 @@ func (g *run) point(asker *asker, url string, n, lines int) (*NodePoint, error) 
 			return nil, err
 		}
 		p.count(q.Complete, q.Why)
-		p.Seconds, p.Roster = append(p.Seconds, q.Seconds), append(p.Roster, q.Roster)
+		p.Seconds = append(p.Seconds, q.Seconds)
 		p.frames, p.sent = append(p.frames, float64(q.Frames)), append(p.sent, float64(q.Sent))
 		if alike {
 			bare, err := asker.order("gather %d %d %d", n, perNode, q.Moved/int64(n*perNode))
@@ -198,8 +206,12 @@ func (g *run) point(asker *asker, url string, n, lines int) (*NodePoint, error) 
 	if len(p.Seconds) == 0 {
 		return nil, fmt.Errorf("no query had an answer: %s", p.Why)
 	}
-	for range min(3, g.trials(first.Bytes)) {
-		if err := g.grep(url, p, n, lines); err != nil {
+	processes := min(3, g.trials(first.Bytes))
+	if a.fresh {
+		processes = 0 // they are those of the other empty answer
+	}
+	for range processes {
+		if err := g.grep(url, p, n, a.lines); err != nil {
 			return nil, err
 		}
 	}

@@ -87,12 +87,11 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 
 // measurement is a Run that goes on.
 type measurement struct {
-	ctx    context.Context
-	o      Options
-	truth  *sample.Truth
-	fleet  *procs.Fleet // nil where it was given
-	argv   []string     // of a query, but for its own flags
-	answer []byte       // of the last query with Verify; its memory is used again
+	ctx   context.Context
+	o     Options
+	truth *sample.Truth
+	fleet *procs.Fleet // nil where it was given
+	argv  []string     // of a query, but for its own flags
 }
 
 func (m *measurement) say(format string, args ...any) {
@@ -148,6 +147,7 @@ func (m *measurement) token(ask Query) (*Token, error) {
 		name += ", all is read"
 	}
 	m.say("%s: a warm-up and %s", name, trials(m.o.Trials))
+	v := &verify{truth: m.truth, token: ask.Token}
 	for trial := range m.o.Trials + 1 {
 		var before, after procs.CPU
 		var err error
@@ -156,7 +156,11 @@ func (m *measurement) token(ask Query) (*Token, error) {
 				return nil, err
 			}
 		}
-		q, err := m.query(ask)
+		var check *checker
+		if m.o.Verify && trial == 0 {
+			check = newChecker(m.truth, ask.Token)
+		}
+		q, err := m.query(ask, check)
 		if err != nil {
 			return nil, err
 		}
@@ -165,10 +169,14 @@ func (m *measurement) token(ask Query) (*Token, error) {
 				return nil, err
 			}
 		}
-		if m.o.Verify {
-			if err := m.verify(ask.Token, q); err != nil {
-				return nil, err
-			}
+		switch {
+		case check != nil:
+			err = v.warmUp(q, check)
+		case m.o.Verify:
+			err = v.trial(trial, q)
+		}
+		if err != nil {
+			return nil, err
 		}
 		if trial > 0 { // the first one warms caches up
 			t.add(q, after.Bus-before.Bus, after.Nodes-before.Nodes)

@@ -2,7 +2,6 @@ package profile
 
 import (
 	"context"
-	"errors"
 	"math"
 	"strings"
 	"testing"
@@ -10,43 +9,10 @@ import (
 	"github.com/trawl-logs/trawl/sample"
 )
 
-func TestVerify(t *testing.T) {
-	truth := &sample.Truth{Nodes: []sample.NodeTruth{
-		{Node: "node1", Counts: sample.Counts{Bytes: 60, Tokens: map[string]int64{"EVEN": 0}}},
-		{Node: "node2", Counts: sample.Counts{Bytes: 40, Tokens: map[string]int64{"EVEN": 2}}},
-	}, Total: sample.Counts{Bytes: 100}}
-	right := "node2:f:a EVEN\nnode2:f:b EVEN\n"
-	for _, test := range []struct {
-		name, token, answer string
-		status              int
-		searched            int64
-		says                string
-	}{
-		{"right", "EVEN", right, 0, 100, ""},
-		{"right, pruned", "EVEN", right, 0, 40, ""},
-		{"right, empty", "ABSENT", "", 1, 100, ""},
-		{"a line is missing", "EVEN", "node2:f:a EVEN\n", 0, 100, "map[node2:1]"},
-		{"of another node", "EVEN", "node1:f:a EVEN\nnode2:f:b EVEN\n", 0, 100, "map[node1:1 node2:1]"},
-		{"of another token", "EVEN", "node2:f:a EVEN\nnode2:f:b ODD\n", 0, 100, "without EVEN"},
-		{"status", "EVEN", right, 1, 100, "exit status 1"},
-		{"searched more than there is", "EVEN", right, 0, 101, "101 of 100 bytes"},
-	} {
-		m := &measurement{truth: truth, answer: []byte(test.answer)}
-		err := m.verify(test.token, &query{status: test.status, searched: test.searched, considered: 100})
-		wrong, ok := errors.AsType[*WrongError](err)
-		switch {
-		case test.says == "" && err != nil:
-			t.Errorf("%s: %v", test.name, err)
-		case test.says != "" && (!ok || !strings.Contains(wrong.Says, test.says)):
-			t.Errorf("%s: %v", test.name, err)
-		}
-	}
-}
-
 func TestFigures(t *testing.T) {
 	token := &Token{Token: "EVEN", stages: map[string][]float64{}}
 	for i, s := range []float64{0.3, 0.1, 0.2} {
-		token.add(&query{seconds: s, first: s / 10, cpu: 0.01, peak: int64(i + 1), lines: 7, bytes: 70, moved: 90, frames: 4, searched: 100,
+		token.add(&query{seconds: s, first: s / 10, cpu: 0.01, peak: int64(i + 1), sum: sum{lines: 7, bytes: 70}, moved: 90, frames: 4, searched: 100,
 			stages: map[string]float64{"scan": s * 500, "transfer": s * 600, "print": 3, "total": s * 1000}}, 0.02, 0.06)
 	}
 	token.sum()
@@ -84,8 +50,50 @@ func TestFigures(t *testing.T) {
 			t.Errorf("the report lacks %q:\n%s", want, text)
 		}
 	}
-	if bars := r.Figure().Bars; len(bars) != 2 || bars[1].Mean != 200 || math.Abs(bars[1].SD-100) > 1e-9 {
+	figure := r.Figure()
+	if figure.X != "token" || figure.Y != "time of a query, ms" {
+		t.Errorf("the axes show %q and %q", figure.X, figure.Y)
+	}
+	if bars := figure.Bars; len(bars) != 2 || bars[1].Mean != 200 || math.Abs(bars[1].SD-100) > 1e-9 {
 		t.Errorf("%+v", bars)
+	}
+}
+
+// The processor time for a GB, and what an idle responder uses, beside their goals.
+func TestCosts(t *testing.T) {
+	r := &Report{Nodes: 1, Tokens: []Token{
+		{Token: "EVERYWHERE", Output: 1_500_000_000, BytesRead: 4_000_000_000, CPU: CPU{Requester: 3, Bus: 2, Nodes: 4}},
+		{Token: "EVEN", Output: 500_000_000, BytesRead: 1_000_000_000, CPU: CPU{Requester: 1, Bus: 0.5, Nodes: 0.5}},
+		{Token: "ABSENT", CPU: CPU{Requester: 1, Bus: 0.5, Nodes: 0.5}},
+	}}
+	if got, want := r.CostPerGB(), (CPU{Requester: 2.5, Bus: 1.5, Nodes: 1}); got != want {
+		t.Errorf("%+v a GB, want %+v", got, want)
+	}
+	if got := (&Report{Tokens: r.Tokens[2:]}).CostPerGB(); got != (CPU{}) {
+		t.Errorf("%+v for a GB of nothing", got)
+	}
+	for _, test := range []struct {
+		idle   Idle
+		says   string
+		missed int
+	}{
+		{Idle{Seconds: 5, CPUShare: 0.0005, Resident: 27_000_000, Peak: 59_000_000}, "no responder used more than 0.05 % of a core over 5 s, or had more than 27 MB resident (at most 59 MB during the run).\n", 0},
+		{Idle{Seconds: 5, CPUShare: 0.0392, Resident: 27_000_000}, "Goals missed: an idle responder used 3.92 % of a core, not about none.", 1},
+		{Idle{Seconds: 5, CPUShare: 0.0392, Resident: 42_000_000}, "Goals missed: an idle responder had 42 MB resident, not at most 30 MiB; an idle responder used", 2},
+	} {
+		r.Idle = &test.idle
+		text := r.Text()
+		for _, part := range []string{"the nodes used 1.00 CPU seconds for a GB searched; for a GB of answer the bus used 1.50 and the requester 2.50.", test.says} {
+			if !strings.Contains(text, part) {
+				t.Errorf("the report lacks %q:\n%s", part, text)
+			}
+		}
+		if missed := r.Missed(); len(missed) != test.missed {
+			t.Errorf("missed: %q", missed)
+		}
+	}
+	if r.GivenFleet, r.Idle = true, nil; strings.Contains(r.Text(), "CPU seconds") || r.Missed() != nil {
+		t.Errorf("of a fleet of which nothing is known: %s", r.Text())
 	}
 }
 

@@ -1,6 +1,7 @@
 package profile
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"time"
@@ -122,6 +123,46 @@ func meanSD(v []float64) (mean, sd float64) {
 		sd += (x - mean) * (x - mean)
 	}
 	return mean, math.Sqrt(sd / float64(len(v)-1))
+}
+
+// CostPerGB is the processor time of all tokens' queries together in seconds a GB, 10^9 bytes: of the nodes by what they
+// searched, of bus and requester by what was printed. 0 where nothing was.
+func (r *Report) CostPerGB() (cost CPU) {
+	printed, searched := 0.0, 0.0
+	for i := range r.Tokens {
+		t := &r.Tokens[i]
+		printed, searched = printed+float64(t.Output)/1e9, searched+float64(t.BytesRead)/1e9
+		cost.Requester, cost.Bus, cost.Nodes = cost.Requester+t.CPU.Requester, cost.Bus+t.CPU.Bus, cost.Nodes+t.CPU.Nodes
+	}
+	by := func(seconds, gb float64) float64 {
+		if gb == 0 {
+			return 0
+		}
+		return seconds / gb
+	}
+	return CPU{Requester: by(cost.Requester, printed), Bus: by(cost.Bus, printed), Nodes: by(cost.Nodes, searched)}
+}
+
+// The goals for a responder that nobody asks: this much memory at most, in bytes, and next to no processor time, as a
+// share of a core.
+const (
+	goalIdle  = 30 << 20
+	goalShare = 0.005
+)
+
+// Missed names the goals that the figures miss, each with its figure; none: nil.
+func (r *Report) Missed() (missed []string) {
+	i := r.Idle
+	if i == nil {
+		return nil
+	}
+	if i.Resident > goalIdle {
+		missed = append(missed, fmt.Sprintf("an idle responder had %s resident, not at most 30 MiB", Size(i.Resident)))
+	}
+	if i.CPUShare > goalShare {
+		missed = append(missed, fmt.Sprintf("an idle responder used %.2f %% of a core, not about none", 100*i.CPUShare))
+	}
+	return missed
 }
 
 // Figure is the plot: a bar a token, the mean with one standard deviation up and down.

@@ -51,7 +51,6 @@ func (r *Report) Reading() string {
 		return ""
 	}
 	slow, quick := &r.Tokens[0], &r.Tokens[0]
-	moved, searched, cpu := 0.0, 0.0, CPU{}
 	peak := int64(0)
 	for i := range r.Tokens {
 		t := &r.Tokens[i]
@@ -61,8 +60,7 @@ func (r *Report) Reading() string {
 		if t.Mean < quick.Mean {
 			quick = t
 		}
-		moved, searched, peak = moved+float64(t.Output), searched+float64(t.BytesRead), max(peak, t.Peak)
-		cpu.Requester, cpu.Bus, cpu.Nodes = cpu.Requester+t.CPU.Requester, cpu.Bus+t.CPU.Bus, cpu.Nodes+t.CPU.Nodes
+		peak = max(peak, t.Peak)
 	}
 	total := slow.Stages["total"]
 	share := func(stage string) string {
@@ -84,16 +82,19 @@ func (r *Report) Reading() string {
 	if r.GivenFleet {
 		return b.String() + "\n"
 	}
-	if searched > 0 {
-		fmt.Fprintf(&b, " Over all tokens the nodes used %.2f CPU seconds for a GB searched", cpu.Nodes/searched*1e9)
-		if moved > 0 {
-			fmt.Fprintf(&b, "; for a GB of answer the bus used %.2f and the requester %.2f", cpu.Bus/moved*1e9, cpu.Requester/moved*1e9)
+	if cost := r.CostPerGB(); cost.Nodes > 0 {
+		fmt.Fprintf(&b, " Over all tokens the nodes used %.2f CPU seconds for a GB searched", cost.Nodes)
+		if cost.Bus > 0 || cost.Requester > 0 {
+			fmt.Fprintf(&b, "; for a GB of answer the bus used %.2f and the requester %.2f", cost.Bus, cost.Requester)
 		}
 		b.WriteString(".")
 	}
 	if i := r.Idle; i != nil {
 		fmt.Fprintf(&b, " Afterwards, with nobody asking, no responder used more than %.2f %% of a core over %.0f s, or had more than %s resident (at most %s during the run).",
 			100*i.CPUShare, i.Seconds, Size(i.Resident), Size(i.Peak))
+		if missed := r.Missed(); len(missed) > 0 {
+			b.WriteString(" Goals missed: " + strings.Join(missed, "; ") + ".")
+		}
 	}
 	return b.String() + "\n"
 }

@@ -58,6 +58,7 @@ func newBenchAskCommand() *cobra.Command {
 
 // benchAsker asks through trawl's requester and through bare NATS, each on a connection of its own.
 type benchAsker struct {
+	server    string
 	conn      *bus.Conn
 	transport *onbus.Transport
 	raw       *raw.Asker
@@ -65,7 +66,7 @@ type benchAsker struct {
 }
 
 func newBenchAsker(server string) (*benchAsker, error) {
-	a := &benchAsker{window: requester.DefaultWindow}
+	a := &benchAsker{server: server, window: requester.DefaultWindow}
 	var err error
 	if a.conn, err = bus.Connect(bus.Options{Server: server, Name: "trawl bench"}); err != nil {
 		return nil, err
@@ -86,13 +87,16 @@ func (a *benchAsker) close() {
 	a.conn.Close()
 }
 
-// order does what a line says: "query LINES", "gather NODES MESSAGES BYTES" or "stream NODES MESSAGES BYTES".
+// order does what a line says: "query LINES", "first LINES" for the same on a connection of its own, which has just been
+// made, "gather NODES MESSAGES BYTES" or "stream NODES MESSAGES BYTES".
 func (a *benchAsker) order(ctx context.Context, line string) (*growth.Asked, error) {
 	var n, messages, size int
 	var err error
 	began := time.Now()
 	if _, e := fmt.Sscanf(line, "query %d", &n); e == nil {
-		return a.query(ctx, n)
+		return askFleet(ctx, a.transport, n)
+	} else if _, e := fmt.Sscanf(line, "first %d", &n); e == nil {
+		return a.first(ctx, n)
 	} else if _, e := fmt.Sscanf(line, "gather %d %d %d", &n, &messages, &size); e == nil {
 		err = a.raw.Gather(n, messages, size)
 	} else if _, e := fmt.Sscanf(line, "stream %d %d %d", &n, &messages, &size); e == nil {
@@ -103,12 +107,27 @@ func (a *benchAsker) order(ctx context.Context, line string) (*growth.Asked, err
 	return &growth.Asked{Seconds: time.Since(began).Seconds()}, err
 }
 
-// query asks every node for so many lines.
-func (a *benchAsker) query(ctx context.Context, lines int) (*growth.Asked, error) {
-	counted := &countedTransport{Transport: a.transport}
+// first asks on a new connection, which remembers no roster. The time of making it does not count.
+func (a *benchAsker) first(ctx context.Context, lines int) (*growth.Asked, error) {
+	conn, err := bus.Connect(bus.Options{Server: a.server, Name: "trawl bench, first"})
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	transport, err := onbus.New(conn, a.window, func(error) {})
+	if err != nil {
+		return nil, err
+	}
+	defer transport.Close()
+	return askFleet(ctx, transport, lines)
+}
+
+// askFleet asks every node for so many lines.
+func askFleet(ctx context.Context, transport *onbus.Transport, lines int) (*growth.Asked, error) {
+	counted := &countedTransport{Transport: transport}
 	t := &timing{transport: counted}
 	began := time.Now()
-	answer, err := requester.New(t, timedRoster{a.transport, t}).Query(ctx, requester.NewQuery(fmt.Sprintf("lines %d", lines)))
+	answer, err := requester.New(t, transport).Query(ctx, requester.NewQuery(fmt.Sprintf("lines %d", lines)))
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +147,7 @@ func (a *benchAsker) query(ctx context.Context, lines int) (*growth.Asked, error
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return &growth.Asked{Seconds: took.Seconds(), Roster: t.roster.Seconds(), Nodes: len(r.Nodes), Lines: r.Lines, Bytes: r.Bytes,
+	return &growth.Asked{Seconds: took.Seconds(), Nodes: len(r.Nodes), Lines: r.Lines, Bytes: r.Bytes,
 		Moved: t.bytes, Frames: t.frames, Sent: counted.sent.Load(), Complete: r.Complete, Why: why}, nil
 }
 
