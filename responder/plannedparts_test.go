@@ -2,6 +2,7 @@ package responder
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -246,6 +247,68 @@ func TestPlannedPaths(t *testing.T) {
 		}
 		if got := linesOf(t, chunks, false); !explain && (len(got) != 1 || got[0].text != "id=new of a\n") {
 			t.Errorf("%+v", got)
+		}
+	}
+}
+
+// A part of an archive begins with lines that have no time of their own: they have that of the entry that another node
+// reads. What of it is of other times is not unpacked.
+func TestPlannedArchiveTimes(t *testing.T) {
+	text := ""
+	begin := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	for i := range 400 {
+		if i%8 == 0 && i > 0 {
+			text += fmt.Sprintf("\tid=%d of the entry above\n", i)
+		} else {
+			text += begin.Add(time.Duration(i)*time.Second).Format(time.RFC3339) + fmt.Sprintf(" id=%d\n", i)
+		}
+	}
+	n := sealedFleet(t, 64, map[string]string{"a.log": text})
+	n.seal(begin.Add(7 * time.Minute))
+	h := newHolders(n, 0)
+	blocks := h.r.sealing.store.Blocks()
+	if len(blocks) != 6 {
+		t.Fatalf("%d blocks", len(blocks))
+	}
+	slices.SortFunc(blocks, func(a, b *seal.Block) int { return cmp.Compare(a.MinTime, b.MinTime) })
+	first, third := []schemas.BlockID{schemas.BlockID(blocks[0].ID)}, []schemas.BlockID{schemas.BlockID(blocks[2].ID)}
+	q := query("archive", "id=")
+	q.Columns = schemas.ColumnNumber | schemas.ColumnOffset | schemas.ColumnTime
+	whole, _ := h.chunks(h.plain.fleet, q, nil)
+	want := linesOf(t, whole, false)
+	log := schemas.BlockID(blocks[0].Runs[0].Log)
+	write(t, filepath.Join(h.dir, "a.log.1.gz"), packed(t, text, "gzip"))
+	remove(t, filepath.Join(h.dir, "a.log"))
+	for i := range want {
+		want[i].file = filepath.Join(h.dir, "a.log.1.gz")
+	}
+	for _, c := range []struct {
+		plan     schemas.Plan
+		since    int    // the line of that index
+		until    int    // likewise; 400: open
+		left, to int64  // numbers of the lines that are left out, to exclusive
+		unread   [2]int // likewise indexes of lines
+	}{
+		{schemas.Plan{Leave: first}, 64, 400, 1, 65, [2]int{0, 64}},
+		{schemas.Plan{Leave: third}, 192, 400, 1, 193, [2]int{0, 192}},
+		{schemas.Plan{Leave: third}, 10, 90, 129, 193, [2]int{128, 192}}, // what is not sealed may be of any time
+		{schemas.Plan{Leave: third}, 100, 250, 129, 193, [2]int{128, 192}},
+		{schemas.Plan{Skip: []schemas.LogMark{{Log: log, From: want[72].offset}}}, 72, 400, 1, 73, [2]int{0, 72}},
+		{schemas.Plan{Skip: []schemas.LogMark{{Log: log, From: want[392].offset}}}, 392, 400, 1, 393, [2]int{0, 392}},
+	} {
+		q.Since, q.Until = want[c.since].time, 0
+		if c.until < 400 {
+			q.Until = want[c.until].time
+		}
+		lines := slices.DeleteFunc(slices.Clone(want), func(g given) bool {
+			return g.number >= c.left && g.number < c.to || g.time < q.Since || q.Until != 0 && g.time >= q.Until
+		})
+		chunks, end := h.chunks(h.fleet, q, &c.plan)
+		if got := linesOf(t, chunks, false); !slices.Equal(got, lines) || end.Status != schemas.StatusComplete {
+			t.Errorf("%+v: %d lines, want %d: %s; %+v", c.plan, len(got), len(lines), firstOther(got, lines), end)
+		}
+		if most := int64(len(text)) - (want[c.unread[1]].offset - want[c.unread[0]].offset); end.BytesRead > most || end.BytesConsidered < end.BytesRead {
+			t.Errorf("%+v: at most %d bytes are to be read: %+v", c.plan, most, end)
 		}
 	}
 }

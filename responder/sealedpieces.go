@@ -175,9 +175,13 @@ func sealedAs(l *seal.Log, x extent) clock.Sealed {
 // addPiece enters a piece of what e is of, under an entry of its own.
 func (s *sealedPlan) addPiece(e *source.Entry, c *piece, origin *schemas.Origin) *source.Entry {
 	mine := *e
-	mine.ID, mine.Size = source.ID{}, max(0, e.Size-c.from) // of an archive, less than there is
-	if c.to >= 0 {
+	switch mine.ID = (source.ID{}); {
+	case c.to >= 0:
 		mine.Size = c.to - c.from
+	case c.packed:
+		mine.Size = 0 // the archive may not say how long its content is: what is found counts
+	default:
+		mine.Size = max(0, e.Size-c.from)
 	}
 	s.pieces[&mine], s.origins[&mine] = c, origin
 	return &mine

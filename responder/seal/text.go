@@ -75,7 +75,7 @@ func (v *View) Stretch(l *Log, live io.ReaderAt, size, from, to int64) (*Text, e
 		return nil, errors.Join(fmt.Errorf("%w: bytes %d to %d of %s", ErrMissing, from, to, l.Path()), t.Close())
 	}
 	var known int64
-	if known, t.line, _, _ = l.before(from); known < from {
+	if known, t.line, _, _ = l.Before(from); known < from {
 		lines, err := countIn(io.NewSectionReader(t, known-t.base, from-known))
 		if err != nil {
 			return nil, errors.Join(err, t.Close())
@@ -86,9 +86,9 @@ func (v *View) Stretch(l *Log, live io.ReaderAt, size, from, to int64) (*Text, e
 	return t, nil
 }
 
-// before is the last offset up to from at which it is known what stood before it: the lines, and the last time
-// of these.
-func (l *Log) before(from int64) (at, lines, prior int64, known bool) {
+// Before is the last offset up to from at which it is known what stood before it: how many lines, and the last time
+// of these, nanoseconds since 1970, if that is known.
+func (l *Log) Before(from int64) (at, lines, prior int64, known bool) {
 	for i := range l.parts {
 		switch p := &l.parts[i]; {
 		case p.To <= from:
@@ -98,12 +98,6 @@ func (l *Log) before(from int64) (at, lines, prior int64, known bool) {
 		}
 	}
 	return at, lines, prior, known
-}
-
-// Before is the last offset up to from of which it is known how many lines stand before it, and these.
-func (l *Log) Before(from int64) (at, lines int64) {
-	at, lines, _, _ = l.before(from)
-	return at, lines
 }
 
 func countIn(r io.Reader) (lines int64, err error) {
@@ -123,7 +117,7 @@ func countIn(r io.Reader) (lines int64, err error) {
 // Prior is the last time before the Text, as of byte at of the Log, which is not behind its start: what
 // stands between has to be looked at.
 func (t *Text) Prior() (at, prior int64, known bool) {
-	at, _, prior, known = t.log.before(t.base)
+	at, _, prior, known = t.log.Before(t.base)
 	return at, prior, known
 }
 
