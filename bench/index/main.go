@@ -4,8 +4,8 @@
 //
 // With -fleet it times instead a fleet with its index built, beside itself without and ripgrep (fleet.go, rows.go);
 // with -flight, queries while the index is being built (flight.go); with -growth, the same over logs of several sizes
-// (growth.go); with -archives, over archives (archives.go); with -unprunable, queries that an index cannot help (unprunable.go); with -build, how fast
-// package block builds (speed.go). All these are over a corpus that is kept on disk.
+// (growth.go); with -archives, over archives (archives.go); with -unprunable, queries that an index cannot help (unprunable.go); with -sealed, sealed
+// blocks beside archives (sealed.go); with -build, how fast package block builds (speed.go). All these are over a corpus that is kept on disk.
 package main
 
 import (
@@ -53,6 +53,7 @@ func run() (err error) {
 		{"flight", "time queries to a node while it builds its index; at most 4 minutes once the corpus is there", flight, false},
 		{"growth", "time it over 240, 1024 and 4096 MB, whatever -mb", growth, false},
 		{"unprunable", "time queries that an index cannot help", loss, false},
+		{"sealed", "compare the corpus, sealed, with archives of it", sealed, false},
 		{"build", "time how package block builds", speed, false},
 	}
 	for i := range modes {
