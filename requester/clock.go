@@ -22,6 +22,7 @@ const (
 	ackSoon     = 500 * time.Millisecond // following: until what was taken is acknowledged
 	awayEvery   = 10 * time.Second       // following: between two questions to a node that is away
 	repeatAck   = 100 * time.Millisecond // an acknowledgement, likewise
+	endWait     = 100 * time.Millisecond // that of an End waits for others, with the jitter, and a tick
 	strayEvery  = time.Second            // a run that is not wanted is told so
 	grace       = 2 * time.Second        // after a reconnection: nobody subscribed means nothing yet
 	trial       = 2 * time.Second        // that the End of a restarted node is not believed
@@ -55,7 +56,9 @@ func (g *Gather) Tick(now time.Time) {
 	if g.over {
 		return
 	}
-	g.sendEnds()
+	if now.Sub(g.endsAt) >= endWait+g.q.Jitter {
+		g.sendEnds()
+	}
 	if gap := now.Sub(g.clock.tick); gap >= lateTick {
 		g.conn.slept += gap
 	}

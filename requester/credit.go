@@ -8,12 +8,13 @@ import (
 
 // Sizes of flow control, in raw bytes.
 const (
-	headWindow = 1 << 20        // what the node whose output is being released has at least
-	quantum    = schemas.MaxRaw // the least that is granted at once: any frame fits
-	leastGrant = 1 << 10        // initial credit below this is none
-	ackEvery   = 256 << 10      // taken, until a control says so
-	minWindow  = 2 << 20        // below this a slow consumer does not shrink the window
-	goodFor    = 500 * time.Millisecond
+	headWindow  = 1 << 20        // what the node whose output is being released has at least
+	quantum     = schemas.MaxRaw // the least that is granted at once: any frame fits
+	leastGrant  = 1 << 10        // initial credit below this is none
+	smallAnswer = 2 << 10        // of so much nobody need wait for, while that is a window's worth in all
+	ackEvery    = 256 << 10      // taken, until a control says so
+	minWindow   = 2 << 20        // below this a slow consumer does not shrink the window
+	goodFor     = 500 * time.Millisecond
 )
 
 // credit is the state of the shared window.
@@ -47,8 +48,12 @@ func (g *Gather) startCredit() {
 	if share < quantum {
 		share /= 2 // the other half is for those whose first frame does not fit
 	}
-	if share < leastGrant {
-		share = 0
+	if share < smallAnswer {
+		// Without credit nodes wait for their turn, even with a line. They get it beyond what the others share.
+		if share = min(smallAnswer, g.window/nodes); share < leastGrant {
+			share = 0
+		}
+		g.window += share * nodes
 	}
 	g.q.Credit = share
 	g.credit.window = g.window
@@ -194,10 +199,15 @@ func (g *Gather) measure(now time.Time) {
 // being taken go through here, but for the acknowledgement of its End.
 func (g *Gather) control(n *node, now time.Time) { g.send(g.word(n, now)) }
 
-// acknowledgeEnd tells a node that its End was taken, with the next Tick, or when the last node is through, if that is
-// sooner. A node repeats its End after 250 ms: until then others that are still to answer, and whoever
-// waits for them, need not wait for a thousand acknowledgements.
-func (g *Gather) acknowledgeEnd(n *node, now time.Time) { g.ends = append(g.ends, g.word(n, now)) }
+// acknowledgeEnd tells a node that its End was taken, with a Tick behind endWait and the jitter, or when the last node is through, if that
+// is sooner. A node repeats its End after 250 ms and twice the jitter: until then others that are still to answer, and whoever
+// waits for them, need not wait for a thousand acknowledgements; and often one message tells them all.
+func (g *Gather) acknowledgeEnd(n *node, now time.Time) {
+	if len(g.ends) == 0 {
+		g.endsAt = now
+	}
+	g.ends = append(g.ends, g.word(n, now))
+}
 
 func (g *Gather) word(n *node, now time.Time) Grant {
 	n.unsaid, n.controlAt = 0, now

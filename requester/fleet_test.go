@@ -74,7 +74,7 @@ func (s *fleetSession) Send(out requester.Outgoing) error {
 		s.fleet.cancelled = s.query.ID
 		s.fleet.mu.Unlock()
 		for name, box := range s.boxes {
-			box.Cancel(schemas.StatusStopped, "cancelled", now)
+			box.Cancelled("cancelled", now)
 			s.work(name, box, now)
 		}
 	}

@@ -49,6 +49,7 @@ type Gather struct {
 	conn    liveness
 	out     []Outgoing
 	ends    []Outgoing // acknowledgements of Ends, which can wait
+	endsAt  time.Time  // since when
 	lines   int64      // released
 	matched bool
 	enough  bool // --limit or -q is satisfied
@@ -177,10 +178,26 @@ func (g *Gather) Take() []Outgoing {
 	return out
 }
 
-// sendEnds sends the acknowledgements that have waited.
+// sendEnds sends the acknowledgements that have waited: of an answer that is here in full, by one message to all where
+// all were asked by one.
 func (g *Gather) sendEnds() {
-	g.out = append(g.out, g.ends...)
+	switch {
+	case len(g.ends) > 1 && 2*len(g.ends) >= len(g.order) && g.allEnded():
+		g.send(Quit{schemas.Cancel{Reason: "every end was taken"}})
+	default:
+		g.out = append(g.out, g.ends...)
+	}
 	g.ends = g.ends[:0]
+}
+
+// allEnded says whether every node that has heard the query has sent its End: nobody is left to whom a cancel says more
+// than that. A node that was given up may come back while there is something to release.
+func (g *Gather) allEnded() bool {
+	to, all := g.audience()
+	if !g.Settled() || g.kind != RosterRegistered || !all || to != (To{}) || len(g.q.Select.Nodes)+len(g.q.Select.Groups) > 0 {
+		return false
+	}
+	return !slices.ContainsFunc(g.order, func(n *node) bool { return n.end == nil })
 }
 
 // Stop says that the caller has had enough: the nodes are told, and those that are not through
@@ -210,6 +227,7 @@ func (g *Gather) finish(status schemas.Status, reason string) {
 	g.head, g.open, g.ready = len(g.order), nil, nil
 	g.forget(status, reason)
 	if tell {
+		g.ends = nil // whoever has sent its End takes the cancel for an acknowledgement
 		g.send(Quit{schemas.Cancel{Reason: reason}})
 	}
 }

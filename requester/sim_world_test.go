@@ -436,7 +436,8 @@ func (n *simNode) ask(q *schemas.Query) {
 			n.store = n.w.store.answer(n, q)
 		}
 		n.box = outbox.New(outbox.Options{
-			Run: n.w.rng.Uint64() | 1, Terminator: '\n', Credit: q.Credit, Timeout: q.Timeout, Compress: n.w.rng.IntN(3) == 0, Reuse: true,
+			Run: n.w.rng.Uint64() | 1, Terminator: '\n', Credit: q.Credit, Timeout: q.Timeout, Jitter: q.Jitter,
+			Compress: n.w.rng.IntN(3) == 0, Reuse: true,
 		}, n.w.now)
 		n.box.Hello(&schemas.Hello{Instance: fmt.Sprint(n.instance), Host: n.name + "-host", Files: 1, Bytes: int64(len(n.text))}, n.w.now)
 		n.work(n.box, n.instance, q)
@@ -454,8 +455,11 @@ func (n *simNode) control(c *schemas.Control) {
 }
 
 func (n *simNode) cancel() {
+	if n.twin != nil {
+		n.twin.Cancelled("cancelled", n.w.now)
+	}
 	if n.ledger.Cancel(outbox.Key{ID: "q"}, n.w.now) == outbox.Running {
-		n.box.Cancel(schemas.StatusStopped, "cancelled", n.w.now)
+		n.box.Cancelled("cancelled", n.w.now)
 		n.publish()
 	}
 }

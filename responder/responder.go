@@ -361,7 +361,7 @@ func (r *Responder) HandleCancel(k Key, c *schemas.Cancel) {
 		reason += ": " + c.Reason
 	}
 	s.cancel(&verdict{schemas.StatusStopped, reason})
-	s.locked(func(now time.Time) { s.box.Cancel(schemas.StatusStopped, reason, now) })
+	s.locked(func(now time.Time) { s.box.Cancelled(reason, now) })
 }
 
 // HandleGone takes the server's word that nobody listened to a frame.

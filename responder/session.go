@@ -72,7 +72,8 @@ func newSession(r *Responder, k Key, q *schemas.Query, refusal error) *session {
 	}
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	s.box = outbox.New(outbox.Options{
-		Run: nonce(), Terminator: q.Terminator(), Credit: q.Credit, Compress: q.Compress, Timeout: timeout, Reuse: true,
+		Run: nonce(), Terminator: q.Terminator(), Credit: q.Credit, Compress: q.Compress, Timeout: timeout,
+		Jitter: q.Jitter, Reuse: true,
 	}, s.started)
 	return s
 }

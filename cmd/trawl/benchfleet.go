@@ -202,7 +202,7 @@ func (n *simulatedNode) query(user string, q *schemas.Query) {
 	}
 	lines, _ := strconv.ParseInt(strings.TrimPrefix(q.Patterns[0], "lines "), 10, 64) // another pattern matches nothing
 	a := &simulatedAnswer{left: lines * int64(len(simulatedLine)), end: schemas.End{Files: 1, Lines: lines}}
-	a.box = outbox.New(outbox.Options{Run: rand.Uint64() | 1, Terminator: '\n', Credit: q.Credit, Compress: q.Compress, Timeout: q.Timeout, Reuse: true}, now)
+	a.box = outbox.New(outbox.Options{Run: rand.Uint64() | 1, Terminator: '\n', Credit: q.Credit, Compress: q.Compress, Timeout: q.Timeout, Jitter: q.Jitter, Reuse: true}, now)
 	n.answers[k] = a
 	a.box.Hello(&schemas.Hello{Instance: n.record.Instance, Host: n.record.Host, Version: n.record.Version, Files: 1}, now)
 	n.pump(k, a, now)

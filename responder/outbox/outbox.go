@@ -18,7 +18,7 @@ const (
 	ProgressEvery = 500 * time.Millisecond // between two Progress frames
 	DefaultLease  = 30 * time.Second       // without a control, then the requester counts as gone
 	helloWait     = 10 * time.Millisecond  // for an End or Data that the Hello may go with
-	repeatData    = time.Second            // until the newest frame is first repeated; doubles
+	repeatData    = time.Second            // and twice the jitter, until the newest frame is first repeated; doubles
 	repeatEnd     = 250 * time.Millisecond // the same for End
 	repeatMost    = 8 * time.Second        // longest wait between repetitions
 	resendGap     = 50 * time.Millisecond  // between two repetitions that controls ask for
@@ -36,6 +36,7 @@ type Options struct {
 	Compress   bool          // compress Data where it pays
 	Timeout    time.Duration // relative deadline; 0: none
 	Lease      time.Duration // 0: DefaultLease
+	Jitter     time.Duration // of the query: the larger the fleet, the later acknowledgements come
 	Reuse      bool          // what Take returned is overwritten after the next call
 }
 
@@ -45,7 +46,7 @@ type State uint8
 const (
 	Working State = iota // End has not been called
 	Ending               // End is queued or sent, and not acknowledged
-	Done                 // acknowledged, or nobody is left to do so
+	Done                 // acknowledged, or not wanted, or nobody is left to say so
 )
 
 // sent is a numbered frame, kept until it is acknowledged.
@@ -172,6 +173,7 @@ func (b *Outbox) publish(f sent, now time.Time) {
 	if b.endMsg != nil && f.seq == b.seq {
 		b.repeatWait = repeatEnd
 	}
+	b.repeatWait += 2 * b.o.Jitter
 	b.repeatAt = now.Add(b.repeatWait)
 }
 
@@ -302,7 +304,16 @@ func (b *Outbox) end(status schemas.Status, reason string, now time.Time) {
 	}
 }
 
-// Cancel ends the answer: the requester, or the node's own shutdown, wants no more of it.
+// Cancelled takes the requester's cancel: it wants no more of the answer, and no End again that has been sent.
+func (b *Outbox) Cancelled(reason string, now time.Time) {
+	if b.endSent() {
+		b.state = Done
+		return
+	}
+	b.end(schemas.StatusStopped, reason, now)
+}
+
+// Cancel ends the answer: the node's own shutdown, or a requester that is gone, wants no more of it.
 func (b *Outbox) Cancel(s schemas.Status, reason string, now time.Time) { b.end(s, reason, now) }
 
 // Over reports that the search must end, and End be called, now: because the requester has enough

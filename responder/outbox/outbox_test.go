@@ -72,6 +72,47 @@ func TestEmptyAnswerIsOneMessage(t *testing.T) {
 	}
 }
 
+func TestACancelAcknowledgesTheEndThatWasSent(t *testing.T) {
+	b := start(0)
+	b.End(&schemas.End{}, at(5))
+	want(t, b, "hello+end1")
+	b.Cancelled("enough", at(6))
+	want(t, b, "")
+	if b.State() != Done || b.EndFrame() == nil {
+		t.Errorf("state %d after the cancel", b.State())
+	}
+
+	b = start(100) // an End behind Data that there is no credit for
+	b.Data(lines(400), t0)
+	b.End(&schemas.End{Lines: 200}, t0)
+	want(t, b, "hello1")
+	b.Cancelled("enough", at(1))
+	want(t, b, "end:stopped2")
+	if b.State() != Ending {
+		t.Errorf("state %d while nobody has heard the End", b.State())
+	}
+
+	b = start(0)
+	b.Cancelled("enough", at(1))
+	if _, reason, over := b.Over(); !over || reason != "enough" {
+		t.Errorf("over %t for reason %q", over, reason)
+	}
+}
+
+// The larger the fleet, the later an acknowledgement comes.
+func TestRepetitionWaitsForALargeFleet(t *testing.T) {
+	b := New(Options{Run: 7, Terminator: '\n', Timeout: time.Minute, Jitter: 100 * time.Millisecond}, t0)
+	b.Hello(&schemas.Hello{Instance: "i"}, t0)
+	b.End(&schemas.End{}, t0)
+	want(t, b, "hello+end1")
+	if next := b.Tick(at(449)); next != at(450) {
+		t.Errorf("next tick at %v", next.Sub(t0))
+	}
+	want(t, b, "")
+	b.Tick(at(450))
+	want(t, b, "hello+end1")
+}
+
 func TestHelloGoesByItself(t *testing.T) {
 	b := start(0)
 	if next := b.Tick(t0); next != at(10) {
