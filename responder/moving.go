@@ -3,10 +3,8 @@ package responder
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"maps"
-	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -106,18 +104,20 @@ func movingRest(report *mover.Report, err error, rescan time.Duration) time.Dura
 
 // turn is one Turn of the mover; a panic is an error, after which it goes on with the next one.
 func (m *moving) turn(ctx context.Context) (report mover.Report, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			m.r.log.Error("panic in the mover", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-			err = errors.New("internal error")
-		}
-	}()
+	err = guarded(m.r.log, "the mover", func() (err error) {
+		report, err = m.move(ctx)
+		return err
+	})
+	return report, err
+}
+
+func (m *moving) move(ctx context.Context) (mover.Report, error) {
 	c := &m.r.config.Sealed
 	s := mover.Settings{Replicas: c.Replicas, Age: int64(c.Age), Grace: int64(m.grace), Now: time.Now().UnixNano(), Fetch: int64(c.Bandwidth) * int64(movingCopy/time.Second)}
 	if m.relations != nil {
 		s.Relations = m.relations(ctx)
 	}
-	report, err = m.mover.Turn(ctx, s)
+	report, err := m.mover.Turn(ctx, s)
 	if err == nil && report.Foreign == 0 {
 		m.disk.abandon()
 	}

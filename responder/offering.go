@@ -74,7 +74,10 @@ func (r *Responder) keepOffering(ctx context.Context, f Fleet) {
 	tick := time.NewTicker(min(offerEvery, time.Duration(r.config.Rescan)))
 	defer tick.Stop()
 	for {
-		r.lookAtOffer(ctx, f, time.Now())
+		_ = guarded(r.log, "what offers sealed blocks", func() error { // the next look tries again
+			r.lookAtOffer(ctx, f, time.Now())
+			return nil
+		})
 		select {
 		case <-ctx.Done():
 			return

@@ -93,7 +93,7 @@ func (m *moving) restore(ctx context.Context) error {
 // tryRestore is restore, after which lines may be sealed. What is in the way is logged when it is something else than
 // before.
 func (m *moving) tryRestore(ctx context.Context, before *string) bool {
-	err := m.restore(ctx)
+	err := guarded(m.r.log, "what restores sealed blocks", func() error { return m.restore(ctx) })
 	if err != nil {
 		if why := err.Error(); why != *before && ctx.Err() == nil {
 			*before = why

@@ -2,11 +2,9 @@ package responder
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -164,13 +162,11 @@ func (x *sealing) run(ctx context.Context, r *Responder) {
 
 // turn is one turn of the sealer; a panic is an error, after which it looks again when it is woken.
 func (x *sealing) turn(ctx context.Context, r *Responder) (more bool, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			r.log.Error("panic in the sealer", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-			more, err = false, errors.New("internal error")
-		}
-	}()
-	return x.sealer.Turn(ctx)
+	err = guarded(r.log, "the sealer", func() (err error) {
+		more, err = x.sealer.Turn(ctx)
+		return err
+	})
+	return more, err
 }
 
 // poke has the sealer look again.
