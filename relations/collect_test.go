@@ -22,7 +22,7 @@ import (
 
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
-func recorded(t testing.TB, name string) []byte {
+func given(t testing.TB, name string) []byte {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("testdata", name))
 	if err != nil {
@@ -79,7 +79,7 @@ func TestIstio(t *testing.T) {
 	var asked []string
 	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		asked = append(asked, r.URL.Path+" "+r.FormValue("query")+" "+r.FormValue("time")+" "+r.Header.Get("Authorization"))
-		prometheus(recorded(t, "istio.json"), nil)(w, r)
+		prometheus(given(t, "istio.json"), nil)(w, r)
 	})
 	token := filepath.Join(t.TempDir(), "token")
 	if err := os.WriteFile(token, []byte("abc\n"), 0o600); err != nil {
@@ -101,7 +101,7 @@ func TestIstio(t *testing.T) {
 }
 
 func TestServiceGraph(t *testing.T) {
-	url := serve(t, prometheus(nil, recorded(t, "servicegraph.json")))
+	url := serve(t, prometheus(nil, given(t, "servicegraph.json")))
 	c := configure(t, "relations: {prometheus: [{url: '"+url+"'}]}")
 	got := c.mustCollect(t, "", noon, false)
 	if want := []Call{{"cart", "redis", 510}, {"frontend", "cart", 512.0001}}; !slices.Equal(got.Graph.Calls(), want) {
@@ -116,7 +116,7 @@ func TestJaeger(t *testing.T) {
 	var asked string
 	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		asked = r.URL.String()
-		_, _ = w.Write(recorded(t, "jaeger.json"))
+		_, _ = w.Write(given(t, "jaeger.json"))
 	})
 	c := configure(t, "relations: {calls: {cron: [driver]}, jaeger: [{url: '"+url+"', lookback: 2h}], aliases: {redis: cache}}")
 	got := c.mustCollect(t, "", noon, false)
@@ -219,7 +219,7 @@ func TestLastGoodIsKept(t *testing.T) {
 			t.Errorf("at %v: %d calls, %d in the report, want %d; asked %d times, want %d", now, n, r.Calls, calls, requests.Load(), asked)
 		}
 	}
-	set(prometheus(recorded(t, "istio.json"), recorded(t, "servicegraph.json")))
+	set(prometheus(given(t, "istio.json"), given(t, "servicegraph.json")))
 	check(noon, false, Fresh, 0, "", 5, 2)
 	check(noon.Add(9*time.Minute), false, Fresh, 9*time.Minute, "", 5, 0) // young enough
 	set(http.NotFound)
@@ -246,7 +246,7 @@ func TestLastGoodIsKept(t *testing.T) {
 	check(later, false, Part, 31*time.Hour, "it knows of no calls any more", 6, 2)
 	set(prometheus(nil, more))
 	check(later, false, Fresh, 0, "", 1, 2)
-	set(prometheus(recorded(t, "istio.json"), nil))
+	set(prometheus(given(t, "istio.json"), nil))
 	check(later.Add(time.Second), true, Fresh, 0, "", 3, 2) // asked for although it is young
 }
 
@@ -300,7 +300,7 @@ func TestReportsAreJSON(t *testing.T) {
 // Of any answer at all only names that can be services' come, and no panic.
 func FuzzAnswers(f *testing.F) {
 	for _, name := range []string{"istio.json", "servicegraph.json"} {
-		f.Add(recorded(f, name))
+		f.Add(given(f, name))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		var answer vector
