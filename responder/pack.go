@@ -24,6 +24,7 @@ const (
 // from the searcher.
 type packer struct {
 	terminator byte
+	whole      bool // a line that fits a frame waits for the room that it takes, and is not broken up
 	kept       []schemas.Chunk
 	keptSize   int
 	pending    int     // group marks that wait for a line
@@ -152,7 +153,7 @@ func (p *packer) takeKept(room int) []schemas.Chunk {
 		n++
 	}
 	if n == 0 && len(p.kept) > 0 {
-		head, tail, ok := cut(&p.kept[0], room, p.terminator)
+		head, tail, ok := p.cut(&p.kept[0], room)
 		if !ok {
 			return nil
 		}
@@ -171,6 +172,18 @@ func (p *packer) takeKept(room int) []schemas.Chunk {
 	}
 	p.keptSize -= total
 	return taken
+}
+
+// cut is cut, but for a line that is to be whole.
+func (p *packer) cut(c *schemas.Chunk, room int) (head, tail schemas.Chunk, ok bool) {
+	head, tail, ok = cut(c, room, p.terminator)
+	if !ok || !p.whole || !head.More || len(tail.Text) == 0 {
+		return head, tail, ok
+	}
+	if _, pieces := fitting(c, maxFrameSize-frameHeads-heads(c), p.terminator); pieces > 0 {
+		return schemas.Chunk{}, schemas.Chunk{}, false
+	}
+	return head, tail, ok
 }
 
 // cut splits a chunk so that its head takes at most room bytes: as many lines as fit, or a part of

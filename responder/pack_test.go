@@ -203,6 +203,24 @@ func TestPackerWaitsForRoom(t *testing.T) {
 	}
 }
 
+// A packer of whole lines breaks up none that fits a frame, however little room there is.
+func TestPackerOfWholeLines(t *testing.T) {
+	line := func(n int) []byte { return append(bytes.Repeat([]byte("x"), n-1), '\n') }
+	p := &packer{terminator: '\n', whole: true}
+	p.keep(&schemas.Chunk{File: "/f", Text: slices.Concat(line(1000), line(8000), line(200_000)), Offsets: []int64{0, 1000, 9000}})
+	var got []int
+	for _, room := range []int{900, 5000, 5000, maxFrameSize, 5000, maxFrameSize, 150_000} {
+		n := 0
+		for _, c := range p.takeKept(room) {
+			n += len(c.Text)
+		}
+		got = append(got, n)
+	}
+	if rest := 200_000 - got[4] - got[5]; !slices.Equal(got[:4], []int{0, 1000, 0, 8000}) || got[4] == 0 || got[4] > 5000 || got[5] < 120_000 || got[6] != rest || p.kept != nil {
+		t.Errorf("bytes by frame %v, left %d", got, p.keptSize)
+	}
+}
+
 func TestGroupMarksMoveToALine(t *testing.T) {
 	p := &packer{terminator: '\n'}
 	marks := func(b scan.Batch) []int64 {

@@ -61,7 +61,7 @@ type session struct {
 func newSession(r *Responder, k Key, q *schemas.Query, refusal error) *session {
 	s := &session{
 		r: r, key: k, q: q, refusal: refusal, log: r.log.With(describe(k, q)...), started: time.Now(),
-		poke: make(chan struct{}, 1), room: make(chan struct{}, 1), pack: packer{terminator: q.Terminator()}, mark: schemas.NoTime,
+		poke: make(chan struct{}, 1), room: make(chan struct{}, 1), pack: packer{terminator: q.Terminator(), whole: q.Plan != nil && q.Order != schemas.OrderTime}, mark: schemas.NoTime,
 	}
 	timeout := q.Timeout
 	if timeout <= 0 {
@@ -316,7 +316,7 @@ func (s *session) emit(b *scan.Batch) error {
 		}
 	}
 	for n >= directSize {
-		head, tail, ok := cut(&c, s.frameRoom(), s.pack.terminator)
+		head, tail, ok := s.pack.cut(&c, s.frameRoom())
 		if !ok {
 			if err := s.await(); err != nil {
 				return err

@@ -24,9 +24,8 @@ const (
 	resendGap     = 50 * time.Millisecond  // between two repetitions that controls ask for
 )
 
-// leastRoom is what a sender can use: with less, which may not hold a file's name and a part of a
-// line, it waits for credit.
-const leastRoom = 1 << 10
+// leastRoom is what a sender can always use: with less, which may not hold its next frame, it may be waiting for credit.
+const leastRoom = schemas.DataTarget
 
 // Options are what an Outbox is told of its query.
 type Options struct {
