@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/trawl-logs/trawl/responder/seal"
+	"github.com/trawl-logs/trawl/responder/source"
 	"github.com/trawl-logs/trawl/schemas"
 )
 
@@ -396,5 +397,34 @@ func TestStalePlansAddUp(t *testing.T) {
 	}
 	if moved == 0 {
 		t.Error("no plan was ever stale")
+	}
+}
+
+// A block that is copied here after the view was opened, which is to read it, is named as unread: it is not passed over.
+func TestBlockThatCameSince(t *testing.T) {
+	h := sealedHolders(t, drawLog(rand.New(rand.NewPCG(8, 33)), 200), false)
+	r := h.others[0].r
+	store := r.foreign.of("web1")
+	ids := h.allBlocks()
+	h.must(store.Shed(seal.ID(ids[1])))
+	view := store.View()
+	defer view.Close()
+	h.copyTo(h.others[0], seal.ID(ids[1]))
+	filter, err := source.Selection{}.Compile()
+	h.must(err)
+	p := &plan{r: r, sealed: newSealedPlan()}
+	pieces := p.readOf(r, assigned(&schemas.Query{}), store, view, &schemas.PlanRead{Home: "web1", Blocks: ids}, filter)
+	var bytes int64
+	for _, e := range pieces {
+		bytes += e.Size
+	}
+	var want int64
+	for _, b := range store.Blocks() {
+		if schemas.BlockID(b.ID) != ids[1] {
+			want += b.Bytes
+		}
+	}
+	if got := p.sealed.lacking["web1"]; !slices.Equal(got, ids[1:2]) || bytes != want {
+		t.Errorf("unread %v, want %v; %d bytes, want %d", got, ids[1:2], bytes, want)
 	}
 }

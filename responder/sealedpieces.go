@@ -244,7 +244,9 @@ func (r *Responder) takeRead(p *plan, q *schemas.Query, a *assignment) error {
 			p.sealed.lack(read.Home, read.Blocks...)
 			continue
 		}
-		pieces = append(pieces, p.readOf(r, a, store, &read, filter)...)
+		view := store.View()
+		p.sealed.views = append(p.sealed.views, view)
+		pieces = append(pieces, p.readOf(r, a, store, view, &read, filter)...)
 	}
 	for _, e := range pieces {
 		p.bytes += e.Size
@@ -254,15 +256,14 @@ func (r *Responder) takeRead(p *plan, q *schemas.Query, a *assignment) error {
 	return nil
 }
 
-// readOf are the pieces that blocks of a store come to.
-func (p *plan) readOf(r *Responder, a *assignment, store *seal.Store, read *schemas.PlanRead, filter *source.Filter) (pieces []*source.Entry) {
-	view := store.View()
-	p.sealed.views = append(p.sealed.views, view)
+// readOf are the pieces that blocks of a store come to, as a view of it has them. What came to be there since that was opened
+// it has not.
+func (p *plan) readOf(r *Responder, a *assignment, store *seal.Store, view *seal.View, read *schemas.PlanRead, filter *source.Filter) (pieces []*source.Entry) {
 	var logs []*seal.Log
 	want, seen := map[seal.ID]bool{}, map[seal.ID]bool{}
 	for _, id := range read.Blocks {
 		b, err := store.Block(seal.ID(id))
-		if err != nil || b.Away || store.Spoiled(b.ID) != nil {
+		if err != nil || b.Away || store.Spoiled(b.ID) != nil || !view.Reads(b) {
 			p.sealed.lack(read.Home, id)
 			continue
 		}

@@ -116,3 +116,47 @@ func TestStubsTakeNoRoom(t *testing.T) {
 	}
 	w.holds(text)
 }
+
+// A View reads the blocks that were there when it was opened.
+func TestViewReads(t *testing.T) {
+	quickly(t)
+	w := newWorld(t, 64)
+	w.withOther()
+	blocks, _ := w.withBlocks(3)
+	expect := func(v *View, want ...bool) {
+		t.Helper()
+		for i, b := range blocks[:3] {
+			if v.Reads(b) != want[i] {
+				t.Errorf("block %d: %v", i, !want[i])
+			}
+		}
+	}
+	for _, b := range blocks[:3] {
+		w.must(move(w.s, w.other, b.ID))
+	}
+	before := w.s.View()
+	defer before.Close()
+	w.must(w.s.Shed(blocks[1].ID))
+	stub := w.s.View()
+	defer stub.Close()
+	w.must(move(w.other, w.s, blocks[1].ID))
+	after := w.s.View()
+	defer after.Close()
+	expect(before, true, true, true)
+	expect(stub, true, false, true)
+	expect(after, true, true, true)
+	w.must(w.other.Shed(blocks[2].ID)) // which leaves no stub there
+	others := w.other.View()
+	defer others.Close()
+	expect(others, true, true, false)
+	again := *blocks[0] // the same lines once more
+	again.ID = newID()
+	if !after.Reads(&again) {
+		t.Error("another block has the same lines")
+	}
+	again.Runs = append([]Run(nil), again.Runs...)
+	again.Runs[len(again.Runs)-1].To += 1 << 20
+	if after.Reads(&again) {
+		t.Error("it has more lines than any")
+	}
+}

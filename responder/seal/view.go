@@ -45,6 +45,28 @@ func (v *View) Logs() []*Log { return slices.Collect(maps.Values(v.logs)) }
 // Log is the Log of that ID; nil: nothing is sealed of it.
 func (v *View) Log(id ID) *Log { return v.logs[id] }
 
+// Reads says whether the View has all lines of a block: in it, or in other blocks that hold the same.
+func (v *View) Reads(b *Block) bool {
+	for i := range b.Runs {
+		r := &b.Runs[i]
+		l := v.logs[r.Log]
+		if l == nil {
+			return false
+		}
+		at := r.From
+		for k := l.partAt(at); k < len(l.parts) && at < r.To && l.parts[k].From <= at; k++ {
+			if l.parts[k].block.ID == b.ID && l.parts[k].block.Away {
+				return false
+			}
+			at = l.parts[k].To
+		}
+		if at < r.To {
+			return false
+		}
+	}
+	return true
+}
+
 // File is a file that is there, and may be a Log or hold one.
 type File struct {
 	Identity // without the head
