@@ -28,6 +28,7 @@ type blockLists struct {
 	last     uint64
 	nodes    map[string]*Responder
 	down     map[string]bool
+	drains   map[string]bool
 	breaks   int64         // bytes after which copies break off; 0: they do not
 	copied   int64         // bytes
 	behind   time.Duration // the bus's clock
@@ -86,7 +87,7 @@ func (m *member) Remove(_ context.Context, b *schemas.BlockRecord, revision uint
 
 func (m *member) Nodes(context.Context) (nodes []schemas.Node, err error) {
 	for name := range m.nodes {
-		nodes = append(nodes, schemas.Node{Name: name, Store: &schemas.NodeStore{Capacity: 1 << 30}})
+		nodes = append(nodes, schemas.Node{Name: name, Store: &schemas.NodeStore{Capacity: 1 << 30, Draining: m.drains[name]}})
 	}
 	return nodes, nil
 }
@@ -99,7 +100,7 @@ func (m *member) Up(_ context.Context, nodes []string) (map[string]bool, error) 
 	return up, nil
 }
 
-func (m *member) Draining(context.Context) (bool, error) { return false, nil }
+func (m *member) Draining(context.Context) (bool, error) { return m.drains[m.name], nil }
 
 func (m *member) Copy(_ context.Context, from, home string, id schemas.BlockID, at int64, w io.Writer) error {
 	q := query("copy")
