@@ -3,9 +3,10 @@
 // an sshd of its own on loopback. One alternating run, whole processes, warm page cache, output into a
 // pipe that is read to its end, everything on one machine. What is not installed is left out, and said.
 //
-// First the nodes index their logs. Before the timed runs of a row it holds the answers against each other. It prints a Markdown table of wall
-// times and of trawl's processor times, those of bus and responders included, with the ratios of
-// paired runs, and a table of where the time goes; docs/benchmarks-fleet.md keeps the last.
+// First the nodes index their logs. Before the timed runs of a row it holds the answers against each other. It prints the
+// date and the machine, a Markdown table of wall times and of trawl's processor times, those of bus and responders
+// included, with the ratios of paired runs, a short one of the ratios alone, and one of where the time goes;
+// docs/benchmarks-fleet.md keeps the last, docs/benchmarks.md the short one.
 package main
 
 import (
@@ -54,6 +55,7 @@ func run() (err error) {
 	if err != nil {
 		return fmt.Errorf("-only: %w", err)
 	}
+	where := machine() // before anything loads it
 	files, err := logs(trawl, filepath.Join(data, "gen"))
 	if err != nil {
 		return err
@@ -80,20 +82,22 @@ func run() (err error) {
 		p.runs = remoteRuns
 		peers = append(peers, p)
 	}
-	fmt.Printf("ms; medians of %d alternating rounds; ratios trawl ÷ peer of the same round: median (quartiles)\n\n", runs)
-	fmt.Print("| lines | trawl | its CPU | of it bus | responders |")
+	t := &table{runs: runs}
 	for _, p := range peers {
-		fmt.Printf(" %s | ratio |", p.name)
+		t.peers = append(t.peers, p.name)
 	}
-	fmt.Printf("\n|---|---|---|---|---|%s\n", strings.Repeat("---|---|", len(peers)))
-	for _, t := range tokens {
-		if !rows.MatchString(t.name) {
+	fmt.Print(t.head(time.Now(), where, versions([]string{trawl, "version"}, []string{"rg", "--version"}, []string{"grep", "--version"}, []string{"ssh", "-V"})))
+	for _, token := range tokens {
+		if !rows.MatchString(token.name) {
 			continue
 		}
-		if err := row(f, t.name, t.token, peers, runs); err != nil {
-			return fmt.Errorf("%s: %w", t.name, err)
+		r, err := row(f, token.name, token.token, peers, runs)
+		if err != nil {
+			return fmt.Errorf("%s: %w", token.name, err)
 		}
+		fmt.Print(t.row(r))
 	}
+	fmt.Print("\n" + t.short())
 	return stages(f, runs)
 }
 
@@ -147,58 +151,50 @@ func locals(files []string) (all []peer) {
 	return all
 }
 
-// row times one token with trawl and all peers by turns, and prints a line of the table. First it holds
-// their answers against each other.
-func row(f *procs.Fleet, name, token string, peers []peer, runs int) error {
+// row times one token with trawl and all peers by turns. First it holds their answers against each other.
+func row(f *procs.Fleet, name, token string, peers []peer, runs int) (*result, error) {
 	trawl := f.Grep("-e", token)
 	want, err := paired.LineSum(trawl, afterNode)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, p := range peers {
 		got, err := paired.LineSum(p.argv(token), p.trim)
 		if err != nil {
-			return fmt.Errorf("%s: %w", p.name, err)
+			return nil, fmt.Errorf("%s: %w", p.name, err)
 		}
 		if got != want {
-			return fmt.Errorf("trawl and %s differ", p.name)
+			return nil, fmt.Errorf("trawl and %s differ", p.name)
 		}
 	}
-	var wall, cpu, bus, nodes []float64
-	walls := map[string][]float64{}
+	r := &result{name: name, peers: map[string][]float64{}}
 	for run := range runs {
 		before, err := f.CPU()
 		if err != nil {
-			return err
+			return nil, err
 		}
 		cost, err := paired.Once(trawl)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		after, err := f.CPU()
 		if err != nil {
-			return err
+			return nil, err
 		}
-		busCPU, nodesCPU := after.Bus-before.Bus, after.Nodes-before.Nodes
-		wall, bus, nodes = append(wall, cost.Wall.Seconds()), append(bus, busCPU), append(nodes, nodesCPU)
-		cpu = append(cpu, cost.CPU.Seconds()+busCPU+nodesCPU)
+		bus, nodes := after.Bus-before.Bus, after.Nodes-before.Nodes
+		r.wall, r.bus, r.nodes = append(r.wall, cost.Wall.Seconds()), append(r.bus, bus), append(r.nodes, nodes)
+		r.cpu = append(r.cpu, cost.CPU.Seconds()+bus+nodes)
 		for _, p := range peers {
 			if p.runs > 0 && run >= p.runs {
 				continue
 			}
 			if cost, err = paired.Once(p.argv(token)); err != nil {
-				return fmt.Errorf("%s: %w", p.name, err)
+				return nil, fmt.Errorf("%s: %w", p.name, err)
 			}
-			walls[p.name] = append(walls[p.name], cost.Wall.Seconds())
+			r.peers[p.name] = append(r.peers[p.name], cost.Wall.Seconds())
 		}
 	}
-	ms := paired.Milliseconds
-	fmt.Printf("| %s | %s | %s | %s | %s |", name, ms(wall), ms(cpu), ms(bus), ms(nodes))
-	for _, p := range peers {
-		fmt.Printf(" %s | %s |", ms(walls[p.name]), paired.Spread(paired.Ratios(wall[:len(walls[p.name])], walls[p.name])))
-	}
-	fmt.Println()
-	return nil
+	return r, nil
 }
 
 // stages prints where the time of an absent and of a heavy token goes, as --timing says.
