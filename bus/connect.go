@@ -73,8 +73,8 @@ func (o Options) FromEnvironment(getenv func(string) string) Options {
 	return o
 }
 
-// userToken returns the token that stands for the user in subjects.
-func (o Options) userToken() (string, error) {
+// UserToken returns the token that stands for the user in subjects.
+func (o Options) UserToken() (string, error) {
 	if o.User != "" {
 		return Token("user", o.User)
 	}
@@ -122,7 +122,7 @@ func Connect(o Options) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	userName, err := o.userToken()
+	userName, err := o.UserToken()
 	if err != nil {
 		return nil, err
 	}

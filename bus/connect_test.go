@@ -119,7 +119,7 @@ func TestRefusedOptions(t *testing.T) {
 }
 
 func TestUserToken(t *testing.T) {
-	if got, err := (Options{User: "ann.example.org"}).userToken(); err != nil || got != "ann-example-org" {
+	if got, err := (Options{User: "ann.example.org"}).UserToken(); err != nil || got != "ann-example-org" {
 		t.Errorf("token is %q, %v", got, err)
 	}
 	if got, err := sanitize(`DOMAIN\jürgen`); err != nil || got != "DOMAIN-j-rgen" {

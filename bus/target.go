@@ -34,7 +34,7 @@ func (o Options) target() (target, error) {
 	}
 	name := o.Context
 	if name == "" && o.Server == "" {
-		name = selectedContext()
+		name = SelectedContext()
 	}
 	if name == "" {
 		if t.urls == "" {
@@ -133,8 +133,8 @@ func configDir() string {
 	return filepath.Join(home, ".config", "nats")
 }
 
-// selectedContext names the context that `nats context select` chose; empty if none.
-func selectedContext() string {
+// SelectedContext names the context that `nats context select` chose; empty if none.
+func SelectedContext() string {
 	dir := configDir()
 	if dir == "" {
 		return ""

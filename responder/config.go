@@ -2,6 +2,7 @@ package responder
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -142,27 +143,41 @@ func DefaultConfig() *Config {
 // DefaultConfigFile, which need not exist.
 func Load(name string) (*Config, error) {
 	c := DefaultConfig()
-	files := []string{name}
-	if name == "" {
-		files[0] = DefaultConfigFile
-	}
-	more, err := filepath.Glob(filepath.Join(filepath.Dir(files[0]), "conf.d", "*.yaml"))
+	files, err := Files(name)
 	if err != nil {
-		return nil, fmt.Errorf("config: %w", err)
+		return nil, err
 	}
-	for _, f := range append(files, more...) {
-		text, err := os.ReadFile(f)
-		if errors.Is(err, fs.ErrNotExist) && name == "" && f == files[0] {
-			continue
-		}
-		if err != nil {
-			return nil, fmt.Errorf("config: %w", err)
-		}
-		if err := c.merge(text); err != nil {
-			return nil, fmt.Errorf("config %s: %w", f, err)
+	for _, f := range files {
+		if err := c.Merge(f); err != nil {
+			return nil, err
 		}
 	}
 	return c, nil
+}
+
+// Files lists the files that Load reads, in their order.
+func Files(name string) ([]string, error) {
+	first := cmp.Or(name, DefaultConfigFile)
+	more, err := filepath.Glob(filepath.Join(filepath.Dir(first), "conf.d", "*.yaml"))
+	if err != nil {
+		return nil, fmt.Errorf("config: %w", err)
+	}
+	if _, err := os.Stat(first); errors.Is(err, fs.ErrNotExist) && name == "" {
+		return more, nil
+	}
+	return append([]string{first}, more...), nil
+}
+
+// Merge reads a file over c.
+func (c *Config) Merge(file string) error {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return fmt.Errorf("config: %w", err)
+	}
+	if err := c.merge(text); err != nil {
+		return fmt.Errorf("config %s: %w", file, err)
+	}
+	return nil
 }
 
 // merge reads YAML over c. An unknown key is an error with its line.
@@ -203,6 +218,9 @@ func plain(err error) error {
 	return errors.New(strings.ReplaceAll(strings.TrimPrefix(err.Error(), "yaml: "), "\n", " "))
 }
 
+// ErrNoLogs says that a configuration names no source.
+var ErrNoLogs = errors.New(`no logs: name some with --logs '/var/log/**/*.log', or as sources in ` + DefaultConfigFile)
+
 // Finish applies what is derived (the node's name, absolute globs) and says what is wrong.
 func (c *Config) Finish() error {
 	if c.Node == "" {
@@ -224,7 +242,7 @@ func (c *Config) Finish() error {
 		}
 	}
 	if len(c.Sources) == 0 {
-		return errors.New(`no logs: name some with --logs '/var/log/**/*.log', or as sources in ` + DefaultConfigFile)
+		return ErrNoLogs
 	}
 	for i := range c.Sources {
 		err := c.Sources[i].finish()

@@ -46,6 +46,7 @@ func subcommands() []subcommand {
 		{"bench", newBenchCommand},
 		{"bench-fleet", newBenchFleetCommand},
 		{"bench-ask", newBenchAskCommand},
+		{"config", newConfigCommand},
 		{"completion", newCompletionCommand},
 		{"version", newVersionCommand},
 	}
