@@ -2,6 +2,7 @@ package responder
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
@@ -98,6 +99,9 @@ func TestLostBlocksAreRestored(t *testing.T) {
 	q.Columns = schemas.ColumnOffset | schemas.ColumnNumber
 	if _, end := h.chunks(f, q, plan); end.Status != schemas.StatusPartial || !strings.Contains(f.r.SealedCheckup(t.Context(), false).Refused, "may have lost") {
 		t.Errorf("before it knows: %+v", end)
+	}
+	if _, end := h.chunks(f, q, nil); end.Status != schemas.StatusPartial || !strings.Contains(fmt.Sprint(end.Errors), "may have lost") {
+		t.Errorf("without a plan, before it knows: %+v", end)
 	}
 	if why := f.r.storeTrouble(); !strings.Contains(why, "may have lost") {
 		t.Errorf("%q", why)

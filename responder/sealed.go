@@ -67,8 +67,9 @@ func (r *Responder) takeSealed(ctx context.Context, p *plan, filter *source.Filt
 	for _, d := range x.store.Damaged() {
 		p.problems.add("sealed block "+d.Name, d.Err) // whoever reads its lines: where they stand in a log is not known here
 	}
-	if mark.unsure != nil && a.planned {
-		p.problems.add("sealed blocks", mark.unsure) // others may give lines that stand in this node's logs
+	if mark.unsure != nil && (a.planned || r.moving != nil) {
+		// With a plan, others may give lines that stand in this node's logs; without, lines may be missing whose logs are gone.
+		p.problems.add("sealed blocks", mark.unsure)
 	}
 	s.view = x.store.View()
 	files, entries, mine := r.sealedFiles(ctx, p, s.view)
