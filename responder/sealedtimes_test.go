@@ -1,6 +1,7 @@
 package responder
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"path/filepath"
 	"testing"
@@ -59,5 +60,26 @@ func TestFormsOfSealedTimesAreFoundOnce(t *testing.T) {
 	}
 	if half := ask("half", p); half.BytesRead > most {
 		t.Errorf("%d bytes are read of blocks that have %d in the range", half.BytesRead, most)
+	}
+}
+
+// The index of a sealed block speaks of all of its lines: of a block that does not hold what is looked for nothing is
+// read, not even its end.
+func TestSealedBlocksAreIndexedToTheirEnd(t *testing.T) {
+	n := sealedFleet(t, 100, map[string]string{"a.log": drawLog(rand.New(rand.NewPCG(8, 41)), 1900)}) // 100 are not so many strips of lines each
+	n.seal(time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC))
+	remove(t, filepath.Join(n.dir, "a.log"))
+	var all schemas.Blocks
+	for i, word := range []string{"no-such-word", "elsewhere", "xyzzyxyzzy", "0123456789abcdefgh", "ZZZZZZZZ"} {
+		q := query(fmt.Sprint("absent", i), word)
+		q.Syntax = schemas.SyntaxFixed
+		_, end := n.found(q)
+		if end.Status != schemas.StatusComplete || end.Selected != 0 || end.Blocks.Considered < 15 {
+			t.Fatalf("%s: %+v", word, end)
+		}
+		all.Add(end.Blocks)
+	}
+	if 4*all.Read > all.Considered { // by chance some are
+		t.Errorf("%+v", all)
 	}
 }

@@ -264,8 +264,8 @@ func (x *Index) checkPacked(r io.ReaderAt, s State) (Verdict, error) {
 	return Fresh, nil
 }
 
-// End makes a block, the last one, of what is left of an archive's content. It returns how many lines the
-// content has.
+// End makes a block, the last one, of what is left of a content that does not grow: an archive's, a sealed block's.
+// It returns how many lines the content has.
 func (b *Builder) End() (lines int64, err error) {
 	if b.pad() {
 		err = b.end()
@@ -292,17 +292,24 @@ func (b *Builder) pad() bool {
 	for len(b.ends) < b.o.Strips {
 		b.ends = append(b.ends, b.off-b.block.From)
 	}
-	b.sumStrips(nil)
+	if b.packed {
+		b.sumStrips(nil)
+	}
 	return true
 }
 
-// Rest returns the options for the last block of an archive, of a text that has fewer lines than other
-// blocks: its strips are shorter, so that it has as much of an index as its size deserves.
+// Rest returns the options for the last block of an archive, of a text that has fewer lines than other blocks.
 func (o Options) Rest(text []byte) Options {
 	lines := bytes.Count(text, []byte{'\n'})
 	if !bytes.HasSuffix(text, []byte{'\n'}) {
 		lines++
 	}
+	return o.Of(lines)
+}
+
+// Of returns the options for a block that has so many lines and no others: its strips are as many as that makes, so
+// that it has as much of an index as its size deserves.
+func (o Options) Of(lines int) Options {
 	const strips = 64
 	o.Strips, o.StripLines = strips, max((lines+strips-1)/strips, 1)
 	used := float64(max((lines+o.StripLines-1)/o.StripLines, 1)) / strips

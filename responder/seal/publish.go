@@ -96,8 +96,8 @@ func verify(f *os.File, b *Block) error {
 	return r.Verify()
 }
 
-// indexStrips is how many strips the index of a sealed block has: some four to a frame.
-const indexStrips = 64
+// indexedLines is how many lines a block has at least that has an index.
+const indexedLines = 64
 
 // indexer makes skip indexes.
 type indexer struct {
@@ -106,14 +106,12 @@ type indexer struct {
 }
 
 // index makes the skip index of a block in dir; too short ones have none. It is of the block's content, which
-// texts are, in order, and is known by the block's checksum.
+// texts are, in order, and is known by the block's checksum. All lines are in its strips, some four to a frame.
 func (x *indexer) index(dir string, b *Block, texts iter.Seq2[[]byte, error]) error {
-	stripLines := int(b.Lines) / indexStrips
-	if stripLines == 0 {
+	if b.Lines < indexedLines {
 		return nil
 	}
-	shape := block.Sizing{}.Shape()
-	shape.Strips, shape.StripLines = indexStrips, stripLines
+	shape := block.Sizing{}.Shape().Of(int(b.Lines))
 	if x.builder == nil || x.made != shape {
 		var err error
 		if x.builder, err = block.NewBuilder(shape); err != nil {
@@ -135,6 +133,9 @@ func (x *indexer) index(dir string, b *Block, texts iter.Seq2[[]byte, error]) er
 		if err != nil {
 			return err
 		}
+	}
+	if _, err := x.builder.End(); err != nil {
+		return err
 	}
 	return x.builder.Finish()
 }
