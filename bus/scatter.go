@@ -86,6 +86,17 @@ func (s *Scatter) User() string { return s.conn.user }
 // Client returns the token that queries sent through s must carry as Query.Client.
 func (s *Scatter) Client() string { return s.client }
 
+// MaxQuery is the most bytes of an encoded query that the server takes with its headers.
+func (s *Scatter) MaxQuery() int {
+	if payload := s.conn.MaxPayload(); payload > 0 {
+		return min(schemas.MaxQuery, int(payload)-headRoom)
+	}
+	return schemas.MaxQuery
+}
+
+// headRoom is for the headers of a query, which count as payload.
+const headRoom = 1 << 10
+
 // Close ends all deliveries.
 func (s *Scatter) Close() {
 	s.unlisten()

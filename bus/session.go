@@ -83,8 +83,8 @@ func (s *Session) ask(subject, node string, q *schemas.Query) error {
 	own := *q
 	own.Server = s.conn.localServer()
 	m := schemas.AppendQuery(nil, &own)
-	if len(m) > schemas.MaxQuery {
-		return fmt.Errorf("query has %d bytes, the most is %d", len(m), schemas.MaxQuery)
+	if most := s.scatter.MaxQuery(); len(m) > most {
+		return fmt.Errorf("query has %d bytes, the most is %d", len(m), most)
 	}
 	msg := &nats.Msg{Subject: subject, Reply: s.conn.subjects.result(s.key, node), Data: m}
 	if q.Trace != "" {

@@ -142,13 +142,18 @@ func TestAnswerWithoutBlockList(t *testing.T) {
 // A query that the bus would not carry with its plan is refused before anything is sent.
 func TestPlanThatIsTooLong(t *testing.T) {
 	roster := storeRoster{names: []string{"a", "b"}}
-	for i := range 6000 {
+	for i := range 16_000 {
 		b := &schemas.BlockRecord{Home: "a", Service: "s", Timed: true, MinTime: 1, MaxTime: 9, Stored: 1, Owners: []string{"b"}}
 		b.ID[0], b.ID[1] = byte(i), byte(i>>8)
 		roster.blocks = append(roster.blocks, b)
 	}
 	f := &fleet{logs: map[string]string{"a": "", "b": ""}}
-	for length, refused := range map[int]bool{100_000: false, 180_000: true} {
+	for _, c := range []struct {
+		length, most int
+		refused      bool
+	}{{100_000, 0, false}, {schemas.MaxBare - 400, 0, false}, {100_000, 400_000, false}, {180_000, 400_000, true}} {
+		length, refused := c.length, c.refused
+		f.most = c.most
 		q := requester.NewQuery(strings.Repeat("x", length))
 		a, err := requester.New(f, &roster, requester.WithBlockList(&roster)).Query(t.Context(), q)
 		if err == nil {

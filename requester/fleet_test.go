@@ -2,6 +2,7 @@ package requester_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"sync"
 	"time"
@@ -15,6 +16,7 @@ import (
 // file. A node without text is down.
 type fleet struct {
 	logs map[string]string
+	most int // bytes of a query; 0: schemas.MaxQuery
 
 	mu        sync.Mutex
 	quits     int
@@ -24,6 +26,7 @@ type fleet struct {
 
 func (f *fleet) User() string   { return "ann" }
 func (f *fleet) Client() string { return "c0ffee" }
+func (f *fleet) MaxQuery() int  { return cmp.Or(f.most, schemas.MaxQuery) }
 
 func (f *fleet) Open(_ context.Context, _ string, recv func(requester.Incoming)) (requester.Session, error) {
 	s := &fleetSession{fleet: f, recv: recv, boxes: map[string]*outbox.Outbox{}, done: make(chan struct{})}

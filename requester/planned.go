@@ -31,17 +31,18 @@ type planned struct {
 // share is what an account has to do with sealed blocks.
 type share struct {
 	ask    *blockplan.Ask
-	since  int64 // of the part's range: what its marks say of times; the query's, if they say nothing
-	marks  marks // what has been released, of this account and of those that it inherited from
-	before marks // of those alone
-	unread []*schemas.BlockRecord
-	alien  int                    // blocks that it has not, and the list as it was read does not have
-	heirs  []*node                // who reads what it has not
-	lost   []*schemas.BlockRecord // what of it nobody does
-	given  bool                   // it has failed, and is not taken back: others read its blocks
-	unsaid bool                   // it has failed, others have counted what it was to count, and that was not handed out
-	torn   bool                   // it failed in the middle of a line of which a part was released
-	cut    cut                    // by -m
+	since  int64                    // of the part's range: what its marks say of times; the query's, if they say nothing
+	marks  marks                    // what has been released, of this account and of those that it inherited from
+	before marks                    // of those alone
+	unread map[schemas.BlockID]bool // blocks that it has said it has not
+	alien  int                      // blocks that it has not, and the list as it was read does not have
+	heirs  []*node                  // who reads what it has not
+	lost   []*schemas.BlockRecord   // what of it nobody does
+	why    string                   // that is so, if not for want of an owner
+	given  bool                     // it has failed, and is not taken back: others read its blocks
+	unsaid bool                     // it has failed, others have counted what it was to count, and that was not handed out
+	torn   bool                     // it failed in the middle of a line of which a part was released
+	cut    cut                      // by -m
 	counts map[logKey]schemas.Chunk
 	drops  bool // the line that goes on has come of another account
 }
@@ -128,17 +129,15 @@ func (s *share) plan(node string) *schemas.Plan {
 	if s.ask.Plan == nil || len(s.unread) == 0 {
 		return s.ask.Plan
 	}
-	unread := make(map[schemas.BlockID]bool, len(s.unread))
 	p := *s.ask.Plan
 	p.Read, p.Leave = nil, slices.Clone(p.Leave)
-	for _, b := range s.unread {
-		unread[b.ID] = true
-		if b.Home == node && !p.Only && !slices.Contains(p.Leave, b.ID) {
+	for _, b := range s.ask.Blocks {
+		if s.unread[b.ID] && b.Home == node && !p.Only {
 			p.Leave = append(p.Leave, b.ID)
 		}
 	}
 	for _, r := range s.ask.Plan.Read {
-		r.Blocks = slices.DeleteFunc(slices.Clone(r.Blocks), func(id schemas.BlockID) bool { return unread[id] })
+		r.Blocks = slices.DeleteFunc(slices.Clone(r.Blocks), func(id schemas.BlockID) bool { return s.unread[id] })
 		if len(r.Blocks) > 0 {
 			p.Read = append(p.Read, r)
 		}
@@ -164,7 +163,7 @@ func (g *Gather) inherit(n *node) {
 	for i := range n.queue { // it will be released
 		s.marks.note(g, &n.queue[i])
 	}
-	g.handOn(n, slices.DeleteFunc(slices.Clone(s.ask.Blocks), func(b *schemas.BlockRecord) bool { return slices.Contains(s.unread, b) }), &s.marks)
+	g.handOn(n, slices.DeleteFunc(slices.Clone(s.ask.Blocks), func(b *schemas.BlockRecord) bool { return s.unread[b.ID] }), &s.marks)
 }
 
 // read says whether a node has read its blocks, but for those that it has said it has not: a file of its own that
@@ -180,14 +179,20 @@ func (g *Gather) handOn(n *node, blocks []*schemas.BlockRecord, m *marks) {
 	}
 	now := g.latest()
 	skip, ok := m.list()
+	if !ok {
+		n.share.why = "more lines of one time have come than are remembered"
+	}
 	if !ok || g.q.Order == schemas.OrderTime && g.grouped() && n.released || now.Sub(g.clock.start) >= g.q.Timeout {
 		n.share.lost = append(n.share.lost, blocks...)
 		return
 	}
-	asks, lost := g.plan.TakeOver(blocks, skip, func(name string, b *schemas.BlockRecord) bool {
+	asks, lost, err := g.plan.TakeOver(blocks, skip, func(name string, b *schemas.BlockRecord) bool {
 		return g.plan.failed[name] || slices.Contains(g.plan.lacks[b.ID], name)
 	})
 	n.share.lost = append(n.share.lost, lost...)
+	if err != nil {
+		n.share.why = err.Error()
+	}
 	for i := range asks {
 		g.heir(n, &asks[i], m.clone(), now)
 	}
@@ -271,12 +276,15 @@ func (g *Gather) unread(n *node, c *schemas.Chunk) {
 		case g.plan.Retired[id]: // its home has its stub still, and names what it has not
 		case b == nil:
 			n.share.alien++
-		case !slices.Contains(n.share.unread, b):
+		case !n.share.unread[id]:
+			if n.share.unread == nil {
+				n.share.unread = map[schemas.BlockID]bool{}
+			}
+			n.share.unread[id] = true
 			blocks = append(blocks, b)
 			g.plan.lacks[id] = append(g.plan.lacks[id], n.name)
 		}
 	}
-	n.share.unread = append(n.share.unread, blocks...)
 	if g.inTime() && n.timed.low != n.share.before.at { // it is too late for their first lines
 		n.share.lost = append(n.share.lost, blocks...)
 		return

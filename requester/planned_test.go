@@ -40,6 +40,10 @@ func newStoreBench(t *testing.T, q *schemas.Query, nodes []schemas.Node, blocks 
 	if err != nil {
 		t.Fatal(err)
 	}
+	return benchOf(t, q, plan)
+}
+
+func benchOf(t *testing.T, q *schemas.Query, plan *blockplan.Plan) *storeBench {
 	b := &storeBench{t: t, run: 5, now: simStart, sent: map[string]uint64{}, raw: map[string]int64{}, asks: map[string]*schemas.Query{}}
 	b.g = NewPlannedGather(q, plan, RosterRegistered, 0)
 	b.g.Start(b.now)
@@ -352,5 +356,33 @@ func TestRevivedNodeTakesOver(t *testing.T) {
 	b.pump()
 	if b.asks["c/1"] == nil {
 		t.Errorf("c, which is back, is not asked for what b was to read:\n%s", b.g.Receipt(b.now).Text())
+	}
+}
+
+// Where too much has come to say in a query from where on the rest is wanted, nobody is asked; it is said, and who would
+// have been asked is none the worse for it.
+func TestTakeOverThatHasNoRoom(t *testing.T) {
+	nodes, block := twoOwners(100)
+	q := NewQuery("x")
+	q.Until = 50
+	plan, err := blockplan.Make(&blockplan.Question{Select: &q.Select, Until: q.Until, Nodes: nodes, Blocks: []*schemas.BlockRecord{block}, Revision: 7, Room: 120})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := benchOf(t, q, plan)
+	var chunks []schemas.Chunk
+	for i := range 5 {
+		c := lines("1/", 0)
+		c.Origin = &schemas.Origin{Node: "a", Log: schemas.BlockID{byte(i)}}
+		chunks = append(chunks, c)
+	}
+	b.frames("b", false, chunks...)
+	for !b.g.Done() {
+		b.later()
+	}
+	r := b.g.Receipt(b.now)
+	if b.asks["c/1"] != nil || b.g.plan.failed["c"] || r.Complete || r.Store.Missing != 1 ||
+		!strings.Contains(r.Nodes[1].Reason, "1 sealed block could not be read: a sealed block and 5 logs of which some has come for node c") {
+		t.Errorf("%s", r.Text())
 	}
 }

@@ -1,6 +1,7 @@
 package requester
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -57,6 +58,15 @@ func (n *node) missing() int {
 	return count
 }
 
+// why is why blocks of an account, or of one that inherited from it, could not be read, if not for want of an owner.
+func (n *node) why() string {
+	why := n.share.why
+	for _, h := range n.share.heirs {
+		why = cmp.Or(why, h.why())
+	}
+	return why
+}
+
 // torn says whether a line was released in part of an account, or of one that inherited from it.
 func (n *node) torn() bool {
 	return n.share.torn || slices.ContainsFunc(n.share.heirs, (*node).torn)
@@ -95,7 +105,11 @@ func (n *node) sealed(r *NodeReceipt) {
 		}
 	}
 	if lost := n.missing(); lost > 0 && n.settled {
-		words = append(words, count(int64(lost), "sealed block")+" could not be read")
+		word := count(int64(lost), "sealed block") + " could not be read"
+		if why := n.why(); why != "" {
+			word += ": " + why
+		}
+		words = append(words, word)
 	}
 	if n.torn() {
 		words = append(words, "the rest of a line is missing")

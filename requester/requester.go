@@ -53,6 +53,9 @@ func WithProgress(report func(Progress)) Option {
 	return func(r *Requester) { r.progress = report }
 }
 
+// filledIn is how many bytes a query grows by what a Requester, and the bus, fill in, at most.
+const filledIn = 192
+
 // Progress says how far a query is.
 type Progress struct {
 	Nodes, Through             int   // nodes asked; nodes whose answer is in or given up
@@ -97,8 +100,8 @@ func (r *Requester) Query(ctx context.Context, q *schemas.Query) (*Answer, error
 	if err := q.Validate(); err != nil {
 		return nil, err
 	}
-	if size := len(schemas.AppendQuery(nil, q)); size > schemas.MaxQuery-192 { // room for what is filled in
-		return nil, fmt.Errorf("query: has %d bytes, more than %d", size, schemas.MaxQuery-192)
+	if size, most := len(schemas.AppendQuery(nil, q)), min(schemas.MaxBare, r.transport.MaxQuery())-filledIn; size > most {
+		return nil, fmt.Errorf("query: has %d bytes, more than %d", size, most)
 	}
 	if a, err := r.askRemembered(ctx, q); a != nil || err != nil {
 		return a, err
@@ -189,6 +192,7 @@ func (r *Requester) gather(ctx context.Context, q *schemas.Query) (*Gather, erro
 // asked for what it has, and the receipt says so.
 func (r *Requester) planned(ctx context.Context, q *schemas.Query, nodes []schemas.Node, kind RosterKind) (*Gather, error) {
 	question := &blockplan.Question{Select: &q.Select, Since: q.Since, Until: q.Until, Nodes: nodes}
+	question.Room = max(1, r.transport.MaxQuery()-filledIn-len(schemas.AppendQuery(nil, q)))
 	revision, err := r.blocks.Blocks(ctx, blockplan.Filter(&q.Select, q.Since, q.Until), func(b *schemas.BlockRecord, _ uint64) {
 		question.Blocks = append(question.Blocks, b)
 	})
@@ -204,7 +208,7 @@ func (r *Requester) planned(ctx context.Context, q *schemas.Query, nodes []schem
 	}
 	plan, planErr := blockplan.Make(question)
 	if planErr != nil {
-		return nil, planErr
+		return nil, fmt.Errorf("query: %w", planErr)
 	}
 	if len(plan.Asks)+len(plan.Lost) == 0 {
 		return nil, ErrNoNodes
@@ -212,12 +216,6 @@ func (r *Requester) planned(ctx context.Context, q *schemas.Query, nodes []schem
 	g := NewPlannedGather(q, plan, kind, r.window)
 	if err != nil {
 		g.plan.trouble = strings.TrimPrefix(err.Error(), "block list: ") // the receipt says so itself
-	}
-	bare := len(schemas.AppendQuery(nil, q))
-	for i := range plan.Asks {
-		if size := bare + plan.Asks[i].Size(); size > schemas.MaxQuery-192 {
-			return nil, fmt.Errorf("query: has %d bytes with the sealed blocks in question for %s, more than %d: narrow it with --since, --until or --service", size, plan.Asks[i].Node, schemas.MaxQuery-192)
-		}
 	}
 	return g, nil
 }

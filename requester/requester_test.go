@@ -146,7 +146,7 @@ func TestRefusals(t *testing.T) {
 		want   string
 	}{
 		"no pattern": {func(q *schemas.Query) { q.Patterns = nil }, "query.patterns"},
-		"too large":  {func(q *schemas.Query) { q.Patterns = []string{strings.Repeat("x", schemas.MaxQuery-10)} }, "bytes"},
+		"too large":  {func(q *schemas.Query) { q.Patterns = []string{strings.Repeat("x", schemas.MaxBare-10)} }, "bytes"},
 		"no node":    {func(q *schemas.Query) { q.Select.Nodes = []string{"db*"} }, "no node"},
 	} {
 		q := requester.NewQuery("x")

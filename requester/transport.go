@@ -14,6 +14,9 @@ type Transport interface {
 	User() string
 	Client() string
 
+	// MaxQuery is the most bytes of an encoded query that can be sent now: schemas.MaxQuery, or less.
+	MaxQuery() int
+
 	// Open makes ready to receive everything about the query of that id, and subscribes before it
 	// returns. It calls recv for each Incoming, one call at a time, until the session is closed;
 	// recv does not block.

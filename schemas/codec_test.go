@@ -167,7 +167,7 @@ func TestRefusalsNameTheField(t *testing.T) {
 		"query.nodes":     query(func(q *Query) { q.Select.Nodes = make([]string, MaxGlobs+1) }),
 		"query.paths":     query(func(q *Query) { q.Select.Paths = []string{strings.Repeat("x", MaxGlob+1)} }),
 		"query.labels":    query(func(q *Query) { q.Select.Labels = []Label{{}} }),
-		"query":           query(func(q *Query) { q.Patterns = []string{strings.Repeat("x", MaxQuery)} }),
+		"query":           query(func(q *Query) { q.Patterns = []string{strings.Repeat("x", MaxBare)} }),
 		"frame.run":       frame(Frame{Seq: 1, Hello: sampleHello()}),
 		"frame.seq":       frame(Frame{Run: 1, Seq: 0, Data: lines}),
 		"frame":           frame(Frame{Run: 1, Seq: 2, Data: lines, End: &End{}}),

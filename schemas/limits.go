@@ -8,23 +8,24 @@ import (
 // Limits of what travels. A message beyond one of them is refused with an error that names the
 // field; nothing is cut in silence.
 const (
-	MaxQuery    = 256 << 10 // bytes of an encoded Query
-	MaxPlanned  = 12000     // blocks and logs in a Plan, all together
-	MaxFrame    = 1 << 20   // bytes of an encoded Frame: the bus's max_payload
-	MaxSmall    = 1 << 10   // bytes of a Hello, Progress or End frame, a Control, a Cancel
-	MaxNode     = 512 << 10 // bytes of an encoded Node
-	MaxPatterns = 1000      // patterns of a query
-	MaxGlobs    = 256       // globs in one list of Select, labels of a source or node
-	MaxGlob     = 4 << 10   // bytes of a glob
-	MaxToken    = 64        // bytes of a token: node, user, client, query id, group
-	MaxErrors   = 16        // FileErrors in End
-	MaxFailure  = 512       // bytes of the text of a ChunkFailed
-	MaxChunks   = 4096      // chunks in one Data frame
-	MaxRaw      = 256 << 10 // bytes of the chunks of one Data frame before compression
-	MaxName     = 16 << 10  // bytes of a file or service name in a chunk
-	MaxServices = 4096      // services in a Node
-	MaxPeers    = 16384     // peers in a Node
-	MaxThreads  = 4096      // Query.Threads
+	MaxQuery    = 1020 << 10 // bytes of an encoded Query: max_payload of a server that is not told otherwise, less headers
+	MaxBare     = 256 << 10  // of them, without its Plan
+	MaxPlanned  = 60000      // blocks and logs in a Plan, all together
+	MaxFrame    = 1 << 20    // bytes of an encoded Frame: the bus's max_payload
+	MaxSmall    = 1 << 10    // bytes of a Hello, Progress or End frame, a Control, a Cancel
+	MaxNode     = 512 << 10  // bytes of an encoded Node
+	MaxPatterns = 1000       // patterns of a query
+	MaxGlobs    = 256        // globs in one list of Select, labels of a source or node
+	MaxGlob     = 4 << 10    // bytes of a glob
+	MaxToken    = 64         // bytes of a token: node, user, client, query id, group
+	MaxErrors   = 16         // FileErrors in End
+	MaxFailure  = 512        // bytes of the text of a ChunkFailed
+	MaxChunks   = 4096       // chunks in one Data frame
+	MaxRaw      = 256 << 10  // bytes of the chunks of one Data frame before compression
+	MaxName     = 16 << 10   // bytes of a file or service name in a chunk
+	MaxServices = 4096       // services in a Node
+	MaxPeers    = 16384      // peers in a Node
+	MaxThreads  = 4096       // Query.Threads
 
 	// DataTarget is how many bytes of lines a sender gathers before it sends a Data frame.
 	DataTarget = 128 << 10

@@ -101,7 +101,7 @@ func DecodeQuery(msg []byte) (*Query, error) {
 	q.ID = r.text("query.id", MaxToken)
 	q.User = r.text("query.user", MaxToken)
 	q.Client = r.text("query.client", MaxToken)
-	q.Patterns = r.strings("query.patterns", MaxPatterns, MaxQuery)
+	q.Patterns = r.strings("query.patterns", MaxPatterns, MaxBare)
 	q.Syntax = Syntax(r.enum("query.syntax"))
 	q.IgnoreCase = r.bool("query.ignore_case")
 	q.Word = r.bool("query.word")
@@ -132,9 +132,12 @@ func DecodeQuery(msg []byte) (*Query, error) {
 	q.Compress = r.bool("query.compress")
 	q.Explain = r.bool("query.explain")
 	q.Exhaustive = r.bool("query.exhaustive")
-	extra = r.queryAppended(q, extra)
+	extra, planned := r.queryAppended(q, extra)
 	if err := r.close("query", extra); err != nil {
 		return nil, err
+	}
+	if bare := len(msg) - planned; bare > MaxBare {
+		return nil, fieldErrorf("query", "has %d bytes beside its plan, more than %d", bare, MaxBare)
 	}
 	if err := q.Validate(); err != nil {
 		return nil, err
@@ -143,8 +146,8 @@ func DecodeQuery(msg []byte) (*Query, error) {
 }
 
 // queryAppended reads the fields that came after the first version, as far as they are there, and returns how many
-// are left that this one does not know.
-func (r *reader) queryAppended(q *Query, extra int) int {
+// are left that this one does not know, and how many bytes the plan has.
+func (r *reader) queryAppended(q *Query, extra int) (left, planned int) {
 	if extra > 0 {
 		q.Server = r.text("query.server", MaxToken)
 		extra--
@@ -162,10 +165,12 @@ func (r *reader) queryAppended(q *Query, extra int) int {
 		extra--
 	}
 	if extra > 0 {
+		before := len(r.msg)
 		q.Plan = r.plan()
+		planned = before - len(r.msg)
 		extra--
 	}
-	return extra
+	return extra, planned
 }
 
 func (r *reader) selection(s *Select) {
@@ -250,8 +255,8 @@ func (q *Query) validatePattern() error {
 	for _, p := range q.Patterns {
 		size += len(p)
 	}
-	if size > MaxQuery {
-		return fieldErrorf("query.patterns", "have %d bytes, more than %d", size, MaxQuery)
+	if size > MaxBare {
+		return fieldErrorf("query.patterns", "have %d bytes, more than %d", size, MaxBare)
 	}
 	return nil
 }

@@ -4,8 +4,8 @@ import "math"
 
 // Limits of a standing query.
 const (
-	MaxStanding   = MaxQuery + 1<<10 // bytes of an encoded Standing
-	MaxLiveRate   = 1_000_000        // lines a second and node
+	MaxStanding   = MaxBare + 1<<10 // bytes of an encoded Standing
+	MaxLiveRate   = 1_000_000       // lines a second and node
 	MaxLiveSample = 1_000_000_000
 )
 
@@ -55,7 +55,7 @@ func DecodeStanding(msg []byte) (*Standing, error) {
 		Name: r.text("standing.name", MaxToken), User: r.text("standing.user", MaxToken), Created: r.int("standing.created"),
 		Rate: r.count("standing.rate"), Sample: r.count("standing.sample"), Durable: r.bool("standing.durable"),
 	}
-	query := r.bytes("standing.query", MaxQuery)
+	query := r.bytes("standing.query", MaxBare)
 	if err := r.close("standing", extra); err != nil {
 		return nil, err
 	}

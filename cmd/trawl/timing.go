@@ -35,6 +35,9 @@ func (t *timing) User() string { return t.transport.User() }
 // Client is the transport's.
 func (t *timing) Client() string { return t.transport.Client() }
 
+// MaxQuery is the transport's.
+func (t *timing) MaxQuery() int { return t.transport.MaxQuery() }
+
 // Open begins a session of the transport, and notes when frames come.
 func (t *timing) Open(ctx context.Context, id string, recv func(requester.Incoming)) (requester.Session, error) {
 	t.asked = time.Now()

@@ -1,6 +1,7 @@
 package blockplan
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -16,6 +17,7 @@ type Question struct {
 	Nodes        []schemas.Node         // the roster: all nodes, whether the selection admits them or not
 	Blocks       []*schemas.BlockRecord // of the list; others than those in question do no harm
 	Revision     uint64                 // of the list; 0: it could not be read, and Blocks is empty
+	Room         int                    // bytes that a plan may add to the query; 0: schemas.MaxQuery
 }
 
 // Plan says whom a query is put to, and what each reads.
@@ -27,6 +29,7 @@ type Plan struct {
 	Retired  map[schemas.BlockID]bool // of the list: a home that has but a stub of one lacks nothing
 
 	nodes map[string]*schemas.Node
+	room  int
 }
 
 // Ask is one node's part.
@@ -46,20 +49,9 @@ type Tail struct {
 	Unsealed []string // services in question of which not all logs are sealed
 }
 
-// TooManyError says that one node would read more blocks than a query can name.
-type TooManyError struct {
-	Node   string
-	Blocks int
-}
-
-// Error names the node, and the way out.
-func (e *TooManyError) Error() string {
-	return fmt.Sprintf("%d sealed blocks are in question for node %s, more than the %d that a query can name: narrow it with --since, --until or --service", e.Blocks, e.Node, schemas.MaxPlanned)
-}
-
-// Make plans a query. The error is a *TooManyError.
+// Make plans a query. The error says which node would have to be told of more blocks than a query can name, and what to do.
 func Make(q *Question) (*Plan, error) {
-	p := &Plan{Revision: q.Revision, nodes: make(map[string]*schemas.Node, len(q.Nodes))}
+	p := &Plan{Revision: q.Revision, nodes: make(map[string]*schemas.Node, len(q.Nodes)), room: cmp.Or(q.Room, schemas.MaxQuery)}
 	for i := range q.Nodes {
 		p.nodes[q.Nodes[i].Name] = &q.Nodes[i]
 	}
@@ -111,33 +103,36 @@ func (p *Plan) fill(a *Ask, leave []schemas.BlockID) error {
 		a.Plan.Leave = leave
 	}
 	a.Plan.Read = reads(a.Blocks)
-	return checkSize(a)
+	return p.checkSize(a)
 }
 
-// checkSize holds a plan to the limit of what one may name.
-func checkSize(a *Ask) error {
-	if named := a.named(); named > schemas.MaxPlanned {
-		return &TooManyError{a.Node, named}
-	}
-	return nil
-}
-
-// named counts the blocks and logs that a plan names.
-func (a *Ask) named() int {
-	named := len(a.Plan.Leave) + len(a.Plan.Skip)
+// checkSize holds a plan to what a query may name, and has room for.
+func (p *Plan) checkSize(a *Ask) error {
+	blocks, marks, size := len(a.Plan.Leave), len(a.Plan.Skip), planBytes
 	for i := range a.Plan.Read {
-		named += len(a.Plan.Read[i].Blocks)
+		blocks += len(a.Plan.Read[i].Blocks)
+		size += len(a.Plan.Read[i].Home) + readBytes
 	}
-	return named
+	if size += blocks*len(schemas.BlockID{}) + marks*markBytes; blocks+marks <= schemas.MaxPlanned && size <= p.room {
+		return nil
+	}
+	of := fmt.Sprintf("%d sealed blocks", blocks)
+	if blocks == 1 {
+		of = "a sealed block"
+	}
+	if marks > 0 {
+		of += fmt.Sprintf(" and %d logs of which some has come", marks)
+	}
+	return fmt.Errorf("%s for node %s: more than a query can name (%d in %d bytes, it is %d): narrow it with --since, --until or --service",
+		of, a.Node, schemas.MaxPlanned, p.room, size)
 }
 
-// Size is how many bytes the plan adds to a query, at most; of a plan that skips nothing.
-func (a *Ask) Size() int {
-	if a.Plan == nil {
-		return 0
-	}
-	return a.named()*len(schemas.BlockID{}) + len(a.Plan.Read)*(schemas.MaxToken+8) + 32
-}
+// Bytes of an encoded plan, at most, beside ids and names: of its head, of a home, of a mark.
+const (
+	planBytes = 40
+	readBytes = 8
+	markBytes = 28
+)
 
 // reads lists blocks by the nodes that sealed them, in the order of their names.
 func reads(blocks []*schemas.BlockRecord) []schemas.PlanRead {
@@ -154,8 +149,9 @@ func reads(blocks []*schemas.BlockRecord) []schemas.PlanRead {
 }
 
 // TakeOver plans blocks anew whose readers have failed: each is asked of an owner that bars does not refuse for it,
-// beyond the marks, which say what of their logs has come. Lost are those that nobody is left for.
-func (p *Plan) TakeOver(blocks []*schemas.BlockRecord, marks []schemas.LogMark, bars func(node string, b *schemas.BlockRecord) bool) (asks []Ask, lost []*schemas.BlockRecord) {
+// beyond the marks, which say what of their logs has come. Lost are those that nobody is left for, and those that a
+// query cannot name with all the marks: then the error says so.
+func (p *Plan) TakeOver(blocks []*schemas.BlockRecord, marks []schemas.LogMark, bars func(node string, b *schemas.BlockRecord) bool) (asks []Ask, lost []*schemas.BlockRecord, err error) {
 	readers := p.assign(blocks, bars)
 	byReader := map[string]*Ask{}
 	for i, b := range blocks {
@@ -173,14 +169,14 @@ func (p *Plan) TakeOver(blocks []*schemas.BlockRecord, marks []schemas.LogMark, 
 	}
 	for _, a := range byReader {
 		a.Plan = &schemas.Plan{Revision: p.Revision, Only: true, Skip: marks, Read: reads(a.Blocks)}
-		if checkSize(a) != nil {
-			lost = append(lost, a.Blocks...)
+		if tooLarge := p.checkSize(a); tooLarge != nil {
+			lost, err = append(lost, a.Blocks...), tooLarge
 			continue
 		}
 		asks = append(asks, *a)
 	}
 	slices.SortFunc(asks, func(a, b Ask) int { return strings.Compare(a.Node, b.Node) })
-	return asks, lost
+	return asks, lost, err
 }
 
 // assign chooses a reader for each block: its first owner, but where that has to read much more than its share,
