@@ -137,3 +137,58 @@ func TestUnreadableIsNotGone(t *testing.T) {
 		t.Errorf("%d logs are gone; the file is of %v", len(m.Gone), m.Of[0])
 	}
 }
+
+// Logs that begin with the same banner, longer than what a log is known by, are sealed each, whether their programs run side by
+// side or one after the other; a copy in the making of one is not.
+func TestSameBanner(t *testing.T) {
+	quickly(t)
+	w := newWorld(t, 20)
+	banner := strings.Repeat("a line of a banner that every instance prints at its start\n", 100)
+	if len(banner) < printBytes+1000 {
+		t.Fatal("it is too short")
+	}
+	text := ""
+	add := func(name, more string) {
+		w.append(name, more)
+		text += more
+	}
+	add("app.log", banner+w.dated(0, 90))
+	add("web.log", banner+w.dated(1000, 50))
+	add("db.log", banner+w.dated(2000, 50)) // as long, and of other lines
+	w.now = w.now.Add(3 * time.Hour)
+	for range 4 { // one may wait for another
+		w.turn()
+	}
+	w.holds(text)
+	w.must(os.Rename(w.path("app.log"), w.path("app.log.1")))
+	add("app.log", banner+w.dated(3000, 40)) // the program was started anew
+	w.now = w.now.Add(3 * time.Hour)
+	for range 4 {
+		w.turn()
+	}
+	w.holds(text)
+
+	whole, err := os.ReadFile(w.path("web.log"))
+	w.must(err)
+	blocks := len(w.s.Blocks())
+	for _, part := range []int{len(banner), len(banner) + 100, len(whole) - 10} { // a copy is made, elsewhere
+		w.must(os.WriteFile(w.path("copy.log"), whole[:part], 0o600))
+		w.now = w.now.Add(3 * time.Hour)
+		w.turn()
+		if n := len(w.s.Blocks()); n != blocks {
+			t.Errorf("%d bytes of a copy are sealed", part)
+		}
+		w.must(os.WriteFile(w.path("copy.log"), append(whole[:part:part], make([]byte, 8<<10)...), 0o600)) // its room is taken first
+		w.turn()
+		if n := len(w.s.Blocks()); n != blocks {
+			t.Errorf("%d bytes of a copy that has its size already are sealed", part)
+		}
+	}
+	if n := strings.Count(w.said.String(), "copy.log"); n != 1 {
+		t.Errorf("it is said %d times that it is taken for a copy", n)
+	}
+	for _, name := range []string{"app.log", "app.log.1", "web.log", "db.log", "copy.log"} {
+		w.must(os.Remove(w.path(name)))
+	}
+	w.holds(text)
+}

@@ -64,7 +64,8 @@ type Options struct {
 type Sealer struct {
 	s       *Store
 	o       Options
-	tails   map[[2]uint64]*tail // by device and inode
+	tails   map[[2]uint64]*tail     // by device and inode
+	alike   map[[2]uint64]time.Time // likewise, since when files are taken for copies; zero: that is said
 	files   []Candidate
 	text    []byte
 	indexer indexer
@@ -74,7 +75,7 @@ type Sealer struct {
 
 // NewSealer returns the Sealer of a Store, which has one at most.
 func NewSealer(s *Store, o Options) *Sealer {
-	return &Sealer{s: s, o: o, tails: map[[2]uint64]*tail{}}
+	return &Sealer{s: s, o: o, tails: map[[2]uint64]*tail{}, alike: map[[2]uint64]time.Time{}}
 }
 
 // Turn looks at all files once and seals what is due; more says that it left any. An error is ctx's, or says
@@ -90,6 +91,7 @@ func (z *Sealer) Turn(ctx context.Context) (more bool, err error) {
 		services[c.Service] = append(services[c.Service], c)
 	}
 	maps.DeleteFunc(z.tails, func(k [2]uint64, _ *tail) bool { return !there[k] })
+	maps.DeleteFunc(z.alike, func(k [2]uint64, _ time.Time) bool { return !there[k] })
 	var due []map[uint64][]*tail
 	for _, name := range slices.Sorted(maps.Keys(services)) {
 		files := services[name]
@@ -134,11 +136,15 @@ func (z *Sealer) lookAt(ctx context.Context, files []Candidate) (forms map[uint6
 			return nil, false
 		}
 		if err != nil {
-			if !errors.Is(err, ErrNotSealed) {
+			switch {
+			case errors.Is(err, errAlike):
+				z.tellAlike(c, err)
+			case !errors.Is(err, ErrNotSealed):
 				z.s.log.Debug("not sealed", "path", c.Path, "err", err)
 			}
 			continue
 		}
+		delete(z.alike, [2]uint64{c.Dev, c.Ino})
 		more = more || left
 		if len(t.stretches) > 0 {
 			forms[t.form] = append(forms[t.form], t)

@@ -16,6 +16,8 @@ const (
 	maxLine = maxBlock / 2
 	// ahead is how far the times of a log may be ahead of now and still be believed.
 	ahead = 24 * time.Hour
+	// copying is how long a copy may be in the making before it is worth a word.
+	copying = 10 * time.Minute
 )
 
 // turnBytes is how much of a file a Turn looks at. Tests make it small.
@@ -111,41 +113,68 @@ func (z *Sealer) look(ctx context.Context, c Candidate) (_ *tail, left bool, err
 	}
 	if t.log == nil && z.begun(ctx, t, &o) {
 		delete(z.tails, k)
-		return nil, false, fmt.Errorf("%w: it begins as another log does", ErrNotSealed)
+		return nil, false, fmt.Errorf("%w does", errAlike)
 	}
 	return t, t.skip == 0, nil
 }
 
-// begun says whether another file of which nothing is sealed begins as this one does: either may be a copy in
+// begun says whether another file of which nothing is sealed begins as this one does, and goes on so: either may be a copy in
 // the making of the other. If their names do not agree, they have to have 4 KiB in common.
 func (z *Sealer) begun(ctx context.Context, t *tail, o *Opened) bool {
 	for _, other := range z.tails {
-		if other == t || other.log != nil || t.headBytes == 0 || other.headBytes == 0 {
+		n := min(t.headBytes, other.headBytes)
+		if other == t || other.log != nil || n == 0 || other.c.Family != t.c.Family && (n < printBytes || other.head != t.head) {
 			continue
 		}
-		if other.c.Family != t.c.Family {
-			if t.headBytes == printBytes && other.headBytes == printBytes && t.head == other.head {
-				return true
-			}
+		head, err := sumAt(o.At, 0, n)
+		if err == nil && n == other.headBytes && head != other.head {
 			continue
 		}
-		if n := other.headBytes; n <= t.headBytes {
-			if head, err := sumAt(o.At, 0, n); err != nil || head == other.head {
-				return true
-			}
-			continue
-		}
-		longer, err := z.o.Open(ctx, other.c)
-		if err != nil {
+		alike, openErr := z.o.Open(ctx, other.c)
+		if openErr != nil {
 			return true // for all we know
 		}
-		head, err := sumAt(longer.At, 0, t.headBytes)
-		longer.Close()
-		if err != nil || head == t.head {
+		theirs, otherErr := sumAt(alike.At, 0, n)
+		same := err != nil || otherErr != nil || head == theirs && !differ(o.At, alike.At, 0, min(o.Size, alike.Size))
+		alike.Close()
+		if same {
 			return true
 		}
 	}
 	return false
+}
+
+// errAlike is why a file is not sealed that may be a copy in the making.
+var errAlike = fmt.Errorf("%w: as far as it goes, it holds what another log", ErrNotSealed)
+
+// tellAlike logs, once for each file, that it is taken for a copy, and for longer than it takes to make one.
+func (z *Sealer) tellAlike(c Candidate, err error) {
+	k := [2]uint64{c.Dev, c.Ino}
+	switch since, ok := z.alike[k]; {
+	case !ok:
+		z.alike[k] = z.o.Now()
+	case !since.IsZero() && z.o.Now().Sub(since) >= copying:
+		z.alike[k] = time.Time{}
+		z.s.log.Info("a log is taken for a copy of another one", "path", c.Path, "err", err)
+	}
+}
+
+// differ says whether two logs that begin alike go on with other lines: then neither is a copy of the other, not even one in
+// the making. It looks at the last 4 KiB that both have, of what stands between from and to. A file that has its size before
+// its bytes, as some copies do, says nothing.
+func differ(a, b io.ReaderAt, from, to int64) bool {
+	n := int(min(to-from, printBytes))
+	if n <= 0 {
+		return false
+	}
+	var text [2][]byte
+	for i, at := range []io.ReaderAt{a, b} {
+		text[i] = make([]byte, n)
+		if got, _ := at.ReadAt(text[i], to-int64(n)); got < n || bytes.IndexByte(text[i], 0) >= 0 {
+			return false
+		}
+	}
+	return !bytes.Equal(text[0], text[1])
 }
 
 // holds says whether a file is still what its tail tells.
@@ -218,12 +247,33 @@ func (z *Sealer) logOf(ctx context.Context, c Candidate, o *Opened) (*Log, error
 	var goesOn *Log
 	for _, l := range alike {
 		ok, err := l.isIn(o.At, o.Size)
+		if !ok && err == nil && v.goesOnOtherwise(l, o) {
+			continue
+		}
 		if !ok || err != nil || z.lives(ctx, l) {
-			return nil, fmt.Errorf("%w: it begins as what was sealed of %s", ErrNotSealed, l.Path())
+			return nil, fmt.Errorf("%w, %s, does", errAlike, l.Path())
 		}
 		goesOn = l
 	}
 	return goesOn, nil
+}
+
+// goesOnOtherwise says whether a file that begins as a Log does goes on with other lines than that, as far as its blocks tell.
+func (v *View) goesOnOtherwise(l *Log, o *Opened) bool {
+	text := v.Text(l, nil, 0)
+	defer text.Close()
+	from, _ := text.Start()
+	end, _ := l.End()
+	return differ(o.At, logText{text}, from, min(o.Size, end))
+}
+
+// logText is a Text that is read by the offsets of its Log.
+type logText struct{ *Text }
+
+// ReadAt reads as io.ReaderAt does.
+func (t logText) ReadAt(p []byte, off int64) (int, error) {
+	from, _ := t.Start()
+	return t.Text.ReadAt(p, off-from)
 }
 
 // lives says whether a file of the Log's own inode is there.
