@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -99,7 +100,8 @@ type Conn struct {
 	log      *slog.Logger
 	now      func() time.Time
 	memory   rosterMemory
-	older    string // a server's version that a test has in its place
+	local    atomic.Pointer[string] // what localServer found out; nil: ask
+	older    string                 // a server's version that a test has in its place
 
 	mu        sync.Mutex
 	listeners map[int]listener
@@ -278,11 +280,17 @@ func (c *Conn) URL() string { return c.nc.ConnectedUrlRedacted() }
 // localServer returns the id of the server that the connection is with, if there is no network on the
 // way there; else it is empty.
 func (c *Conn) localServer() string {
-	addr := c.nc.ConnectedAddr()
-	if a, err := netip.ParseAddrPort(addr); addr == "pipe" || err == nil && a.Addr().Unmap().IsLoopback() {
-		return c.nc.ConnectedServerId()
+	if known := c.local.Load(); known != nil {
+		return *known
 	}
-	return ""
+	id, addr := "", c.nc.ConnectedAddr()
+	if a, err := netip.ParseAddrPort(addr); addr == "pipe" || err == nil && a.Addr().Unmap().IsLoopback() {
+		id = c.nc.ConnectedServerId()
+	}
+	if addr != "" {
+		c.local.Store(&id) // until the connection is another one
+	}
+	return id
 }
 
 // MaxPayload returns the largest message in bytes that the server takes, or 0 before the first connect.
@@ -315,11 +323,13 @@ func (c *Conn) tell(pick func(listener) func()) {
 }
 
 func (c *Conn) onConnect(nc *nats.Conn) {
+	c.local.Store(nil)
 	c.log.Info("connected to the bus", "server", nc.ConnectedUrlRedacted())
 	c.tell(func(l listener) func() { return l.connected })
 }
 
 func (c *Conn) onDisconnect(_ *nats.Conn, err error) {
+	c.local.Store(nil)
 	if err == nil {
 		return // closed by us
 	}
@@ -328,6 +338,7 @@ func (c *Conn) onDisconnect(_ *nats.Conn, err error) {
 }
 
 func (c *Conn) onReconnect(nc *nats.Conn) {
+	c.local.Store(nil)
 	c.log.Info("reconnected to the bus", "server", nc.ConnectedUrlRedacted())
 	c.tell(func(l listener) func() { return l.reconnected })
 }

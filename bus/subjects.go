@@ -59,19 +59,19 @@ func (s Subjects) beacon(node string) string {
 	return s.prefix + "hb." + node
 }
 func (s Subjects) result(k Key, node string) string {
-	return s.prefix + "res." + k.String() + "." + node
+	return s.prefix + "res." + k.User + "." + k.Client + "." + k.ID + "." + node
 }
 func (s Subjects) results(user, client string) string {
 	return s.prefix + "res." + user + "." + client + ".>"
 }
 func (s Subjects) control(node string, k Key) string {
-	return s.prefix + "ctl." + node + "." + k.String()
+	return s.prefix + "ctl." + node + "." + k.User + "." + k.Client + "." + k.ID
 }
 func (s Subjects) cancel(k Key) string { return s.prefix + "cancel." + k.String() }
 
 // gone is the reply subject of a node's frames: the server says there that nobody listens.
 func (s Subjects) gone(node string, k Key) string {
-	return s.prefix + "node." + node + ".gone." + k.String()
+	return s.prefix + "node." + node + ".gone." + k.User + "." + k.Client + "." + k.ID
 }
 
 // tokens are what cut finds; more is not asked for.

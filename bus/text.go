@@ -156,7 +156,7 @@ func isInbox(reply string) bool {
 
 // traceOf returns the trace context of a message, or nothing if it is not well formed.
 func traceOf(m *nats.Msg) string {
-	if trace := m.Header.Get(traceHeader); schemas.CheckTrace(trace) == nil {
+	if trace := m.Header.Get(traceHeader); trace != "" && schemas.CheckTrace(trace) == nil {
 		return trace
 	}
 	return ""

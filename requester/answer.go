@@ -17,9 +17,11 @@ type Answer struct {
 	q        *schemas.Query
 	sessions []Session // by part; of run alone, once that runs
 
-	mu     sync.Mutex // guards gather and inbox, and is never held while anything is sent or printed
+	mu     sync.Mutex // guards gather, and is never held while anything is sent or printed
 	gather *Gather
-	inbox  []arrival
+
+	arriving sync.Mutex // guards inbox: what comes in does not wait for what came before
+	inbox    []arrival
 
 	wake  chan struct{} // there is something for run to do
 	news  chan struct{} // there may be something to release
@@ -38,9 +40,9 @@ type arrival struct {
 // open makes ready to receive what comes of the next part.
 func (a *Answer) open(ctx context.Context, part int) error {
 	session, err := a.r.transport.Open(ctx, PartID(a.q.ID, part), func(in Incoming) {
-		a.mu.Lock()
+		a.arriving.Lock()
 		a.inbox = append(a.inbox, arrival{part, in})
-		a.mu.Unlock()
+		a.arriving.Unlock()
 		kick(a.wake)
 	})
 	if err == nil {
@@ -70,6 +72,7 @@ func (a *Answer) run(ctx context.Context) {
 	ticker := time.NewTicker(tickEvery)
 	defer ticker.Stop()
 	var reported time.Time
+	var came []arrival
 	for {
 		tick := false
 		select {
@@ -78,18 +81,23 @@ func (a *Answer) run(ctx context.Context) {
 		case <-ticker.C:
 			tick = true
 		}
+		a.arriving.Lock()
+		came, a.inbox = a.inbox, came[:0]
+		a.arriving.Unlock()
 		now := a.r.now()
 		a.mu.Lock()
-		a.deliver(now)
+		a.deliver(came, now)
 		if tick {
 			a.gather.Tick(now)
 		}
 		if ctx.Err() != nil && !a.gather.Done() {
 			a.gather.Cancel("interrupted")
 		}
-		out, done := a.gather.Take(), a.gather.Done()
+		out, done, more := a.gather.Take(), a.gather.Done(), a.gather.waiting()
 		a.mu.Unlock()
-		kick(a.news)
+		if done || more {
+			kick(a.news)
+		}
 		_ = a.send(out) // what does not leave is repeated, or the silence that follows is a verdict
 		if a.r.progress != nil && (done || now.Sub(reported) >= 2*tickEvery) {
 			reported = now
@@ -101,11 +109,11 @@ func (a *Answer) run(ctx context.Context) {
 	}
 }
 
-// deliver hands the Gather what has come in.
-func (a *Answer) deliver(now time.Time) {
-	for i := range a.inbox {
-		part, in := a.inbox[i].part, a.inbox[i].in
-		a.inbox[i].in = nil
+// deliver hands the Gather what has come in, and lets go of it.
+func (a *Answer) deliver(came []arrival, now time.Time) {
+	for i := range came {
+		part, in := came[i].part, came[i].in
+		came[i].in = nil
 		switch in := in.(type) {
 		case FrameMsg:
 			a.gather.Frame(Account(part, in.Node), in.Msg, now)
@@ -131,7 +139,6 @@ func (a *Answer) deliver(now time.Time) {
 			a.gather.Reconnected(now)
 		}
 	}
-	a.inbox = a.inbox[:0]
 }
 
 // send sends, and returns the first error.

@@ -196,8 +196,11 @@ func (g *Gather) measure(now time.Time) {
 }
 
 // control tells a node what was taken of it and how much it may send. All controls of a run that is
-// being taken go through here, but for the acknowledgement of its End.
-func (g *Gather) control(n *node, now time.Time) { g.send(g.word(n, now)) }
+// being taken go through here.
+func (g *Gather) control(n *node, now time.Time) {
+	n.unsaid, n.controlAt = 0, now
+	g.send(Grant{n.name, schemas.Control{Run: n.run, Ack: n.next - 1, Limit: n.granted}, n.part})
+}
 
 // acknowledgeEnd tells a node that its End was taken, with a Tick behind endWait and the jitter, or when the last node is through, if that
 // is sooner. A node repeats its End after 250 ms and twice the jitter: until then others that are still to answer, and whoever
@@ -206,10 +209,6 @@ func (g *Gather) acknowledgeEnd(n *node, now time.Time) {
 	if len(g.ends) == 0 {
 		g.endsAt = now
 	}
-	g.ends = append(g.ends, g.word(n, now))
-}
-
-func (g *Gather) word(n *node, now time.Time) Grant {
 	n.unsaid, n.controlAt = 0, now
-	return Grant{n.name, schemas.Control{Run: n.run, Ack: n.next - 1, Limit: n.granted}, n.part}
+	g.ends = append(g.ends, n)
 }

@@ -30,15 +30,17 @@ type Gather struct {
 
 	nodes     map[string]*node // by Account
 	order     []*node          // natural order of names, each followed by those that took over from it; then unexpected nodes as they came
+	spare     []node           // for the next accounts
 	live      []*node          // those not settled, and some that the next Tick takes out
 	unsettled int              // of them, those not settled
 	strangers int              // unexpected nodes
 
-	head  int     // order[:head] is through
-	ready []*node // arrival order: one entry a queued frame
-	open  *node   // whose line has been released in part: nothing may come between
-	merge merge   // time order: the nodes by what comes next of them
-	begun bool    // time order: something has been released
+	head   int     // order[:head] is through
+	queued int     // frames, of all nodes
+	ready  []*node // arrival order: one entry a queued frame
+	open   *node   // whose line has been released in part: nothing may come between
+	merge  merge   // time order: the nodes by what comes next of them
+	begun  bool    // time order: something has been released
 
 	changes []Change        // following: not released yet
 	joins   map[string]join // following: of nodes that are not known, by name
@@ -48,9 +50,9 @@ type Gather struct {
 	clock   clock
 	conn    liveness
 	out     []Outgoing
-	ends    []Outgoing // acknowledgements of Ends, which can wait
-	endsAt  time.Time  // since when
-	lines   int64      // released
+	ends    []*node   // whose Ends are to be acknowledged, which can wait
+	endsAt  time.Time // since when
+	lines   int64     // released
 	matched bool
 	enough  bool // --limit or -q is satisfied
 	over    bool // nothing more is wanted
@@ -83,6 +85,7 @@ func newGather(q *schemas.Query, names []string, kind RosterKind, window int64) 
 		window = DefaultWindow
 	}
 	g := &Gather{q: q, kind: kind, terminator: q.Terminator(), window: window, nodes: make(map[string]*node, len(names))}
+	g.order, g.spare = make([]*node, 0, len(names)), make([]node, len(names)) // one by one they take longer to make than all
 	for _, name := range names {
 		if g.nodes[name] == nil {
 			g.add(name, 0)
@@ -119,7 +122,12 @@ func jitter(nodes int) time.Duration {
 }
 
 func (g *Gather) add(name string, part int) *node {
-	n := &node{name: name, part: part, rank: len(g.order), timed: timed{schemas.NoTime, schemas.NoTime, -1}}
+	if len(g.spare) == 0 {
+		g.spare = make([]node, 1)
+	}
+	n := &g.spare[0]
+	g.spare = g.spare[1:]
+	n.name, n.part, n.rank, n.timed = name, part, len(g.order), timed{schemas.NoTime, schemas.NoTime, -1}
 	g.nodes[Account(part, name)] = n
 	g.order = append(g.order, n)
 	g.unsettled++
@@ -185,7 +193,11 @@ func (g *Gather) sendEnds() {
 	case len(g.ends) > 1 && 2*len(g.ends) >= len(g.order) && g.allEnded():
 		g.send(Quit{schemas.Cancel{Reason: "every end was taken"}})
 	default:
-		g.out = append(g.out, g.ends...)
+		for _, n := range g.ends {
+			if n.end != nil { // else it has begun anew
+				g.control(n, n.controlAt)
+			}
+		}
 	}
 	g.ends = g.ends[:0]
 }
@@ -346,6 +358,7 @@ func (g *Gather) closeLine(n *node) {
 // enqueue holds a frame's chunks until it is their turn.
 func (g *Gather) enqueue(n *node, r Release) {
 	n.queue = append(n.queue, r)
+	g.queued++
 	if g.q.Order == schemas.OrderArrival {
 		g.ready = append(g.ready, n)
 	}
@@ -359,6 +372,7 @@ func (g *Gather) discard(n *node) {
 		n.consume(&r)
 	}
 	n.skip += len(n.queue)
+	g.queued -= len(n.queue)
 	n.queue = nil
 	g.place(n)
 }

@@ -57,6 +57,9 @@ func (g *Gather) Next() (Release, bool) {
 	return r, true
 }
 
+// waiting says whether there is anything here that has not been released, be it its turn or not.
+func (g *Gather) waiting() bool { return g.queued > 0 || len(g.changes) > 0 || g.plan != nil }
+
 // nextNode is the node whose turn it is, if it has something queued.
 func (g *Gather) nextNode() *node {
 	if g.inTime() {

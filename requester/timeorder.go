@@ -166,6 +166,7 @@ func (g *Gather) pop(n *node) Release {
 	if !g.inTime() {
 		n.queue[0] = Release{}
 		n.queue = n.queue[1:]
+		g.queued--
 		return r
 	}
 	rest, cut := g.split(n, &r)
@@ -174,6 +175,7 @@ func (g *Gather) pop(n *node) Release {
 	} else {
 		n.queue[0] = Release{}
 		n.queue = n.queue[1:]
+		g.queued--
 	}
 	g.begun = true
 	g.place(n)
