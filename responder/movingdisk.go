@@ -66,9 +66,6 @@ func (d *movingDisk) store(home string) *seal.Store {
 	return d.r.foreign.of(home)
 }
 
-// taken is about what a block takes on the disk, with its skip index: docs/store.md.
-func taken(stored int64) int64 { return stored + stored/4 }
-
 // Held is mover.Disk's.
 func (d *movingDisk) Held(take func(home string, id schemas.BlockID, h mover.Holding)) error {
 	if d.r.sealing != nil && d.own() == nil || !d.r.foreign.opened() {
@@ -101,7 +98,7 @@ func (d *movingDisk) held(home string, s *seal.Store, take func(string, schemas.
 		if b.Away {
 			what = mover.Stub
 		} else {
-			bytes += taken(b.Stored)
+			bytes += mover.Taken(b.Stored)
 			if s.Spoiled(b.ID) != nil {
 				what = mover.Damaged
 			}
@@ -173,7 +170,7 @@ func (d *movingDisk) Fetch(ctx context.Context, b *schemas.BlockRecord, from str
 		err = errors.Join(err, s.Abandon(seal.ID(b.ID)))
 	}
 	if err == nil && b.Home != d.r.config.Node {
-		d.foreign.Add(taken(b.Stored))
+		d.foreign.Add(mover.Taken(b.Stored))
 	}
 	return noRoom(err)
 }
@@ -290,7 +287,7 @@ func (d *movingDisk) isRetired(id seal.ID) bool {
 // used is what blocks take.
 func (d *movingDisk) used() (bytes int64) {
 	if s := d.own(); s != nil {
-		bytes = taken(s.Stored())
+		bytes = mover.Taken(s.Stored())
 	}
 	return bytes + d.foreign.Load()
 }
@@ -305,7 +302,7 @@ func (d *movingDisk) room(more int64) error {
 
 // fits refuses to copy what there is no room for: a twentieth is for what is sealed here.
 func (d *movingDisk) fits(b *schemas.BlockRecord) error {
-	if used := d.used(); used+taken(b.Stored) > d.most/20*19 {
+	if used := d.used(); !mover.Fits(used, b.Stored, d.most) {
 		return fmt.Errorf("%w: sealed blocks take %d bytes of the %d that they may", mover.ErrNoRoom, used, d.most)
 	}
 	return nil

@@ -146,10 +146,23 @@ func TestCutoffs(t *testing.T) {
 	for i := range int64(10) {
 		u.add("a", &schemas.BlockRecord{Window: i * hour, Span: hour, Stored: 80}) // 100 with its index, old in hour i+2
 	}
-	for capacity, want := range map[int64]int64{0: 0, 2000: 0, 1060: 0, 1000: 3 * hour, 500: 8 * hour, 100: 12 * hour} {
+	for capacity, want := range map[int64]int64{0: 0, 2000: 0, 1120: 0, 1000: 4 * hour, 500: 8 * hour, 100: 12 * hour} {
 		if got := u.cutoffs([]placement.Node{{Name: "a", Capacity: capacity}, {Name: "b", Capacity: 10}}); got["a"] != want || got["b"] != 0 {
 			t.Errorf("of %d bytes: %v, not %d", capacity, got, want/hour)
 		}
+	}
+}
+
+// A node that takes copies as long as it may comes to have so many blocks that the oldest are retired.
+func TestFullOfCopies(t *testing.T) {
+	const most = 1000
+	u, used := usage{}, int64(0)
+	for i := int64(0); Fits(used, 8, most); i++ {
+		used += Taken(8)
+		u.add("a", &schemas.BlockRecord{Window: i * hour, Span: hour, Stored: 8})
+	}
+	if u.cutoffs([]placement.Node{{Name: "a", Capacity: most}})["a"] == 0 {
+		t.Errorf("nothing is to go, with %d of %d bytes", used, most)
 	}
 }
 

@@ -6,8 +6,8 @@
 // says of a block it says of its own copy. Only about nodes that are gone for good, and about age and room, the
 // block's leader decides, the first of its owners that is up.
 //
-// Every change of a record is a compare-and-set on its revision. After a conflict nothing is repeated: the
-// next Turn reads again and decides again.
+// Every change of a record is a compare-and-set on its revision. After a conflict nothing is repeated, but to enter
+// with a block that was just copied: the next Turn reads again and decides again.
 //
 //   - A node enters the owners after it has the block whole, verified and published.
 //   - It leaves them only in favour of all nodes that the rule names, while those are owners and up.
@@ -16,6 +16,7 @@
 //   - What turns out to be damaged counts as lost, and is replaced by a copy of another owner; it is dropped only where a good block would be.
 //   - That a record is missing is no reason to drop anything: whoever holds such a block lists it again.
 //
-// So a crash, a partition or a full disk at any step leaves a copy too many, never one too few. The package does no I/O, starts
+// So a crash, a partition or a full disk at any step leaves a copy too many, never one too few; only age and room take
+// blocks away, from all nodes at once. The package does no I/O, starts
 // no goroutine and has no clock.
 package mover

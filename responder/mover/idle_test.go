@@ -143,3 +143,37 @@ func TestClockThatIsOff(t *testing.T) {
 		t.Errorf("%d of %d old blocks were retired", n, len(w.list))
 	}
 }
+
+// A node that has no room, or whom nobody gives a copy, does not try each of a thousand blocks before it looks again.
+func TestCopiesAreGivenUp(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		spoil func(home, other *simNode)
+		reads int
+	}{
+		{"full", func(_, other *simNode) { other.full = true }, 1},
+		{"not answering", func(home, _ *simNode) { home.refuses = true }, patience},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, 1, 2, 2)
+			w.calm = true
+			home, other := w.nodes["n00"], w.nodes["n01"]
+			for range 30 {
+				home.write(20)
+				home.seal()
+			}
+			for home.run() == nil { // lists them
+				continue
+			}
+			c.spoil(home, other)
+			before := w.rereads
+			r := other.run()
+			for r == nil {
+				r = other.run()
+			}
+			if r.Foreign != 30 || r.Done[Copy] != 0 || w.rereads-before != c.reads {
+				t.Errorf("%d blocks are wanted, %d were copied, and %d records read anew, not %d", r.Foreign, r.Done[Copy], w.rereads-before, c.reads)
+			}
+		})
+	}
+}

@@ -66,7 +66,7 @@ type Report struct {
 // most bounds the changes of one Turn: they are kept while the list is read.
 const most = 4096
 
-// patience is how many records cannot be written until it is left to the next Turn.
+// patience is how many things of a kind may fail in one Turn until the rest is left to the next one.
 const patience = 8
 
 // Mover keeps the blocks of one node where they should be. It is for one goroutine.
@@ -371,8 +371,9 @@ func (t *turn) again(ctx context.Context, b *schemas.BlockRecord, held Holding) 
 
 // drop drops blocks that others have, if that is so still.
 func (t *turn) drop(ctx context.Context) {
+	until := t.report.Troubles + patience
 	for _, b := range t.drops {
-		if ctx.Err() != nil {
+		if ctx.Err() != nil || t.report.Troubles >= until {
 			return
 		}
 		a, _, err := t.again(ctx, b, t.held[b.ID].what)
@@ -392,37 +393,45 @@ func (t *turn) drop(ctx context.Context) {
 	}
 }
 
-// copy copies blocks to this node, the most urgent ones first, until it is time to read the list again.
+// copy copies blocks to this node, the most urgent ones first, until it is time to read the list again. Where there was no
+// room for one, smaller ones alone are tried.
 func (t *turn) copy(ctx context.Context) {
 	t.sortCopies()
 	var copied int64
+	room := int64(math.MaxInt64)
+	until := t.report.Troubles + patience
 	for _, c := range t.copies {
-		if ctx.Err() != nil {
+		if ctx.Err() != nil || t.report.Troubles >= until {
 			return
 		}
 		if copied > 0 && copied+c.Record.Stored > t.Fetch {
 			t.report.More = true
 			return
 		}
-		err := t.fetch(ctx, c)
-		switch {
-		case err == nil:
+		if c.Record.Stored >= room {
+			continue
+		}
+		done, err := t.fetch(ctx, c)
+		if done {
 			copied += c.Record.Stored
 			t.report.Done[Copy]++
+		}
+		switch {
+		case err == nil: // else it is wanted here no more
 			t.report.Foreign--
 		case errors.Is(err, ErrNoRoom):
-			t.report.NoRoom = true
+			t.report.NoRoom, room = true, c.Record.Stored
 		default:
 			t.trouble(err)
 		}
 	}
 }
 
-// fetch copies a block from one of those that have it, and enters this node among the owners.
-func (t *turn) fetch(ctx context.Context, c Action) error {
+// fetch copies a block from one of those that have it, which is done then, and enters this node among the owners.
+func (t *turn) fetch(ctx context.Context, c Action) (done bool, err error) {
 	a, _, err := t.again(ctx, c.Record, Nothing)
 	if err != nil || a.Kind != Copy { // it is old, or somebody else's, by now
-		return err
+		return false, err
 	}
 	for _, from := range a.From {
 		if err = t.m.disk.Fetch(ctx, a.Record, from); err == nil || errors.Is(err, ErrNoRoom) || ctx.Err() != nil {
@@ -431,13 +440,16 @@ func (t *turn) fetch(ctx context.Context, c Action) error {
 		err = fmt.Errorf("copy sealed block %v from %s: %w", a.Record.ID, from, err)
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	for range 4 { // those who copy the same block write the same record; what is left, the next Turn does
 		a, revision, err := t.again(ctx, c.Record, Whole)
-		if err != nil || a.Kind != Enter || t.write(ctx, a, revision) {
-			return err
+		if err != nil || a.Kind != Enter {
+			return true, err
+		}
+		if troubles := t.report.Troubles; t.write(ctx, a, revision) || t.report.Troubles > troubles {
+			break
 		}
 	}
-	return nil
+	return true, nil
 }

@@ -32,6 +32,7 @@ type world struct {
 	unlisted bool // the list was lost, and is not made again
 	changes  int  // of what a query can see
 	reads    int  // of all of the list
+	rereads  int  // of parts of it, for one block
 	trace    []func() string
 }
 
@@ -51,21 +52,22 @@ type simBlock struct {
 
 // simNode is a machine and its disk.
 type simNode struct {
-	w      *world
-	name   string
-	up     bool
-	cut    bool // from the bus
-	drains bool
-	full   bool
-	lines  int // written, in all
-	sealed int // of those, in blocks
-	rotten bool
-	ahead  int64 // its clock
-	gone   int   // of those, lost with the disk before they were sealed: the first that are not
-	disk   map[schemas.BlockID]*simCopy
-	parts  map[schemas.BlockID]int
-	mover  *Mover
-	turn   *simTurn
+	w       *world
+	name    string
+	up      bool
+	cut     bool // from the bus
+	drains  bool
+	full    bool
+	refuses bool // to send copies
+	lines   int  // written, in all
+	sealed  int  // of those, in blocks
+	rotten  bool
+	ahead   int64 // its clock
+	gone    int   // of those, lost with the disk before they were sealed: the first that are not
+	disk    map[schemas.BlockID]*simCopy
+	parts   map[schemas.BlockID]int
+	mover   *Mover
+	turn    *simTurn
 }
 
 type simCopy struct {
@@ -223,7 +225,7 @@ func (n *simNode) Fetch(_ context.Context, b *schemas.BlockRecord, from string) 
 		if n.full {
 			return ErrNoRoom
 		}
-		if n.cut || !source.up || source.cut || source.holds(b.ID) != Whole {
+		if n.cut || !source.up || source.cut || source.refuses || source.holds(b.ID) != Whole {
 			return errors.New("the copy broke off")
 		}
 		n.parts[b.ID]++
@@ -325,6 +327,8 @@ func (f *simFleet) Blocks(_ context.Context, filter schemas.BlockFilter, take fu
 	}
 	if len(filter.Homes) == 0 {
 		f.w.reads++
+	} else {
+		f.w.rereads++
 	}
 	ids := slices.SortedFunc(maps.Keys(f.w.list), compareIDs)
 	for i, id := range ids {
