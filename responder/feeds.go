@@ -78,7 +78,7 @@ func (p *plan) open(ctx context.Context, e *source.Entry) (scan.File, error) {
 	}
 	if p.sealed != nil {
 		if c := p.sealed.pieces[e]; c != nil {
-			return p.openPiece(e, c)
+			return p.openPiece(c)
 		}
 		if l := p.sealed.logs[e]; l != nil {
 			return p.openSealed(e, l)

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -442,4 +443,29 @@ func (s *session) release() {
 		s.working = false
 		s.r.workers <- struct{}{}
 	}
+}
+
+// tellLacking tells the requester what is not read, before anything else: somebody else may read it meanwhile.
+func (s *session) tellLacking(lacking map[string][]schemas.BlockID) error {
+	const atOnce = 1 << 10
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for home, ids := range lacking {
+		for some := range slices.Chunk(ids, atOnce) {
+			var text []byte
+			for _, id := range some {
+				text = append(text, id[:]...)
+			}
+			c := schemas.Chunk{Kind: schemas.ChunkUnread, Text: text, Origin: &schemas.Origin{Node: home}}
+			for int(s.box.Room()) < size(&c)+frameHeads {
+				if err := s.await(); err != nil {
+					return err
+				}
+			}
+			if err := s.data(0, c); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
