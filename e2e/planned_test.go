@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -178,6 +179,39 @@ func TestSealedLinesOutliveANode(t *testing.T) {
 	}
 	if r := f.grep("--since", "10m", "no such line"); r.code != 4 {
 		t.Errorf("no late line matches: exit status %d\n%s", r.code, r.stderr)
+	}
+	noPartAnyMore(t, f, dead, sealed, until)
+}
+
+// noPartAnyMore has a node come back without a part in the store, and with its log gone; then with nothing at all of what it had. What it
+// sealed is found, each line once: it is told that others read it.
+func noPartAnyMore(t *testing.T, f *fleet, name string, sealed []string, until string) {
+	t.Helper()
+	dir := filepath.Join(f.home, name)
+	config := filepath.Join(dir, "trawl.yaml")
+	conn, instance := f.connect(), ""
+	for _, c := range []struct{ what, remove, config string }{
+		{"without replicas", "shop.log", strings.Replace(fmt.Sprintf(sealedNode, dir), ", replicas: 2", "", 1)},
+		{"with nothing", "state", fmt.Sprintf("rescan: 1s\nsources: [{logs: %s/*.log, service: shop}]\n", dir)},
+	} {
+		if f.nodes[name].running() {
+			f.nodes[name].end(syscall.SIGTERM)
+		}
+		if err := errors.Join(os.RemoveAll(filepath.Join(dir, c.remove)), os.WriteFile(config, []byte(c.config), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		f.node(name, "--config", config)
+		f.up(len(five))
+		f.await("its record says so", time.Minute, func() bool {
+			roster, err := conn.Roster(t.Context())
+			i := slices.IndexFunc(roster.Nodes, func(n bus.Known) bool { return n.Name == name && n.Instance != instance && !n.Stores() })
+			if err != nil || i < 0 {
+				return false
+			}
+			instance = roster.Nodes[i].Instance
+			return true
+		})
+		sameLines(t, "back "+c.what, f.grep("-h", "--until", until, " line "), 0, sealed)
 	}
 }
 

@@ -133,6 +133,9 @@ func (p *plan) takeUnknown(self string, mark *sealedMark) {
 			p.problems.add("sealed block "+id.String(), errUnknownRead)
 		}
 	}
+	if !mark.any && (p.set == nil || len(p.set.Files) == 0) {
+		return // there is nothing here that may have the lines of a block
+	}
 	for _, id := range mark.unleft {
 		p.problems.add("sealed block "+id.String(), errUnknownLeft)
 	}
