@@ -177,15 +177,9 @@ passwords are not shown.`,
 			if output != "text" && output != "json" {
 				return fmt.Errorf("--output %s is neither text nor json", output)
 			}
-			node, err := nodeOrigins(name)
-			if err != nil {
-				return err
-			}
-			person, err := personOrigins()
-			if err != nil {
-				return err
-			}
-			return showConfig(cmd.OutOrStdout(), output, node, person)
+			node, nodeErr := nodeOrigins(name) // a file that is not this user's to read leaves the other
+			person, personErr := personOrigins()
+			return errors.Join(showConfig(cmd.OutOrStdout(), output, node, person), nodeErr, personErr)
 		},
 	}
 	cmd.Flags().StringVar(&name, "config", "", "`FILE` of trawl responder (default "+responder.DefaultConfigFile+", if there is one)")
@@ -201,13 +195,16 @@ type configLine struct {
 	From  string `json:"from"`
 }
 
-// showConfig prints what holds.
+// showConfig prints what holds; nil: it is not known.
 func showConfig(out io.Writer, output string, node, person *origins) error {
 	table := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 	for i, o := range []*origins{node, person} {
 		of, head := "responder", "trawl responder"
 		if i > 0 {
 			of, head = "commands", "\nthe other commands"
+		}
+		if o == nil {
+			continue
 		}
 		if output == "text" {
 			fmt.Fprintf(table, "%s\nKEY\tVALUE\tFROM\n", head)

@@ -32,23 +32,43 @@ func (f *connectFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.prefix, "prefix", "", "`SUBJECT` in front of every other (TRAWL_PREFIX); default: "+bus.DefaultPrefix)
 }
 
-// options returns what the flags and the environment say; name is for the bus's list of connections.
-func (f *connectFlags) options(name string) bus.Options {
+// given returns what the flags alone say; name is for the bus's list of connections.
+func (f *connectFlags) given(name string) bus.Options {
 	return bus.Options{
 		Server: f.server, Context: f.context, Creds: f.creds, NKey: f.nkey,
 		TLSCert: f.tlsCert, TLSKey: f.tlsKey, TLSCA: f.tlsCA,
 		User: f.user, Prefix: f.prefix, Name: name,
-	}.FromEnvironment(os.Getenv)
+	}
 }
 
-// connect connects to the bus that the flags, the environment and the user's file name. A bus that accepts the connection and says nothing
+// options returns what the flags and the environment say.
+func (f *connectFlags) options(name string) bus.Options {
+	return f.given(name).FromEnvironment(os.Getenv)
+}
+
+// flagsAlone is of a context in which neither the environment nor the user's file says where the bus is: that of
+// trawl demo, whose bus and nodes know of neither.
+type flagsAlone struct{}
+
+// settled returns what the flags, the environment and the user's file say.
+func (f *connectFlags) settled(ctx context.Context, name string) (bus.Options, error) {
+	if ctx.Value(flagsAlone{}) != nil {
+		return f.given(name), nil
+	}
+	file, err := ownUserFile()
+	if err != nil {
+		return bus.Options{}, err
+	}
+	return file.Connection.under(f.options(name)), nil
+}
+
+// connect connects to the bus that is settled on. A bus that accepts the connection and says nothing
 // keeps it waiting for seconds; it does not wait longer than ctx.
 func (f *connectFlags) connect(ctx context.Context, name string) (*bus.Conn, error) {
-	file, err := ownUserFile()
+	options, err := f.settled(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	options := file.Connection.under(f.options(name))
 	type connected struct {
 		conn *bus.Conn
 		err  error

@@ -136,7 +136,7 @@ func (d *demo) step(step demoStep) {
 	var out, errout bytes.Buffer
 	began := time.Now()
 	args := append([]string{"grep", "--server", d.url, "--no-progress"}, step.args...)
-	status := run(d.cmd.Context(), args, strings.NewReader(""), &out, &errout)
+	status := run(context.WithValue(d.cmd.Context(), flagsAlone{}, true), args, strings.NewReader(""), &out, &errout)
 	took := time.Since(began)
 	for _, text := range []string{out.String(), errout.String()} {
 		for line := range strings.Lines(text) {

@@ -36,7 +36,8 @@ When the node can be asked it prints one line, "ready node=… files=… bytes=�
 Its log goes to stderr: every query, who sent it and what it cost.
 
 What a flag says goes before the environment (TRAWL_NODE, TRAWL_LOGS …), that
-before the configuration, ` + responder.DefaultConfigFile + ` and conf.d/*.yaml beside it.`
+before the configuration, ` + responder.DefaultConfigFile + ` and conf.d/*.yaml beside it,
+of which docs/configuration.md has the keys; trawl config check looks at it.`
 
 // responderFlags are what the command line says; empty means that it does not say.
 type responderFlags struct {
