@@ -78,7 +78,7 @@ func (r *Responder) indexedFile(ctx context.Context, store *indexer.Store, u *in
 		var wrong error
 		if c != nil {
 			var content *archive.Content
-			if content, wrong = r.contentToVerify(context.WithoutCancel(ctx), u, store, open); content != nil {
+			if content, wrong = r.contentToVerify(ctx, u, store, open); content != nil {
 				defer content.Close()
 				at = content
 			}

@@ -166,13 +166,13 @@ func (d *movingDisk) Fetch(ctx context.Context, b *schemas.BlockRecord, from str
 	if err == nil {
 		err = s.Adopt(ctx, seal.ID(b.ID), b.Checksum, d.worked)
 	}
-	if errors.Is(err, syscall.ENOSPC) {
+	if err = noRoom(err); errors.Is(err, mover.ErrNoRoom) {
 		err = errors.Join(err, s.Abandon(seal.ID(b.ID)))
 	}
 	if err == nil && b.Home != d.r.config.Node {
 		d.foreign.Add(mover.Taken(b.Stored))
 	}
-	return noRoom(err)
+	return err
 }
 
 // noRoom tells a full disk by its name.
@@ -335,10 +335,10 @@ func (d *movingDisk) abandonRecords(s *seal.Store) {
 	for _, b := range s.Blocks() {
 		there[b.ID.String()] = true
 	}
-	names, err := filepath.Glob(filepath.Join(s.Dir(), "*"+sidecarSuffix))
-	for _, name := range names {
-		if id := strings.TrimSuffix(filepath.Base(name), sidecarSuffix); !there[id] {
-			err = errors.Join(err, os.Remove(name))
+	entries, err := os.ReadDir(s.Dir())
+	for _, e := range entries {
+		if id, ok := strings.CutSuffix(e.Name(), sidecarSuffix); ok && !there[id] {
+			err = errors.Join(err, os.Remove(filepath.Join(s.Dir(), e.Name())))
 		}
 	}
 	if err != nil {

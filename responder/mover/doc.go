@@ -15,6 +15,8 @@
 //     been so for the longest time that a query may take: old plans still read it here.
 //   - What turns out to be damaged counts as lost, and is replaced by a copy of another owner; it is dropped only where a good block would be.
 //   - That a record is missing is no reason to drop anything: whoever holds such a block lists it again.
+//   - Lines go for good by retirement alone: when a block is older than they are kept, or its owner has no room. Whoever decides
+//     that decides it for all copies.
 //
 // So a crash, a partition or a full disk at any step leaves a copy too many, never one too few; only age and room take
 // blocks away, from all nodes at once. The package does no I/O, starts
