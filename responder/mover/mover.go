@@ -324,7 +324,6 @@ func (t *turn) change(ctx context.Context) {
 		if c.Kind == Enter { // others will drop their copies for this one, which may have been here for long
 			if err := t.m.disk.Verify(ctx, c.Record.Home, c.Record.ID); err != nil {
 				t.trouble(fmt.Errorf("sealed block %v, of which others have too few: %w", c.Record.ID, err))
-				t.report.More = true
 				continue
 			}
 		}
