@@ -261,6 +261,14 @@ func TestWhatANodeOffers(t *testing.T) {
 			t.Errorf("step %d: %+v", i, s)
 		}
 	}
+	n.r.keepRate(123e6)
+	f = n.r.Offer(fleet) // as after a restart
+	if s := n.r.Node().Store; s.ReadRate != 123e6 || s.Capacity != 5<<30 {
+		t.Errorf("at once after a restart: %+v", s)
+	}
+	if s := n.offered(f, time.Now()); s.ReadRate != 123e6 {
+		t.Errorf("before its disk is measured anew: %+v", s)
+	}
 	plain := n.plain.r
 	plain.lookAtOffer(t.Context(), plain.Offer(fleet), time.Now())
 	if s := plain.Node().Store; s == nil || slices.ContainsFunc(s.Services, func(s schemas.SealedService) bool { return s.Service == "app" }) {

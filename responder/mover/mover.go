@@ -245,18 +245,23 @@ func (t *turn) sweep(ctx context.Context) error {
 	m.waiting, t.report.Listed = waiting, revision
 	m.cutoffs = use.cutoffs(t.view.Nodes)
 	m.disk.Retired(retired)
+	t.unlisted(listed)
+	t.report.More = len(t.changes) >= most || len(t.drops) >= most
+	return nil
+}
+
+// unlisted collects the records of blocks that this node holds and the list does not have.
+func (t *turn) unlisted(listed map[schemas.BlockID]bool) {
 	for _, id := range slices.SortedFunc(maps.Keys(t.held), compareIDs) {
 		h := t.held[id]
 		if h.what != Whole || listed[id] || len(t.changes) >= most {
 			continue
 		}
-		if b := m.disk.Record(h.home, id); b != nil {
-			b.Owners = []string{m.self}
+		if b := t.m.disk.Record(h.home, id); b != nil {
+			b.Owners = []string{t.m.self}
 			t.changes, t.busy = append(t.changes, change{Action{Kind: List, Record: b}, 0}), true
 		}
 	}
-	t.report.More = len(t.changes) >= most || len(t.drops) >= most
-	return nil
 }
 
 func compareIDs(a, b schemas.BlockID) int { return slices.Compare(a[:], b[:]) }
