@@ -170,6 +170,42 @@ func (w *world) event() {
 	}
 }
 
+// rush lets the movers work while the plans of before run out, so that blocks are dropped, and ends one of them now and then where
+// that is rare.
+func (w *world) rush() {
+	for range 6 {
+		w.now += simGrace/2 + 1
+		var at []*simNode
+		for _, name := range slices.Sorted(maps.Keys(w.nodes)) {
+			if n := w.nodes[name]; w.roster[name] {
+				if n.cut = false; !n.up {
+					n.start()
+				}
+				at = append(at, n)
+			}
+		}
+		for len(at) > 0 {
+			i, before := w.rnd.IntN(len(at)), w.changes
+			n := at[i]
+			over := n.run() != nil
+			if !over && rare[n.turn.step()] && w.rnd.IntN(4) == 0 {
+				n.end(w.rnd.IntN(2) == 0)
+				over = true
+			}
+			if w.changes > before {
+				w.check()
+			}
+			if over {
+				at = slices.Delete(at, i, i+1)
+			}
+		}
+	}
+}
+
+// rare are the steps that are met seldom.
+var rare = map[string]bool{"fetched": true, "published, not synced": true, "synced": true, "verify": true,
+	"drop": true, "stub published, not synced": true, "stub synced": true, "removed": true}
+
 // settle has all that is broken mended, but for nodes that are gone for good, and the movers run until they have
 // nothing to do.
 func (w *world) settle() {
@@ -235,6 +271,7 @@ func (w *world) checkSettled() {
 		}
 		b.safe = true
 	}
+	w.checkRoom()
 	read, unread := w.read(w.plan())
 	for id, b := range w.blocks {
 		l := w.list[id]
@@ -244,11 +281,74 @@ func (w *world) checkSettled() {
 	}
 }
 
+// checkRoom looks at whether the blocks that each node owns, of which each takes one byte, leave a twentieth of its room.
+func (w *world) checkRoom() {
+	took := map[string]int64{}
+	for _, l := range w.list {
+		for _, o := range l.record.Owners {
+			took[o]++
+		}
+	}
+	for name, bytes := range took {
+		if w.roster[name] && bytes > w.capacity/20*19 {
+			w.fail("%s owns %d bytes, and has room for %d", name, bytes, w.capacity)
+		}
+	}
+}
+
+// Where nodes have too little room, the oldest blocks of one that has are retired, and no more than it takes.
+func TestTheOldestMakeRoom(t *testing.T) {
+	w := newWorld(t, 1, 4, 2)
+	w.calm = true
+	for range 24 {
+		w.now += hour
+		for _, name := range slices.Sorted(maps.Keys(w.nodes)) {
+			w.nodes[name].write(1)
+			w.nodes[name].seal()
+		}
+	}
+	w.settle()
+	owners, before := map[schemas.BlockID][]string{}, map[string]int64{}
+	for id, l := range w.list {
+		owners[id] = l.record.Owners
+		for _, o := range l.record.Owners {
+			before[o]++
+		}
+	}
+	w.capacity = 40
+	w.settle()
+	retired, took, oldest := 0, map[string]int64{}, map[string]int64{}
+	for id, o := range owners {
+		for _, name := range o {
+			if b := w.list[id].record; b.State == schemas.BlockKept {
+				took[name]++
+				if at, ok := oldest[name]; !ok || newest(b) < at {
+					oldest[name] = newest(b)
+				}
+			}
+		}
+	}
+	for id, o := range owners {
+		if b := w.list[id].record; b.State == schemas.BlockRetired {
+			if retired++; !slices.ContainsFunc(o, func(name string) bool { return before[name] > 38 && newest(b) <= oldest[name] }) {
+				t.Errorf("%v of %d is retired, and each of its owners has older ones: %v", id, newest(b), oldest)
+			}
+		}
+	}
+	least := int64(40)
+	for _, n := range took {
+		least = min(least, n)
+	}
+	if retired == 0 || retired > 60 || least < 18 {
+		t.Errorf("%d of %d blocks are retired; owned before %v, and now %v", retired, len(owners), before, took)
+	}
+}
+
 func (w *world) view(self string) *View {
 	v := &View{Self: self, Replicas: w.replicas, Roster: w.roster, Up: w.roster, Now: w.now}
 	var records []schemas.Node
 	for _, name := range slices.Sorted(maps.Keys(w.roster)) {
-		records = append(records, schemas.Node{Name: name, Groups: []string{"rack" + name[2:]}, Store: &schemas.NodeStore{Capacity: 1 << 30, ReadRate: 1 << 28, Draining: w.nodes[name].drains}})
+		records = append(records, schemas.Node{Name: name, Groups: []string{"rack" + name[2:]}, Store: &schemas.NodeStore{Capacity: w.capacity, ReadRate: 1 << 28, Draining: w.nodes[name].drains}})
 	}
 	v.Nodes = nodesOf(records)
 	return v
@@ -301,8 +401,8 @@ func (w *world) rot(n *simNode) {
 	}
 }
 
-// history draws a fleet and what happens to it.
-func history(t testing.TB, seed uint64) {
+// history draws a fleet and what happens to it. ended counts processes that ended, by the step of the Turn that was under way.
+func history(t testing.TB, seed uint64) (ended map[string]int) {
 	w := newWorld(t, seed, 3+int(seed%4), 1+int(seed/4%3))
 	defer func() {
 		for _, n := range w.nodes {
@@ -313,7 +413,7 @@ func history(t testing.TB, seed uint64) {
 	w.live(250)
 	names := slices.Sorted(maps.Keys(w.roster))
 	n := w.nodes[names[w.rnd.IntN(len(names))]]
-	switch w.rnd.IntN(6) {
+	switch w.rnd.IntN(7) {
 	case 0:
 		w.lose(n, true)
 	case 1:
@@ -327,8 +427,12 @@ func history(t testing.TB, seed uint64) {
 		w.age, w.now = 2*hour, w.now+2*hour
 	case 4:
 		w.rot(n)
+	case 5:
+		w.logf("there is less room")
+		w.capacity = 20
 	}
 	w.live(100)
+	return w.ended
 }
 
 // live has things happen, and then come to rest.
@@ -339,6 +443,9 @@ func (w *world) live(events int) {
 		if w.changes > before {
 			w.check()
 		}
+	}
+	if !w.calm {
+		w.rush()
 	}
 	w.settle()
 	for _, n := range w.nodes { // what was lost is made up for
@@ -353,7 +460,18 @@ func TestHistories(t *testing.T) {
 	if testing.Short() { // under the race detector
 		n = min(n, 20)
 	}
+	ended := map[string]int{}
 	for seed := range n {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) { history(t, uint64(seed)) })
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			for step, times := range history(t, uint64(seed)) {
+				ended[step] += times
+			}
+		})
+	}
+	t.Logf("processes ended: %v", ended)
+	for _, step := range append(slices.Sorted(maps.Keys(rare)), "put", "record written", "fetch") {
+		if n >= 100 && ended[step] == 0 && !t.Failed() {
+			t.Errorf("no process ended at the step %q: the histories do not do what they say", step)
+		}
 	}
 }

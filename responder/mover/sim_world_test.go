@@ -9,6 +9,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/trawl-logs/trawl/schemas"
@@ -23,16 +24,18 @@ type world struct {
 	replicas int
 	calm     bool // nothing breaks but what the test breaks
 	age      int64
+	capacity int64 // of each node
 	nodes    map[string]*simNode
 	roster   map[string]bool
 	list     map[schemas.BlockID]listed
 	revision uint64
 	blocks   map[schemas.BlockID]*simBlock
 	plans    []*simPlan
-	unlisted bool // the list was lost, and is not made again
-	changes  int  // of what a query can see
-	reads    int  // of all of the list
-	rereads  int  // of parts of it, for one block
+	unlisted bool           // the list was lost, and is not made again
+	changes  int            // of what a query can see
+	ended    map[string]int // processes, by the step of the Turn under way
+	reads    int            // of all of the list
+	rereads  int            // of parts of it, for one block
 	trace    []func() string
 }
 
@@ -78,9 +81,16 @@ type simCopy struct {
 // simTurn is a Turn under way.
 type simTurn struct {
 	next   func() (step string, more bool)
+	at     string // the step that it has come to
 	stop   func() // the process ends where it is
 	yield  func(step string) bool
 	report Report
+}
+
+// step is the name of the step that it has come to, without what it is about.
+func (t *simTurn) step() string {
+	step, _, _ := strings.Cut(t.at, ": ")
+	return step
 }
 
 type killed struct{}
@@ -88,7 +98,7 @@ type killed struct{}
 const simGrace = 600 * int64(1e9)
 
 func newWorld(t testing.TB, seed uint64, nodes, replicas int) *world {
-	w := &world{t: t, rnd: rand.New(rand.NewPCG(seed, 1)), now: 1e18, replicas: replicas, nodes: map[string]*simNode{},
+	w := &world{t: t, rnd: rand.New(rand.NewPCG(seed, 1)), now: 1e18, replicas: replicas, capacity: 1 << 30, ended: map[string]int{}, nodes: map[string]*simNode{},
 		roster: map[string]bool{}, list: map[schemas.BlockID]listed{}, blocks: map[schemas.BlockID]*simBlock{}}
 	for range nodes {
 		w.join()
@@ -119,12 +129,18 @@ func (w *world) join() *simNode {
 func (n *simNode) start() {
 	n.w.changes++
 	n.up, n.mover, n.turn = true, New(n.name, (*simFleet)(n), n), nil
+	for _, c := range n.disk { // who opens the directory syncs it
+		c.durable = c.what
+	}
 	n.w.roster[n.name] = true
 }
 
 // end ends the process. After a power cut, what was not synced is gone.
 func (n *simNode) end(power bool) {
 	n.w.logf("%s ends, power cut %v", n.name, power)
+	if n.turn != nil {
+		n.w.ended[n.turn.step()]++
+	}
 	n.abandon()
 	n.w.changes++
 	n.up = false
@@ -172,7 +188,7 @@ func (n *simNode) run() *Report {
 	}
 	turn := n.turn
 	at, more := turn.next()
-	if more {
+	if turn.at = at; more {
 		n.w.logf("%s at %s", n.name, at)
 		return nil
 	}
@@ -220,7 +236,7 @@ func (n *simNode) Record(_ string, id schemas.BlockID) *schemas.BlockRecord {
 
 func (n *simNode) Fetch(_ context.Context, b *schemas.BlockRecord, from string) error {
 	for n.parts[b.ID] < 2 { // halves; what came is kept
-		n.step("fetch")
+		n.step("fetch: " + b.ID.String())
 		source := n.w.nodes[from]
 		if n.full {
 			return ErrNoRoom
@@ -230,7 +246,7 @@ func (n *simNode) Fetch(_ context.Context, b *schemas.BlockRecord, from string) 
 		}
 		n.parts[b.ID]++
 	}
-	n.step("fetched")
+	n.step("fetched: " + b.ID.String())
 	delete(n.parts, b.ID)
 	if n.w.rnd.IntN(20) == 0 {
 		return errors.New("the copy is damaged")
@@ -242,19 +258,19 @@ func (n *simNode) Fetch(_ context.Context, b *schemas.BlockRecord, from string) 
 	}
 	c.what = Whole
 	n.w.changes++
-	n.step("published, not synced")
+	n.step("published, not synced: " + b.ID.String())
 	c.durable = Whole
-	n.step("synced")
+	n.step("synced: " + b.ID.String())
 	return nil
 }
 
-func (n *simNode) Verify(context.Context, string, schemas.BlockID) error {
-	n.step("verify")
+func (n *simNode) Verify(_ context.Context, _ string, id schemas.BlockID) error {
+	n.step("verify: " + id.String())
 	return nil
 }
 
 func (n *simNode) Drop(home string, id schemas.BlockID) error {
-	n.step("drop")
+	n.step("drop: " + id.String())
 	w, c := n.w, n.disk[id]
 	w.changes++
 	if l, ok := w.list[id]; ok && l.record.State == schemas.BlockKept {
@@ -273,14 +289,14 @@ func (n *simNode) Drop(home string, id schemas.BlockID) error {
 	}
 	if home == n.name {
 		c.what = Stub
-		n.step("stub published, not synced")
+		n.step("stub published, not synced: " + id.String())
 		c.durable = Stub
-		n.step("stub synced")
+		n.step("stub synced: " + id.String())
 		return nil
 	}
 	w.logf("%s removes %v", n.name, id)
 	delete(n.disk, id)
-	n.step("removed")
+	n.step("removed: " + id.String())
 	return nil
 }
 
@@ -357,7 +373,7 @@ func (f *simFleet) Listed(context.Context) (uint64, int64, error) {
 }
 
 func (f *simFleet) Put(_ context.Context, b *schemas.BlockRecord, revision uint64) (uint64, error) {
-	if err := f.call("put " + b.ID.String()); err != nil {
+	if err := f.call("put: " + b.ID.String()); err != nil {
 		return 0, err
 	}
 	if f.w.list[b.ID].revision != revision {
@@ -394,7 +410,7 @@ func (f *simFleet) Nodes(context.Context) (nodes []schemas.Node, err error) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(f.w.roster)) {
 		o := f.w.nodes[name]
-		nodes = append(nodes, schemas.Node{Name: name, Groups: []string{"rack" + name[2:]}, Store: &schemas.NodeStore{Capacity: 1 << 30, ReadRate: 1 << 28, Draining: o.drains}})
+		nodes = append(nodes, schemas.Node{Name: name, Groups: []string{"rack" + name[2:]}, Store: &schemas.NodeStore{Capacity: f.w.capacity, ReadRate: 1 << 28, Draining: o.drains}})
 	}
 	return nodes, nil
 }

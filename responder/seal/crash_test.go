@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -52,6 +53,32 @@ func (w *world) tryTurn() (crashed string, err error) {
 		if err != nil || !more {
 			return "", err
 		}
+	}
+}
+
+// What is there when a Store is opened was perhaps renamed by a process that was killed before it could make that durable: no
+// power cut may take it back after it has been counted on.
+func TestOpenMakesDurable(t *testing.T) {
+	dir := t.TempDir()
+	before, synced, failure := fsync, 0, error(nil)
+	fsync = func(f *os.File) error {
+		if f.Name() == dir {
+			synced++
+		}
+		return failure
+	}
+	t.Cleanup(func() { fsync = before })
+	s, err := Open(dir, slog.New(slog.DiscardHandler))
+	if err != nil || synced != 1 {
+		t.Fatalf("synced %d times: %v", synced, err)
+	}
+	s.Close()
+	failure = syscall.EIO
+	if s, err := Open(dir, slog.New(slog.DiscardHandler)); !errors.Is(err, syscall.EIO) {
+		if s != nil {
+			s.Close()
+		}
+		t.Errorf("a directory that cannot be synced: %v", err)
 	}
 }
 

@@ -81,6 +81,12 @@ func open(dir string, log *slog.Logger, foreign bool) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	// A process that was killed may have published a block, and not made that durable. From here on it counts: logs are deleted, and
+	// other nodes drop their copies.
+	if err := syncDir(dir); err != nil {
+		lock.Close()
+		return nil, err
+	}
 	s := &Store{dir: dir, foreign: foreign, log: log, lock: lock, mark: 1, blocks: map[ID]*Block{}, logs: map[ID]*Log{},
 		views: map[int64]int{}, graves: map[ID]grave{}, spoiled: map[ID]error{}, copies: map[copyKey]int{}, heads: map[headKey]head{}}
 	if err := s.load(); err != nil {
