@@ -30,8 +30,14 @@ type blockLists struct {
 	down     map[string]bool
 	drains   map[string]bool
 	breaks   int64         // bytes after which copies break off; 0: they do not
-	copied   int64         // bytes
+	copies   map[string]*sentCopy
 	behind   time.Duration // the bus's clock
+}
+
+// sentCopy is what a node was sent of a block: from which bytes on, how many in all, and how many it has.
+type sentCopy struct {
+	at            []int64
+	bytes, stored int64
 }
 
 // member is the Fleet of one node.
@@ -115,7 +121,12 @@ func (m *member) Copy(_ context.Context, from, home string, id schemas.BlockID, 
 		n = min(n, m.breaks)
 	}
 	_, err = io.Copy(w, io.NewSectionReader(f, at, n))
-	m.copied += n
+	key := m.name + " " + id.String()
+	if m.copies[key] == nil {
+		m.copies[key] = &sentCopy{stored: b.Stored}
+	}
+	m.copies[key].at = append(m.copies[key].at, at)
+	m.copies[key].bytes += n
 	if err == nil && at+n < b.Stored {
 		err = errors.New("the copy broke off")
 	}
@@ -136,7 +147,7 @@ func newMoved(t *testing.T, replicas int) *moved {
 	text := drawLog(rng, 700)
 	n := sealedFleet(t, 64, map[string]string{"a.log": text, "b.log": drawLog(rng, 300)})
 	n.seal(n.now.Add(100 * time.Hour))
-	m := &moved{text: text, holders: newHolders(n, 3), blockLists: &blockLists{t: t, revision: map[schemas.BlockID]uint64{}, nodes: map[string]*Responder{}, down: map[string]bool{}}}
+	m := &moved{text: text, holders: newHolders(n, 3), blockLists: &blockLists{t: t, revision: map[schemas.BlockID]uint64{}, nodes: map[string]*Responder{}, down: map[string]bool{}, copies: map[string]*sentCopy{}}}
 	for _, f := range append([]*fleet{n.fleet}, m.others...) {
 		f.r.config.Sealed.Replicas = replicas
 		name := f.r.config.Node
@@ -194,11 +205,20 @@ func TestBlocksMove(t *testing.T) {
 	m := newMoved(t, 2)
 	m.breaks = 1000
 	m.turns(2)
-	if some := m.copied; some == 0 {
+	if len(m.copies) == 0 {
 		t.Fatal("nothing was copied")
 	}
 	m.breaks = 0
 	m.turns(6)
+	broken := 0
+	for _, c := range m.copies { // what came before a copy broke off is not sent again
+		if broken += len(c.at) - 1; c.bytes != c.stored || !slices.IsSorted(c.at) {
+			t.Errorf("%d bytes of a block of %d were sent, from %v on", c.bytes, c.stored, c.at)
+		}
+	}
+	if broken == 0 {
+		t.Error("no copy broke off")
+	}
 	blocks := m.r.sealing.store.Blocks()
 	if len(m.list) != len(blocks) || len(blocks) < 10 {
 		t.Fatalf("%d blocks are listed, of %d", len(m.list), len(blocks))
