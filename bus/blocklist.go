@@ -71,21 +71,28 @@ type blockReading struct {
 // at all keys there are; both with nats-server 2.15).
 func (r *blockReading) read(ctx context.Context, patterns []string) (listed uint64, err error) {
 	listed, err = r.direct(ctx, patterns)
-	if errors.Is(err, errInPieces) || err == nil && listed == 0 { // it does not say of what revision that is true
-		full := err != nil
-		if listed, err = r.revision(ctx); err == nil {
-			listed, err = r.pieces(ctx, piece{patterns, full}, listed)
+	if errors.Is(err, errInPieces) {
+		if listed, err = r.direct(ctx, nil); err == nil {
+			listed, err = r.pieces(ctx, piece{patterns, true}, listed)
 		}
 	}
 	return listed, err
 }
 
-// direct reads the keys of the patterns in one round trip.
+// listKey is a key that is always there: a server that has none of the keys that it is asked for does not say up to which
+// revision that is true, and may be behind the others.
+const listKey = "_list"
+
+// unknownRevision is the revision of what a server says that does not have listKey: nobody's records can be of an earlier one.
+const unknownRevision = 1
+
+// direct reads the keys of the patterns in one round trip, and up to which revision that is all there is.
 func (r *blockReading) direct(ctx context.Context, patterns []string) (upTo uint64, err error) {
-	subjects := make([]string, len(patterns))
-	for i, p := range patterns {
-		subjects[i] = r.conn.blockSubject(p)
+	subjects := make([]string, 0, len(patterns)+1)
+	for _, p := range patterns {
+		subjects = append(subjects, r.conn.blockSubject(p))
 	}
+	subjects = append(subjects, r.conn.blockSubject(listKey))
 	r.silence.Reset(r.patience)
 	type listed struct {
 		record   *schemas.BlockRecord
@@ -115,7 +122,7 @@ func (r *blockReading) direct(ctx context.Context, patterns []string) (upTo uint
 	for _, l := range got {
 		r.take(l.record, l.revision)
 	}
-	return upTo, nil
+	return max(upTo, unknownRevision), nil
 }
 
 // isolates says whether servers of a version let nobody write while they answer a direct get.
@@ -150,7 +157,7 @@ func (c *Conn) lastMessages(ctx context.Context, subjects []string, anew func(),
 			err = fmt.Errorf("JetStream left out %d records", left)
 		}
 		if errors.Is(err, errAbsent) {
-			if _, known := c.blockInfo(ctx); known != nil {
+			if _, _, known := c.blocksAt(ctx); known != nil { // the API knows whether there is one
 				return 0, known
 			}
 			err = errors.New("JetStream has the block list, and does not give it yet")
@@ -174,8 +181,8 @@ type piece struct {
 	full     bool
 }
 
-// pieces reads the keys of the patterns in as many round trips as it takes. Several servers may answer, of which some know less: listed
-// becomes the lowest revision that one of them says.
+// pieces reads the keys of the patterns in as many round trips as it takes. Several servers may answer, of which some know less: listed,
+// which one of them said before, becomes the lowest revision that one of them says.
 func (r *blockReading) pieces(ctx context.Context, all piece, listed uint64) (uint64, error) {
 	for todo := []piece{all}; len(todo) > 0; {
 		p := todo[len(todo)-1]
@@ -183,9 +190,7 @@ func (r *blockReading) pieces(ctx context.Context, all piece, listed uint64) (ui
 		if !p.full {
 			upTo, err := r.direct(ctx, p.patterns)
 			if err == nil {
-				if upTo > 0 {
-					listed = min(listed, upTo)
-				}
+				listed = min(listed, upTo)
 				continue
 			}
 			if !errors.Is(err, errInPieces) {
@@ -238,20 +243,6 @@ func (r *blockReading) record(m *nats.Msg, subject string) (*schemas.BlockRecord
 // isMarker says whether a message marks a key as removed.
 func isMarker(m *nats.Msg) bool {
 	return m.Header.Get("KV-Operation") != "" || m.Header.Get("Nats-Marker-Reason") != ""
-}
-
-// revision asks for the revision of the list alone.
-func (r *blockReading) revision(ctx context.Context) (uint64, error) {
-	listed, err := r.conn.blockInfo(ctx)
-	r.silence.Reset(r.patience)
-	return listed, err
-}
-
-// blockInfo is the revision of the list, as the API has it, which knows whether there is one: ErrNoBlockList if not, or
-// ErrNoListKeeper.
-func (c *Conn) blockInfo(ctx context.Context) (uint64, error) {
-	revision, _, err := c.blocksAt(ctx)
-	return revision, err
 }
 
 // noBlockList says in our words that there is none.

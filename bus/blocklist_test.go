@@ -118,7 +118,38 @@ func TestBlockListComparesAndSets(t *testing.T) {
 	}
 }
 
-// What a range of times finds is what the filter admits, however its blocks lie about borders of hours and days.
+// hourSteps is how many hours the keys of blocks stand for.
+var hourSteps = []int64{1, 24, 240, 2400, 24_000, 240_000}
+
+// mayBeIn says whether the key of a block, which has the hours that all its times share, is of a filter's services, homes and hours.
+func mayBeIn(b *schemas.BlockRecord, f schemas.BlockFilter) bool {
+	brief := func(service string) string { // of a long name the key has the beginning
+		if len(service) > 48 {
+			return service[:32] + "…"
+		}
+		return service
+	}
+	if len(f.Services) > 0 && !slices.ContainsFunc(f.Services, func(s string) bool { return brief(s) == brief(b.Service) }) ||
+		len(f.Homes) > 0 && !slices.Contains(f.Homes, b.Home) {
+		return false
+	}
+	const lastHour = 100_000*24 - 1
+	hourOf := func(ns int64) int64 { return (ns - (ns%hour+hour)%hour) / hour }
+	from, to := hourOf(b.MinTime), hourOf(b.MaxTime)
+	if !b.Timed || from < 0 || to > lastHour || f.Since == 0 && f.Until == 0 {
+		return true
+	}
+	wide := slices.IndexFunc(hourSteps, func(h int64) bool { return from/h == to/h })
+	if wide < 0 { // its key says nothing
+		return true
+	}
+	from = from / hourSteps[wide] * hourSteps[wide]
+	to = from + hourSteps[wide] - 1
+	return (f.Since == 0 || to >= hourOf(f.Since)) && (f.Until == 0 || from <= hourOf(f.Until-1))
+}
+
+// What a range of times finds is what the filter admits, however its blocks lie about borders of hours and days; and no
+// other keys than those of its services, homes and hours come to the reader.
 func TestBlocksOfTimes(t *testing.T) {
 	conn := bustest.StartInProcess(t).Connect("web1")
 	seed := rand.Uint64()
@@ -167,8 +198,18 @@ func TestBlocksOfTimes(t *testing.T) {
 			}
 		}
 		slices.Sort(want)
+		came := conn.Received()
 		if got, _ := listed(t, conn, f); !slices.Equal(got, want) {
 			t.Fatalf("seed %d, filter %+v: got %d blocks, want %d", seed, f, len(got), len(want))
+		}
+		read := uint64(2) // what is always there, and the end
+		for _, b := range all {
+			if mayBeIn(b, f) {
+				read++
+			}
+		}
+		if came = conn.Received() - came; came != read {
+			t.Fatalf("seed %d, filter %+v: %d messages came, want %d, for %d blocks of %d", seed, f, came, read, len(want), len(all))
 		}
 	}
 }
@@ -351,6 +392,52 @@ func TestLowestRevisionOfPieces(t *testing.T) {
 		})
 	if revision, err := conn.Blocks(t.Context(), schemas.BlockFilter{Services: []string{"api", "db"}}, nil); err != nil || revision != 11 {
 		t.Errorf("revision %d, %v", revision, err)
+	}
+}
+
+// A server that is behind may have nothing of what is asked for, and does not say then up to where that is true: it is no
+// revision by which a node could be left out, least of all the leader's.
+func TestNoRecordsAreOfNoRevision(t *testing.T) {
+	noResults := nats.Header{"Status": {"404"}, "Description": {"No Results"}}
+	for name, answers := range map[string][]nats.Header{
+		"nothing":            {noResults},
+		"nothing in a piece": {{"Status": {"413"}}, theEnd("20"), theEnd("20"), noResults},
+		"nothing at first":   {{"Status": {"413"}}, noResults, theEnd("20"), theEnd("20")},
+	} {
+		conn := fakeList(t, `{"type":"io.nats.jetstream.api.v1.stream_info_response","config":{"name":"KV_trawl_blocks"},"state":{"last_seq":20}}`,
+			func(n int, request string, send func(nats.Header, *schemas.BlockRecord)) {
+				if !strings.Contains(request, "._list") {
+					t.Errorf("%s: it does not ask for what is always there: %s", name, request)
+				}
+				send(answers[min(n, len(answers))-1], nil)
+			})
+		if revision, err := conn.Blocks(t.Context(), schemas.BlockFilter{Services: []string{"api", "db"}}, nil); err != nil || revision != 1 {
+			t.Errorf("%s: revision %d, %v", name, revision, err)
+		}
+	}
+}
+
+// A list that has no record says up to where that is true; one that was made without what is always there gets it with the next record.
+func TestEmptyBlockListHasARevision(t *testing.T) {
+	b := bustest.Start(t)
+	conn := b.Connect("web1")
+	at := put(t, conn, block(1, "api", "web1", midday, midday), 0)
+	for range 2 {
+		revision, err := conn.Blocks(t.Context(), schemas.BlockFilter{Services: []string{"none"}}, nil)
+		if err != nil || revision != at {
+			t.Errorf("nothing is listed at revision %d, %v, want %d", revision, err, at)
+		}
+		nc, _ := stranger(t, b)
+		js, err := jetstream.New(nc)
+		must(t, err)
+		stream, err := js.Stream(t.Context(), "KV_"+bus.BlockBucket)
+		must(t, err)
+		must(t, stream.Purge(t.Context(), jetstream.WithPurgeSubject("$KV."+bus.BlockBucket+"._list")))
+		if revision, err := conn.Blocks(t.Context(), schemas.BlockFilter{Services: []string{"none"}}, nil); err != nil || revision != 1 {
+			t.Errorf("revision %d of an older list, %v", revision, err)
+		}
+		conn = b.Connect("web2")
+		at = put(t, conn, block(int(at)+2, "api", "web1", midday, midday), 0)
 	}
 }
 

@@ -42,9 +42,12 @@ func (c *Conn) PutBlock(ctx context.Context, b *schemas.BlockRecord, revision ui
 func (c *Conn) putKey(ctx context.Context, key string, value []byte, revision uint64) (uint64, error) {
 	m := nats.NewMsg(c.blockSubject(key))
 	m.Data = value
+	c.markList(ctx)
 	seq, err := c.storeAt(ctx, m, revision)
 	if errors.Is(err, nats.ErrNoResponders) {
 		if err = c.createBlockList(ctx); err == nil {
+			c.marked.Store(false)
+			c.markList(ctx)
 			seq, err = c.storeAt(ctx, m, revision)
 		}
 	}
@@ -54,6 +57,16 @@ func (c *Conn) putKey(ctx context.Context, key string, value []byte, revision ui
 		}
 	}
 	return seq, err
+}
+
+// markList writes the key that is always there, once for a connection. Without it readers know of no revision, and leave out
+// nobody: that it cannot be written is no reason not to list a block.
+func (c *Conn) markList(ctx context.Context) {
+	if c.marked.Load() {
+		return
+	}
+	_, err := c.storeAt(ctx, nats.NewMsg(c.blockSubject(listKey)), 0)
+	c.marked.Store(!errors.Is(err, nats.ErrNoResponders))
 }
 
 // RemoveBlock removes a record from the list if it is still at that revision; ErrConflict if not.

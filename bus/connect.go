@@ -102,6 +102,7 @@ type Conn struct {
 	memory   rosterMemory
 	local    atomic.Pointer[string] // what localServer found out; nil: ask
 	older    string                 // a server's version that a test has in its place
+	marked   atomic.Bool            // the block list has listKey
 
 	mu        sync.Mutex
 	listeners map[int]listener

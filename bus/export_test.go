@@ -7,3 +7,6 @@ func (c *Conn) Ahead(by time.Duration) { c.now = func() time.Time { return time.
 
 // Older has the connection take the servers for ones of that version.
 func (c *Conn) Older(version string) { c.older = version }
+
+// Received counts the messages that have come.
+func (c *Conn) Received() uint64 { return c.nc.Stats().InMsgs }
