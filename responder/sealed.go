@@ -19,7 +19,8 @@ type sealedPlan struct {
 	view *seal.View                  // of the node's own blocks; nil: none is read
 	logs map[*source.Entry]*seal.Log // of which the sealed part is taken from blocks
 	gone map[*source.Entry]bool      // there are but blocks of these
-	// twice are archives that hold nothing but what is in the blocks of a log that is gone: they are not read.
+	// twice are archives that are not read as they are: they hold nothing but what is in the blocks of a log that is gone, or
+	// pieces of them are read.
 	twice map[*source.Entry]bool
 	// replaced are files that are not searched as they are.
 	replaced map[*source.Entry]bool
@@ -92,18 +93,18 @@ func (r *Responder) takeSealed(ctx context.Context, p *plan, filter *source.Filt
 		switch l := m.Of[i]; {
 		case i >= mine: // it is not searched, and whatever it is a log of is not gone
 		case l != nil:
-			gone = append(gone, p.takeOwn(r, a, e, e, false, l)...)
+			gone = append(gone, p.takeOwn(a, e, e, false, l)...)
 		case m.Twice[i] && !a.lacks(x.store, m.In[i]):
 			s.twice[e], s.replaced[e] = true, true
 			p.bytes -= e.Size
 		case m.In[i] != nil:
 			packed[m.In[i].ID] = true
-			gone = append(gone, p.takeOwn(r, a, e, e, true, m.In[i])...)
+			gone = append(gone, p.takeOwn(a, e, e, true, m.In[i])...)
 		}
 	}
 	for _, l := range m.Gone {
 		if !packed[l.ID] {
-			gone = append(gone, p.takeOwn(r, a, absent[l.ID], nil, false, l)...)
+			gone = append(gone, p.takeOwn(a, absent[l.ID], nil, false, l)...)
 		}
 	}
 	for _, e := range gone {

@@ -27,8 +27,8 @@ type piece struct {
 
 // takeOwn has the search read one of the node's own logs. e is how it is called, and file what it goes on in or,
 // packed, what holds it; nil: there are but blocks.
-func (p *plan) takeOwn(r *Responder, a *assignment, e, file *source.Entry, packed bool, l *seal.Log) (gone []*source.Entry) {
-	s := p.sealed
+func (p *plan) takeOwn(a *assignment, e, file *source.Entry, packed bool, l *seal.Log) (gone []*source.Entry) {
+	r, s := p.r, p.sealed
 	extents, whole, lacking := a.parted(r.sealing.store, l, file != nil)
 	var origin *schemas.Origin
 	if a.planned {
