@@ -29,7 +29,7 @@ type blockLists struct {
 	nodes    map[string]*Responder
 	down     map[string]bool
 	drains   map[string]bool
-	breaks   int64         // bytes after which copies break off; 0: they do not
+	breaks   int64 // bytes after which copies break off; 0: they do not
 	copies   map[string]*sentCopy
 	behind   time.Duration // the bus's clock
 }
