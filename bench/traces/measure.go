@@ -21,6 +21,7 @@ type point struct {
 	bytes, lines int64
 	blocks       int
 	stored       int64
+	dropped      int                      // rounds
 	requests     int                      // that were measured: as many rounds
 	walls, cpus  [len(commands)][]float64 // seconds, round by round: of the process, and of it and the whole fleet
 	traces       []answer                 // of each round's request
@@ -48,36 +49,53 @@ func (s *system) argvs(id string) [len(commands)][]string {
 	return [...][]string{s.fleet.Command("trace", append(trace, id)...), s.fleet.Command("trace", append(trace, "--exhaustive", id)...), s.fleet.Command("grep", "-F", "--", id)}
 }
 
-// measure runs the commands by turns, a request a round.
+// errPartial is an answer that not every node gave in full: on a machine that is busy, one may seem silent.
+var errPartial = errors.New("not every node answered in full")
+
+// measure runs the commands by turns, a request a round. Rounds with a partial answer do not count, and are told.
 func (s *system) measure(ctx context.Context, c config) (*point, error) {
 	p := &point{bytes: s.truth.Bytes, lines: s.truth.Lines, blocks: s.blocks, stored: s.stored}
-	for _, argv := range s.argvs(s.truth.Requests[0].ID) { // it counts again: what is in memory is so for all
-		if _, _, err := s.once(ctx, argv, s.truth.Requests[0]); err != nil {
-			return nil, err
-		}
-	}
 	began := time.Now()
-	for i, request := range s.truth.Requests {
-		if i >= 3 && time.Since(began) > c.most {
-			break
-		}
-		a, err := s.answer(ctx, request)
-		if err != nil {
+	for i := -1; i < len(s.truth.Requests) && (p.requests < 3 || time.Since(began) < c.most); i++ {
+		request := s.truth.Requests[max(i, 0)] // that of the first round twice: what is in memory then is so for all
+		err := s.round(ctx, p, request, i)
+		switch {
+		case errors.Is(err, errPartial):
+			c.say("a round is dropped: %v", err)
+			p.dropped++
+		case err != nil:
 			return nil, err
 		}
-		p.traces = append(p.traces, a)
-		for k := range commands { // another one first each time
-			k = (k + i) % len(commands)
-			wall, cpu, err := s.once(ctx, s.argvs(request.ID)[k], request)
-			if err != nil {
-				return nil, err
-			}
-			p.walls[k], p.cpus[k] = append(p.walls[k], wall), append(p.cpus[k], cpu)
-		}
-		p.requests++
 	}
 	c.say("%d rounds in %v", p.requests, time.Since(began).Round(time.Second))
+	if p.requests == 0 || p.dropped > p.requests {
+		return nil, fmt.Errorf("%d of %d rounds were dropped: %w", p.dropped, p.dropped+p.requests, errPartial)
+	}
 	return p, nil
+}
+
+// round runs all commands for a request, another one first each time. The round -1 is the warm-up.
+func (s *system) round(ctx context.Context, p *point, request *sample.RequestTruth, n int) error {
+	a, err := s.answer(ctx, request)
+	if err != nil {
+		return err
+	}
+	var wall, cpu [len(commands)]float64
+	for k := range commands {
+		k = (k + n + 1) % len(commands)
+		if wall[k], cpu[k], err = s.once(ctx, s.argvs(request.ID)[k], request); err != nil {
+			return err
+		}
+	}
+	if n < 0 {
+		return nil
+	}
+	for k := range commands {
+		p.walls[k], p.cpus[k] = append(p.walls[k], wall[k]), append(p.cpus[k], cpu[k])
+	}
+	p.traces = append(p.traces, a)
+	p.requests++
+	return nil
 }
 
 // once runs a command, and counts the lines that it prints.
@@ -106,6 +124,10 @@ func run(ctx context.Context, argv []string) (out []byte, wall, own float64, err
 	out, err = cmd.Output()
 	wall = time.Since(began).Seconds()
 	if err != nil {
+		const partial = 3 // trawl's exit status
+		if e, ok := errors.AsType[*exec.ExitError](err); ok && e.ExitCode() == partial {
+			err = errPartial
+		}
 		return nil, 0, 0, fmt.Errorf("%q: %w: %s", argv[1:], err, bytes.TrimSpace(said.Bytes()))
 	}
 	return out, wall, (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds(), nil
@@ -138,7 +160,9 @@ func (s *system) answer(ctx context.Context, request *sample.RequestTruth) (a an
 	switch {
 	case !slices.Equal(got, want):
 		return a, fmt.Errorf("the trace of %s has %d lines that are not the %d of the truth", request.ID, len(got), len(want))
-	case a.AllAtOnce == nil || a.AllAtOnce.SealedBlocks != int64(s.blocks):
+	case a.AllAtOnce == nil: // what it would read was asked, and not every node said so
+		return a, fmt.Errorf("the trace of %s: all services at once: %w", request.ID, errPartial)
+	case a.AllAtOnce.SealedBlocks != int64(s.blocks):
 		return a, fmt.Errorf("the trace of %s: all services at once are not %d sealed blocks: %s", request.ID, s.blocks, lastLine(out))
 	case a.Blocks.Read == 0 || a.Store.Blocks == 0:
 		return a, errors.New("a trace read no block")

@@ -14,7 +14,7 @@ import (
 
 // report prints the tables, as Markdown.
 func report(out io.Writer, points []*point) {
-	fmt.Fprintf(out, "Whole processes by turns, a request a round: median ms (quartiles); ratios of the same round; rounds in the last column. Every trace equals the truth.\n\n")
+	fmt.Fprintf(out, "Whole processes by turns, a request a round: median ms (quartiles); ratios of the same round. Every trace equals the truth.\n\n")
 	fmt.Fprintf(out, "| logs | sealed blocks | `%s` | `%s` | ratio | `%s` | ratio | rounds |\n|---|---|---|---|---|---|---|---|\n", commands[0], commands[1], commands[2])
 	for _, p := range points {
 		fmt.Fprintf(out, "| %s | %d, %s | %s | %s | %s | %s | %s | %d |\n", profile.Size(p.bytes), p.blocks, profile.Size(p.stored), quartiles(p.walls[0]),
@@ -24,6 +24,11 @@ func report(out io.Writer, points []*point) {
 	for _, p := range points {
 		fmt.Fprintf(out, "| %s | %s | %s | %s |\n", profile.Size(p.bytes), quartiles(p.cpus[0]), quartiles(p.cpus[1]), quartiles(p.cpus[2]))
 	}
+	for _, p := range points {
+		if p.dropped > 0 {
+			fmt.Fprintf(out, "\n%s: %d more rounds do not count, in which not every node answered in full.\n", profile.Size(p.bytes), p.dropped)
+		}
+	}
 	shares(out, points)
 	exponents(out, points)
 	fmt.Fprintf(out, "\n%s; %s.\n", time.Now().UTC().Format("2006-01-02"), profile.ThisMachine())
@@ -31,8 +36,8 @@ func report(out io.Writer, points []*point) {
 
 // shares prints what a trace reads, of what: means over the requests.
 func shares(out io.Writer, points []*point) {
-	fmt.Fprint(out, "\nSealed blocks of a trace, means. A block counts once for each query that reads any of it. All services at once *consider* every block; with the blocks' indexes they *read* few.\n\n"+
-		"| logs | queries | asked for | read | of all blocks | all at once read, with the index | a trace reads of that | bytes read | all at once |\n|---|---|---|---|---|---|---|---|---|\n")
+	fmt.Fprint(out, "\nSealed blocks of a trace, means. A block counts once for each query that reads any of it. One query for all services has all blocks to read; with their indexes it reads few.\n\n"+
+		"| logs | queries | asked for | read | of all blocks | one query for all, with the indexes | a trace reads of that | bytes read | one query |\n|---|---|---|---|---|---|---|---|---|\n")
 	for _, p := range points {
 		var queries, asked, read, all, allRead, bytes, allBytes float64
 		n := float64(len(p.traces))
