@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/trawl-logs/trawl/bench/procs"
+	"github.com/trawl-logs/trawl/bench/profile"
 )
 
 // config says what is measured.
@@ -52,9 +53,12 @@ func main() {
 	flag.IntVar(&c.runs, "runs", 15, "`N` rounds of a size, each of another request")
 	flag.DurationVar(&c.most, "most", 2*time.Minute, "`DUR` that the rounds of a size take at most")
 	flag.DurationVar(&c.patience, "patience", 5*time.Minute, "`DUR` that sealing a size's logs may take")
+	limit := flag.Duration("limit", 15*time.Minute, "`DUR` after which it ends with the sizes that it has")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
+	ctx, cancel := context.WithTimeoutCause(ctx, *limit, fmt.Errorf("%v are over", *limit))
+	defer cancel()
 	err := c.parse(*sizes)
 	if err == nil {
 		err = measure(ctx, os.Stdout, c)
@@ -81,18 +85,26 @@ func (c *config) parse(sizes string) (err error) {
 	return err
 }
 
-// measure prints on out what comes of all sizes.
+// measure prints on out what comes of all sizes; where one fails, of those before it.
 func measure(ctx context.Context, out io.Writer, c config) error {
+	machine := profile.ThisMachine() // with the load that it has without what is measured
 	var points []*point
+	var err error
 	for _, size := range c.sizes {
-		p, err := at(ctx, c, size)
-		if err != nil {
-			return fmt.Errorf("%d bytes a node: %w", size, err)
+		var p *point
+		if p, err = at(ctx, c, size); err != nil {
+			if ctx.Err() != nil {
+				err = context.Cause(ctx)
+			}
+			err = fmt.Errorf("%s a node: %w", profile.Size(size), err)
+			break
 		}
 		points = append(points, p)
 	}
-	report(out, points)
-	return nil
+	if len(points) > 0 {
+		report(out, points, machine)
+	}
+	return err
 }
 
 // at measures one size.

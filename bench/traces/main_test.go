@@ -4,6 +4,8 @@ import (
 	"math"
 	"strings"
 	"testing"
+
+	"github.com/trawl-logs/trawl/bench/profile"
 )
 
 func TestParse(t *testing.T) {
@@ -42,7 +44,7 @@ func TestReport(t *testing.T) {
 	var out strings.Builder
 	small := at(1)
 	small.dropped = 2
-	report(&out, []*point{small, at(10)})
+	report(&out, []*point{small, at(10)}, profile.Machine{CPUs: 2, Load: "0.10"})
 	for _, want := range []string{
 		"| 20 MB | 100, 4.0 MB | 200 (150–250) | 400 (300–500) | 2.00 (2.00–2.00) | 100 (75–125) | 0.50 (0.50–0.50) | 3 |\n",
 		"| 200 MB | 1000, 40 MB | 2000 (1500–2500) | 40000 (30000–50000) | 20.00 (20.00–20.00) |",
@@ -50,6 +52,7 @@ func TestReport(t *testing.T) {
 		"| 20 MB | 8.0 | 7.0 | 6.0 | 6.0 % | 20.0 | 30 % | 200 kB | 1.0 MB |\n",
 		"| 200 MB | 8.0 | 7.0 | 6.0 | 0.6 % | 20.0 | 30 % | 200 kB | 1.0 MB |\n",
 		"\n20 MB: 2 more rounds do not count, in which not every node answered in full.\n",
+		"; 2 cores, /, , load average 0.10 before the start.\n",
 		"`trawl trace` grows with the logs as bytes^1.00 in time, bytes^0.00 in CPU time.\n",
 		"`trace --exhaustive` grows with the logs as bytes^2.00 in time",
 		"`trawl grep` grows with the logs as bytes^0.50 in time",

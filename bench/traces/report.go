@@ -13,7 +13,7 @@ import (
 )
 
 // report prints the tables, as Markdown.
-func report(out io.Writer, points []*point) {
+func report(out io.Writer, points []*point, machine profile.Machine) {
 	fmt.Fprintf(out, "Whole processes by turns, a request a round: median ms (quartiles); ratios of the same round. Every trace equals the truth.\n\n")
 	fmt.Fprintf(out, "| logs | sealed blocks | `%s` | `%s` | ratio | `%s` | ratio | rounds |\n|---|---|---|---|---|---|---|---|\n", commands[0], commands[1], commands[2])
 	for _, p := range points {
@@ -31,7 +31,7 @@ func report(out io.Writer, points []*point) {
 	}
 	shares(out, points)
 	exponents(out, points)
-	fmt.Fprintf(out, "\n%s; %s.\n", time.Now().UTC().Format("2006-01-02"), profile.ThisMachine())
+	fmt.Fprintf(out, "\n%s; %s.\n", time.Now().UTC().Format("2006-01-02"), machine)
 }
 
 // shares prints what a trace reads, of what: means over the requests.
