@@ -46,8 +46,8 @@ func TestBlocksList(t *testing.T) {
 		rows   []string // beginnings of the fields of each row but the head, joined by one blank
 	}{
 		{"", 1, []string{"api 2026-01-01T00:00:00Z 2026-01-01T02:00:00Z 2 2000 4MB 800kB 2×1 1×1 0 1", "db? - - 1 1000 2MB 400kB 2×1 1 0",
-			"all, revision 4 2026-01-01T00:00:00Z 2026-01-01T02:00:00Z 3 3000 6MB 1.2MB 2×2 1×1 1 1"}},
-		{"--service api --since 2026-01-01T01:00:00Z", 0, []string{"api 2026-01-01T01:00:00Z 2026-01-01T02:00:00Z 1 1000 2MB 400kB 1×1 0 0", "all, revision 4"}},
+			"all, revision 5 2026-01-01T00:00:00Z 2026-01-01T02:00:00Z 3 3000 6MB 1.2MB 2×2 1×1 1 1"}},
+		{"--service api --since 2026-01-01T01:00:00Z", 0, []string{"api 2026-01-01T01:00:00Z 2026-01-01T02:00:00Z 1 1000 2MB 400kB 1×1 0 0", "all, revision 5"}},
 		{"--service a* --each", 0, []string{
 			"api 2025-12-31T23:00:00Z 2025-12-31T23:59:59Z 1000 2MB 400kB web1 web1 retired 00000000000000000000000000000002",
 			"api 2026-01-01T00:00:00Z 2026-01-01T00:01:00Z 1000 2MB 400kB web1 web1,web2 kept 00000000000000000000000000000000",
