@@ -99,20 +99,27 @@ func (r *blockReading) direct(ctx context.Context, patterns []string) (upTo uint
 		revision uint64
 	}
 	var got []listed
-	met := map[schemas.BlockID]struct{}{}
+	var met map[schemas.BlockID]struct{} // of several answers; in one each key stands once
 	add := func(m *nats.Msg, subject string, seq uint64) error {
 		b, err := r.record(m, subject)
 		if b == nil || err != nil {
 			return err
 		}
-		if _, again := met[b.ID]; !again {
+		if met != nil {
+			if _, again := met[b.ID]; again {
+				return nil
+			}
 			met[b.ID] = struct{}{}
-			got = append(got, listed{b, seq})
 		}
+		got = append(got, listed{b, seq})
 		return nil
 	}
-	upTo, err = r.conn.lastMessages(ctx, subjects, func() { got = nil; clear(met) }, add)
+	upTo, err = r.conn.lastMessages(ctx, subjects, func() { got = nil }, add)
 	if err == nil && upTo > 0 && !isolates(r.conn.serverVersion()) {
+		met = make(map[schemas.BlockID]struct{}, len(got))
+		for _, l := range got {
+			met[l.record.ID] = struct{}{}
+		}
 		// What was written anew while the server looked is behind upTo, and not in its answer.
 		err = r.behind(ctx, directRequest{Next: r.conn.blockSubject(">"), Batch: directMost, Seq: upTo + 1}, add)
 	}
@@ -167,11 +174,19 @@ func (c *Conn) lastMessages(ctx context.Context, subjects []string, anew func(),
 		if try == directTries {
 			return 0, err
 		}
-		select {
-		case <-ctx.Done():
-			return 0, context.Cause(ctx)
-		case <-time.After(directPause):
+		if err := rest(ctx); err != nil {
+			return 0, err
 		}
+	}
+}
+
+// rest waits before something is asked again.
+func rest(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(directPause):
+		return nil
 	}
 }
 
@@ -288,6 +303,9 @@ func (r *blockReading) behind(ctx context.Context, request directRequest, take f
 				return nil
 			}
 			if tries++; tries < directTries {
+				if err := rest(ctx); err != nil {
+					return err
+				}
 				continue
 			}
 		}

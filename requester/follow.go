@@ -92,10 +92,10 @@ func (g *Gather) Beacon(record *schemas.Node, now time.Time) {
 	if g.over || !g.following() || !record.Ready || schemas.CheckToken("node", record.Name) != nil {
 		return
 	}
-	byName := schemas.Select{Nodes: g.q.Select.Nodes} // a beacon does not name its groups
+	byName := schemas.Node{Name: record.Name} // a beacon does not name its groups
 	n := g.nodes[record.Name]
 	switch {
-	case n == nil && byName.AdmitsNode(record.Name, nil):
+	case n == nil && g.q.Select.AdmitsRecord(&byName):
 		j := g.joins[record.Name]
 		if j.instance != record.Instance {
 			j = join{instance: record.Instance}

@@ -222,14 +222,9 @@ func (r *Requester) planned(ctx context.Context, q *schemas.Query, nodes []schem
 
 // admitted gives the names of the nodes that the selection admits.
 func admitted(nodes []schemas.Node, s *schemas.Select) ([]string, error) {
-	byName := schemas.Select{Nodes: s.Nodes}
 	var names []string
 	for i := range nodes {
-		n, admits := &nodes[i], s
-		if n.Instance == "" { // known by name alone: its groups may be anything
-			admits = &byName
-		}
-		if admits.AdmitsNode(n.Name, n.Groups) {
+		if n := &nodes[i]; s.AdmitsRecord(n) {
 			names = append(names, n.Name)
 		}
 	}

@@ -80,7 +80,7 @@ type Chunk struct {
 	Groups    []int64
 	Count     int64
 	Size      int64
-	Origin    *Origin // of lines that come from sealed blocks by a plan; nil: the node that answers wrote them
+	Origin    *Origin // by a plan, of a log that has an id; nil: of a log of the node that answers, of which nothing is sealed
 }
 
 // Progress is sent every 500 ms while a node works. It is neither numbered nor repeated.

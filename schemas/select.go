@@ -11,6 +11,14 @@ func (s *Select) AdmitsNode(name string, groups []string) bool {
 	return admits(s.Nodes, name) && (len(s.Groups) == 0 || anyAdmitted(s.Groups, groups))
 }
 
+// AdmitsRecord is AdmitsNode of a node's record. Of a node that is known by name alone the groups may be anything.
+func (s *Select) AdmitsRecord(n *Node) bool {
+	if n.Instance == "" {
+		return admits(s.Nodes, n.Name)
+	}
+	return s.AdmitsNode(n.Name, n.Groups)
+}
+
 func admits(globs []string, name string) bool {
 	for _, g := range globs {
 		if ok, err := path.Match(g, name); ok && err == nil {

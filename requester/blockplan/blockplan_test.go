@@ -302,4 +302,10 @@ func TestFilter(t *testing.T) {
 			t.Errorf("%s: %s %d %d", services, got, f.Since, f.Until)
 		}
 	}
+	for nodes, want := range map[string]string{"": "[]", "web1": "[web1]", "web1 web2": "[web1 web2]", "web1 web*": "[]", `web\1`: "[]", "web[1]": "[]", "{a,b}": "[]", "a.b": "[]"} {
+		f := Filter(&schemas.Select{Nodes: strings.Fields(nodes), Groups: []string{"g"}}, 1, 2)
+		if got := fmt.Sprint(f.Homes); got != want {
+			t.Errorf("nodes %s: %s, want %s", nodes, got, want)
+		}
+	}
 }

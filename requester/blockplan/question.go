@@ -10,8 +10,8 @@ import (
 	"github.com/trawl-logs/trawl/schemas"
 )
 
-// Filter is what of the block list a query needs: the records of the services that it names, if it names them by
-// no globs, and of its range.
+// Filter is what of the block list a query needs: the records of its range, and of the services and the homes that it
+// names, if it names them by no globs.
 func Filter(s *schemas.Select, since, until int64) schemas.BlockFilter {
 	f := schemas.BlockFilter{Since: since, Until: until}
 	for _, g := range s.Services {
@@ -21,6 +21,13 @@ func Filter(s *schemas.Select, since, until int64) schemas.BlockFilter {
 			break
 		}
 		f.Services = append(f.Services, name)
+	}
+	for _, g := range s.Nodes {
+		if schemas.CheckToken("node", g) != nil { // a glob: no token has what one is made of
+			f.Homes = nil
+			break
+		}
+		f.Homes = append(f.Homes, g)
 	}
 	return f
 }
@@ -42,15 +49,8 @@ func literal(glob string) (name string, exact bool) {
 	return b.String(), true
 }
 
-// admits says whether a node's own logs are in question. Of a node that is known by name alone the groups may be
-// anything.
-func (q *Question) admits(n *schemas.Node) bool {
-	if n.Instance == "" {
-		byName := schemas.Select{Nodes: q.Select.Nodes}
-		return byName.AdmitsNode(n.Name, nil)
-	}
-	return q.Select.AdmitsNode(n.Name, n.Groups)
-}
+// admits says whether a node's own logs are in question.
+func (q *Question) admits(n *schemas.Node) bool { return q.Select.AdmitsRecord(n) }
 
 // inQuestion are the blocks that may hold an answer, and are not read where they were sealed whatever the plan, in an order that depends on nothing but them.
 func (p *Plan) inQuestion(q *Question) []*schemas.BlockRecord {
