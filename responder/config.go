@@ -210,12 +210,16 @@ func DecodeStrict(text []byte, into any) error {
 
 // plain puts an error of the YAML reader in one line without the names of Go types.
 func plain(err error) error {
-	var te *yaml.TypeError
-	if errors.As(err, &te) {
-		goType := regexp.MustCompile(`field (\S+) not found in type \S+`)
-		return errors.New(goType.ReplaceAllString(strings.Join(te.Errors, "; "), `unknown key "$1"`))
+	text := strings.TrimPrefix(err.Error(), "yaml: ")
+	if te, ok := errors.AsType[*yaml.TypeError](err); ok {
+		goType := regexp.MustCompile(`(?s)field (.+) not found in type \S+$`)
+		var all []string
+		for _, e := range te.Errors {
+			all = append(all, goType.ReplaceAllString(e, `unknown key "$1"`))
+		}
+		text = strings.Join(all, "; ")
 	}
-	return errors.New(strings.ReplaceAll(strings.TrimPrefix(err.Error(), "yaml: "), "\n", " "))
+	return errors.New(strings.ReplaceAll(text, "\n", " "))
 }
 
 // ErrNoLogs says that a configuration names no source.

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/trawl-logs/trawl/bus"
 	"github.com/trawl-logs/trawl/relations"
@@ -85,7 +86,7 @@ func parseUserFile(text []byte) (*userFile, error) {
 	}
 	if u.Relations != nil {
 		if err := u.Relations.Finish(); err != nil {
-			return nil, fmt.Errorf("relations: %w", err)
+			return nil, fmt.Errorf("relations: %s", strings.ReplaceAll(err.Error(), "\n", "; ")) // several are joined
 		}
 	}
 	return u, nil

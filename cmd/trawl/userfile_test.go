@@ -14,6 +14,9 @@ func TestUserFileErrors(t *testing.T) {
 	for text, want := range map[string]string{
 		"server: nats://bus":                                         `line 1: unknown key "server"`,
 		"connection:\n  server: nats://bus\n  credz: x":              `line 3: unknown key "credz"`,
+		"connection: \"a\\nb\"":                                      "line 1: cannot unmarshal",
+		"\"a\\nb c\": 1":                                             `line 1: unknown key "a b c"`,
+		"relations: {refresh: -1h, timeout: -1h}":                    "is less than a millisecond; timeout: ",
 		"connection: {server: [a]}":                                  "line 1: cannot unmarshal",
 		"relation: {}":                                               `line 1: unknown key "relation"`,
 		"relations:\n  prometheus:\n  - adress: x":                   `line 3: unknown key "adress"`,
