@@ -112,7 +112,9 @@ func (f *blockFleet) Nodes(ctx context.Context) ([]schemas.Node, error) {
 	nodes := roster.Records()
 	for i := range nodes {
 		if n := &nodes[i]; n.Store != nil && slices.Contains(draining, n.Name) {
-			n.Store.Draining = true
+			store := *n.Store // the roster's own is not to be changed
+			store.Draining = true
+			n.Store = &store
 		}
 	}
 	return nodes, err

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bmatcuk/doublestar/v4"
 	"github.com/spf13/cobra"
 
 	"github.com/trawl-logs/trawl/bus"
@@ -43,7 +44,12 @@ func (f *blocksFlags) checkList(cmd *cobra.Command) error {
 			return fmt.Errorf("--list does not go with --%s", name)
 		}
 	}
-	for _, g := range slices.Concat(f.services, f.nodes) {
+	for _, g := range f.services {
+		if !doublestar.ValidatePattern(g) {
+			return fmt.Errorf("glob %q: %w", g, doublestar.ErrBadPattern)
+		}
+	}
+	for _, g := range f.nodes {
 		if _, err := path.Match(g, ""); err != nil {
 			return fmt.Errorf("glob %q: %w", g, err)
 		}
@@ -144,19 +150,12 @@ func (l *listing) read(ctx context.Context, list func(context.Context, schemas.B
 	return errors.Join(l.failed, err)
 }
 
-// wants says whether a block is shown.
+// wants says whether a block is shown. Globs of services and of nodes are those of a query.
 func (l *listing) wants(b *schemas.BlockRecord) bool {
-	anyOf := func(globs []string, names ...string) bool {
-		for _, g := range globs {
-			for _, name := range names {
-				if ok, err := path.Match(g, name); ok && err == nil {
-					return true
-				}
-			}
-		}
-		return len(globs) == 0
-	}
-	return anyOf(l.f.services, b.Service) && anyOf(l.f.nodes, b.Owners...) && (l.f.under == 0 || b.State == schemas.BlockKept && len(b.Owners) < l.f.under)
+	s := schemas.Select{Nodes: l.f.nodes}
+	node := len(l.f.nodes) == 0 || slices.ContainsFunc(b.Owners, func(o string) bool { return s.AdmitsNode(o, nil) })
+	service := len(l.f.services) == 0 || slices.ContainsFunc(l.f.services, func(g string) bool { return doublestar.MatchUnvalidated(g, b.Service) })
+	return service && node && (l.f.under == 0 || b.State == schemas.BlockKept && len(b.Owners) < l.f.under)
 }
 
 // take shows a block, or keeps it to be shown.

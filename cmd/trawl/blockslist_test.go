@@ -52,6 +52,7 @@ func TestBlocksList(t *testing.T) {
 			"api 2025-12-31T23:00:00Z 2025-12-31T23:59:59Z 1000 2MB 400kB web1 web1 retired 00000000000000000000000000000002",
 			"api 2026-01-01T00:00:00Z 2026-01-01T00:01:00Z 1000 2MB 400kB web1 web1,web2 kept 00000000000000000000000000000000",
 			"api 2026-01-01T01:00:00Z 2026-01-01T02:00:00Z 1000 2MB 400kB web1 web1 kept 00000000000000000000000000000001"}},
+		{"--service {api,db} --each --under 2", 0, []string{"api 2026-01-01T01:00:00Z"}},
 		{"--under 2 --each", 0, []string{"api 2026-01-01T01:00:00Z"}},
 		{"--node web3 --each", 1, []string{"db? - - 1000 2MB 400kB web1 web2,web3 kept"}},
 		{"--output json --until 2026-01-01T00:30:00Z --node web2 --service api", 0, []string{
