@@ -37,7 +37,12 @@ func keyOf(node string, c *schemas.Chunk) logKey {
 // combine takes from a release what has come of another part of a log, and what is kept until all parts are in.
 func (g *Gather) combine(n *node, r *Release) {
 	k := &g.plan.kept
-	if g.q.Mode == schemas.ModeLines && !g.plan.strip && g.q.MaxCount < 0 && !slices.ContainsFunc(r.Chunks, func(c schemas.Chunk) bool { return c.Kind == schemas.ChunkBinary }) {
+	if g.q.Mode == schemas.ModeLines && g.q.MaxCount < 0 && !holds(r.Chunks, schemas.ChunkBinary) { // nothing is taken but offsets
+		for i := range r.Chunks {
+			if c := &r.Chunks[i]; g.plan.strip && c.Kind == schemas.ChunkLines {
+				c.Offsets = nil
+			}
+		}
 		return
 	}
 	all := r.Chunks
@@ -69,6 +74,16 @@ func (g *Gather) combine(n *node, r *Release) {
 		r.Chunks = append(r.Chunks, c)
 		r.lines += c.Selected(g.terminator)
 	}
+}
+
+// holds says whether a chunk is of a kind.
+func holds(chunks []schemas.Chunk, kind schemas.ChunkKind) bool {
+	for i := range chunks {
+		if chunks[i].Kind == kind {
+			return true
+		}
+	}
+	return false
 }
 
 // cut is where -m has ended what is released of an account.

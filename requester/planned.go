@@ -246,7 +246,7 @@ func (g *Gather) latest() time.Time {
 // lines that have come of another account.
 func (g *Gather) sift(n *node, r *Release) {
 	s := n.share
-	if n.part == 0 && !slices.ContainsFunc(r.Chunks, func(c schemas.Chunk) bool { return c.Kind == schemas.ChunkUnread }) {
+	if n.part == 0 && !holds(r.Chunks, schemas.ChunkUnread) {
 		return
 	}
 	all := r.Chunks
