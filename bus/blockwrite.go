@@ -140,6 +140,8 @@ func (c *Conn) storeAt(ctx context.Context, m *nats.Msg, last uint64) (uint64, e
 func (c *Conn) createBlockList(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, recordLimit)
 	defer cancel()
+	ctx, stop := c.untilRefusedAbout(ctx, BlockBucket) // who may not make it need not wait until nothing comes
+	defer stop(nil)
 	js, err := c.jetStream()
 	if err != nil {
 		return err
@@ -158,7 +160,7 @@ func (c *Conn) createBlockList(ctx context.Context) error {
 		_, err = js.CreateKeyValue(ctx, config)
 	}
 	if err != nil && !errors.Is(err, jetstream.ErrBucketExists) {
-		return noBlockList(err)
+		return noBlockList(causeOf(ctx, err))
 	}
 	return nil
 }
