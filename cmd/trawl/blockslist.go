@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/trawl-logs/trawl/bus"
+	"github.com/trawl-logs/trawl/requester"
 	"github.com/trawl-logs/trawl/schemas"
 )
 
@@ -82,7 +83,7 @@ func (f *blocksFlags) listBlocks(cmd *cobra.Command) error {
 	if !slices.ContainsFunc(f.services, isGlob) {
 		filter.Services = f.services
 	}
-	if err := l.read(ctx, conn.Blocks, filter); err != nil {
+	if err := l.read(ctx, conn, filter); err != nil {
 		return err
 	}
 	if err := l.finish(); err != nil {
@@ -141,8 +142,8 @@ func emptyTotal() listTotal {
 }
 
 // read takes the blocks of the list that the flags want.
-func (l *listing) read(ctx context.Context, list func(context.Context, schemas.BlockFilter, func(*schemas.BlockRecord, uint64)) (uint64, error), f schemas.BlockFilter) (err error) {
-	l.revision, err = list(ctx, f, func(b *schemas.BlockRecord, _ uint64) {
+func (l *listing) read(ctx context.Context, list requester.BlockList, f schemas.BlockFilter) (err error) {
+	l.revision, err = list.Blocks(ctx, f, func(b *schemas.BlockRecord, _ uint64) {
 		if l.failed == nil && l.wants(b) {
 			l.take(b)
 		}

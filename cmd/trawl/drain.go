@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/trawl-logs/trawl/bus"
+	"github.com/trawl-logs/trawl/requester"
 	"github.com/trawl-logs/trawl/schemas"
 )
 
@@ -79,7 +80,7 @@ func (f *drainFlags) run(cmd *cobra.Command, node string) error {
 	if err := conn.Drain(ctx, node, !f.undo); err != nil {
 		return err
 	}
-	w := &drainWait{node: node, list: conn.Blocks, pause: pauseFor}
+	w := &drainWait{node: node, list: conn, pause: pauseFor}
 	if f.output == "json" {
 		w.tell = func(s drainStep) error { return json.NewEncoder(cmd.OutOrStdout()).Encode(s) }
 	} else {
@@ -121,7 +122,7 @@ func (s drainStep) say(out io.Writer) error {
 // drainWait waits until a node has no block any more.
 type drainWait struct {
 	node  string
-	list  func(context.Context, schemas.BlockFilter, func(*schemas.BlockRecord, uint64)) (uint64, error)
+	list  requester.BlockList
 	pause func(context.Context, time.Duration) error
 	tell  func(drainStep) error // whenever something has changed
 }
@@ -133,7 +134,7 @@ func (w *drainWait) run(ctx context.Context) error {
 	for {
 		begin := time.Now()
 		s := drainStep{Node: w.node, Draining: true}
-		_, err := w.list(ctx, schemas.BlockFilter{}, func(b *schemas.BlockRecord, _ uint64) {
+		_, err := w.list.Blocks(ctx, schemas.BlockFilter{}, func(b *schemas.BlockRecord, _ uint64) {
 			if b.State != schemas.BlockKept || !slices.Contains(b.Owners, w.node) {
 				return
 			}

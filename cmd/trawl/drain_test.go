@@ -29,13 +29,13 @@ func TestDrainWaits(t *testing.T) {
 	pauses := 0
 	w := &drainWait{
 		node: "web3",
-		list: func(_ context.Context, _ schemas.BlockFilter, take func(*schemas.BlockRecord, uint64)) (uint64, error) {
+		list: blocksFunc(func(_ context.Context, _ schemas.BlockFilter, take func(*schemas.BlockRecord, uint64)) (uint64, error) {
 			for _, b := range looks[0] {
 				take(b, 1)
 			}
 			looks = looks[1:]
 			return 1, nil
-		},
+		}),
 		pause: func(_ context.Context, d time.Duration) error {
 			if pauses++; d < drainPause {
 				t.Errorf("looks again after %v", d)
@@ -109,4 +109,11 @@ func TestDrainCommand(t *testing.T) {
 	if want := `"store":{"capacity":2000000000000,"read_rate":210000000,"draining":true,"sealed_until":{"api":"2026-01-01T00:00:00.000000000Z"}}`; !strings.Contains(out, want) {
 		t.Errorf("nodes in JSON: %s", out)
 	}
+}
+
+// blocksFunc is a block list that is but a reading of it.
+type blocksFunc func(context.Context, schemas.BlockFilter, func(*schemas.BlockRecord, uint64)) (uint64, error)
+
+func (f blocksFunc) Blocks(ctx context.Context, filter schemas.BlockFilter, take func(*schemas.BlockRecord, uint64)) (uint64, error) {
+	return f(ctx, filter, take)
 }
