@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -21,12 +22,23 @@ import (
 	"github.com/trawl-logs/trawl/sample"
 )
 
-// bench runs trawl bench with a temporary directory of its own, which must be empty afterwards.
+// bench runs trawl bench with a temporary directory of its own, which must be empty afterwards. Unless it is told of a fleet,
+// environment and file of the user speak of another bus.
 func bench(t *testing.T, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
-	temp := t.TempDir()
+	temp, config := t.TempDir(), t.TempDir()
 	cmd := exec.Command(program, append([]string{"bench"}, args...)...)
-	cmd.Env = append(environment(t.TempDir()), "TMPDIR="+temp)
+	cmd.Env = append(environment(t.TempDir()), "TMPDIR="+temp, "XDG_CONFIG_HOME="+config)
+	if !slices.Contains(args, "--server") {
+		cmd.Env = append(cmd.Env, "TRAWL_PREFIX=elsewhere")
+		file := filepath.Join(config, "trawl", "trawl.yaml")
+		if err := os.Mkdir(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte("connection: {creds: /nowhere}\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	var out, errout strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &errout
 	err := cmd.Run()

@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -81,6 +82,13 @@ func newBenchCommand() *cobra.Command {
 			if o.scale {
 				measure = b.grow
 			}
+			if o.server == "" {
+				end, err := ownFleetAlone()
+				if err != nil {
+					return err
+				}
+				defer end()
+			}
 			return b.writing(measure)
 		},
 	}
@@ -134,6 +142,24 @@ func (o *benchOptions) check(flags *pflag.FlagSet) error {
 		return errors.New("flag --idle has no meaning with --server: nothing is known of that fleet's processes")
 	}
 	return nil
+}
+
+// ownFleetAlone has no process that is started from now on be told by the environment, or by the user's file, where a bus is: the
+// fleet that is measured has one of its own. End comes when they are through.
+func ownFleetAlone() (end func(), err error) {
+	for _, pair := range os.Environ() {
+		name, _, _ := strings.Cut(pair, "=")
+		if strings.HasPrefix(name, "TRAWL_") || strings.HasPrefix(name, "NATS_") {
+			if err := os.Unsetenv(name); err != nil {
+				return nil, err
+			}
+		}
+	}
+	none, err := os.MkdirTemp("", "trawl-bench-") // in which there is no file of the user's, nor a context of the nats command
+	if err != nil {
+		return nil, err
+	}
+	return func() { os.Remove(none) }, os.Setenv("XDG_CONFIG_HOME", none)
 }
 
 // bench is one run.
