@@ -38,29 +38,38 @@ var tokens = []struct{ name, token string }{
 	{"absent", "NOSUCHTOKENATALL"}, {"RARE, 9 KB", "RARE"}, {"UNIQUE, 35 MB", "UNIQUE"}, {"EVEN, 71 MB", "EVEN"}, {"HEAVY, 46 MB", "HEAVY"}, {"half of all, 143 MB", "EVERYWHERE"},
 }
 
+// config is what the command line says.
+type config struct {
+	trawl, data      string
+	runs, remoteRuns int
+	only             *regexp.Regexp // rows
+}
+
 func run() (err error) {
-	var trawl, data string
-	var runs, remoteRuns int
-	var only string
-	flag.StringVar(&trawl, "trawl", "bin/trawl", "the trawl binary")
-	flag.StringVar(&data, "data", filepath.Join(os.TempDir(), "trawl-bench"), "where the generated logs are kept")
-	flag.IntVar(&runs, "runs", 15, "paired runs")
-	flag.IntVar(&remoteRuns, "remote-runs", 5, "of these, those in which ssh and pdsh take part, which are ten times slower and more")
-	flag.StringVar(&only, "only", "", "only the rows whose name matches")
+	var c config
+	flag.StringVar(&c.trawl, "trawl", "bin/trawl", "the trawl binary")
+	flag.StringVar(&c.data, "data", filepath.Join(os.TempDir(), "trawl-bench"), "where the generated logs are kept")
+	flag.IntVar(&c.runs, "runs", 15, "paired runs")
+	flag.IntVar(&c.remoteRuns, "remote-runs", 5, "of these, those in which ssh and pdsh take part, which are ten times slower and more")
+	only := flag.String("only", "", "only the rows whose name matches")
 	flag.Parse()
-	if trawl, err = filepath.Abs(trawl); err != nil {
+	if c.trawl, err = filepath.Abs(c.trawl); err != nil {
 		return err
 	}
-	rows, err := regexp.Compile(only)
-	if err != nil {
+	if c.only, err = regexp.Compile(*only); err != nil {
 		return fmt.Errorf("-only: %w", err)
 	}
+	return measure(c)
+}
+
+// measure prints the tables.
+func measure(c config) error {
 	where := machine() // before anything loads it
-	files, err := logs(trawl, filepath.Join(data, "gen"))
+	files, err := logs(c.trawl, filepath.Join(c.data, "gen"))
 	if err != nil {
 		return err
 	}
-	f, err := procs.Start(trawl, files)
+	f, err := procs.Start(c.trawl, files)
 	if err != nil {
 		return err
 	}
@@ -79,26 +88,26 @@ func run() (err error) {
 	defer remote.stop()
 	peers := locals(files)
 	for _, p := range remote.peers(files) {
-		p.runs = remoteRuns
+		p.runs = c.remoteRuns
 		peers = append(peers, p)
 	}
-	t := &table{runs: runs}
+	t := &table{runs: c.runs}
 	for _, p := range peers {
 		t.peers = append(t.peers, p.name)
 	}
-	fmt.Print(t.head(time.Now(), where, versions([]string{trawl, "version"}, []string{"rg", "--version"}, []string{"grep", "--version"}, []string{"ssh", "-V"})))
+	fmt.Print(t.head(time.Now(), where, versions([]string{c.trawl, "version"}, []string{"rg", "--version"}, []string{"grep", "--version"}, []string{"ssh", "-V"})))
 	for _, token := range tokens {
-		if !rows.MatchString(token.name) {
+		if !c.only.MatchString(token.name) {
 			continue
 		}
-		r, err := row(f, token.name, token.token, peers, runs)
+		r, err := row(f, token.name, token.token, peers, c.runs)
 		if err != nil {
 			return fmt.Errorf("%s: %w", token.name, err)
 		}
 		fmt.Print(t.row(r))
 	}
 	fmt.Print("\n" + t.short())
-	return stages(f, runs)
+	return stages(f, c.runs)
 }
 
 // logs makes four logs of 60 MB, unless they exist.
