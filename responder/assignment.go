@@ -1,8 +1,6 @@
 package responder
 
 import (
-	"slices"
-
 	"github.com/trawl-logs/trawl/responder/seal"
 	"github.com/trawl-logs/trawl/schemas"
 )
@@ -52,6 +50,7 @@ func (a *assignment) parted(s *seal.Store, l *seal.Log, file bool) (extents []ex
 		extents = append(extents, extent{from, to})
 	}
 	end := int64(0)
+	var named map[seal.ID]bool // of lacking: a block may have several stretches of a log
 	for _, p := range l.Stretches() {
 		if file {
 			add(end, p.From)
@@ -64,8 +63,12 @@ func (a *assignment) parted(s *seal.Store, l *seal.Log, file bool) (extents []ex
 			add(p.From, p.To)
 		default:
 			whole = false
-			if id := schemas.BlockID(p.ID); p.To > skip && a.overlap(p.Block) && !slices.Contains(lacking, id) {
-				lacking = append(lacking, id)
+			if p.To > skip && a.overlap(p.Block) && !named[p.ID] {
+				if named == nil {
+					named = map[seal.ID]bool{}
+				}
+				named[p.ID] = true
+				lacking = append(lacking, schemas.BlockID(p.ID))
 			}
 		}
 	}

@@ -24,7 +24,7 @@ type idle struct {
 	turns  int // that it has been so
 }
 
-// rest says whether this Turn finds what one before it found, which had nothing to do.
+// rests says whether this Turn finds what one before it found, which had nothing to do.
 func (t *turn) rests() bool {
 	before := t.m.idle
 	if before == nil || before.turns >= idleMost || t.listed == 0 || t.listed != before.listed || t.view.Now >= before.until ||
